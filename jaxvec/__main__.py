@@ -1,0 +1,7 @@
+"""`python -m jaxvec`."""
+
+import sys
+
+from jaxvec.cli import main
+
+sys.exit(main())

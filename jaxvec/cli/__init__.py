@@ -1,0 +1,39 @@
+"""The command line: `jaxvec train`, `similar`, `evaluate`. Everything else prints nothing."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn
+
+from jaxvec.cli import query, train
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit status: 0, or 2 with one line on standard error."""
+    parser = _Parser(prog="jaxvec", description="Word vectors in JAX.", allow_abbrev=False)
+    parser.add_argument("--version", action="version", version=f"jaxvec {version('jaxvec')}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    train.add_parser(commands)
+    query.add_similar_parser(commands)
+    query.add_evaluate_parser(commands)
+    options = parser.parse_args(arguments)
+    try:
+        options.run(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (ValueError, KeyError, OSError) as error:
+        message = error.args[0] if isinstance(error, KeyError) else str(error)
+        print(f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"jaxvec {options.command}: interrupted", file=sys.stderr)
+        return 130
+    return 0

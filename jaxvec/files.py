@@ -1,0 +1,121 @@
+"""Files written beside and renamed, and archives of named arrays that can be memory-mapped."""
+
+import contextlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+ZIP_MAGIC = b"PK\x03\x04"
+"""What an `.npz` begins with."""
+
+_ALIGNMENT = 64
+_LOCAL_HEADER = 30  # bytes of a zip member's header before its name
+
+
+@contextlib.contextmanager
+def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file in the folder of `path`, renamed to `path` if the block succeeds.
+
+    Readers see the old file or the whole new one, never a part. Missing folders are made.
+
+    Example:
+      >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
+      ...     _ = temporary.write_text("all or nothing")
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink()
+        raise
+
+
+def _umask() -> int:
+    os.umask(mask := os.umask(0))
+    return mask
+
+
+def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
+    """Writes an uncompressed ``.npz`` whose arrays start at multiples of 64 bytes.
+
+    `numpy.load` reads it; so does `load_arrays`, without reading them into memory.
+    """
+    with written_beside(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            member = zipfile.ZipInfo(f"{name}.npy")
+            assert archive.fp is not None
+            # zip64 sizes take 20 bytes of extra fields; ours (id, size, zeros) pads the rest.
+            start = archive.fp.tell() + _LOCAL_HEADER + len(member.filename) + 20
+            padding = -(start + 4) % _ALIGNMENT
+            member.extra = b"jv" + padding.to_bytes(2, "little") + bytes(padding)
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
+
+
+def load_arrays(path: str | os.PathLike[str], *, mmap: bool = False) -> dict[str, np.ndarray]:
+    """Reads an ``.npz``, refusing pickled objects.
+
+    Args:
+      path: the file.
+      mmap: leave uncompressed arrays on disk, read as they are used.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is no such archive, or is damaged.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                member.filename.removesuffix(".npy"): _load_member(path, archive, member, mmap)
+                for member in archive.infolist()
+            }
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        raise ValueError(f"{path} is not an .npz archive of arrays: {error}") from None
+
+
+def _load_member(path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, mmap: bool) -> np.ndarray:
+    if mmap and member.compress_type == zipfile.ZIP_STORED:
+        return _map_member(path, member)
+    with archive.open(member) as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _map_member(path, member: zipfile.ZipInfo) -> np.ndarray:
+    with open(path, "rb") as file:
+        file.seek(member.header_offset + 26)
+        lengths = file.read(4)  # of the name and the extra fields, which end the header
+        file.seek(
+            member.header_offset
+            + _LOCAL_HEADER
+            + int.from_bytes(lengths[:2], "little")
+            + int.from_bytes(lengths[2:], "little")
+        )
+        start = file.tell()
+        old = np.lib.format.read_magic(file) == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        if dtype.hasobject or 0 in shape or not shape:  # which cannot be mapped
+            file.seek(start)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+def text_array(words: list[str]) -> np.ndarray:
+    """Words as uint8 UTF-8 text, one a line: far smaller than NumPy's fixed-width strings."""
+    return np.frombuffer("\n".join(words).encode(), np.uint8)
+
+
+def array_text(array: np.ndarray) -> list[str]:
+    """The words that `text_array` packed."""
+    return bytes(array).decode().split("\n") if array.size else []

@@ -1,0 +1,1 @@
+"""From text to ids: readers, tokenisers, the vocabulary, the corpus. Knows no model."""

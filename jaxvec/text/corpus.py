@@ -1,0 +1,290 @@
+"""A corpus: text as one array of token ids, with the ends of its documents."""
+
+import itertools
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+
+from jaxvec.files import array_text, load_arrays, save_arrays, text_array
+from jaxvec.text.read import read_pieces
+from jaxvec.text.tokenize import Tokenizer, get_tokenizer
+from jaxvec.text.vocab import Vocab
+
+_BATCH = 1 << 17  # words that are turned into ids at a time
+
+_Pieces = Iterable[tuple[Sequence[str], bool]]
+
+
+class Corpus:
+    """`T` token ids in `N` documents, and the vocabulary they refer to.
+
+    Words outside the vocabulary are left out and the window closes up over them, as in
+    word2vec, unless the vocabulary has an `unk`. Documents left without a word are dropped.
+
+    Attributes:
+      vocab: the vocabulary.
+      ids: int32[T], the documents one after the other; may be memory-mapped.
+      offsets: int64[N + 1], document `i` is ``ids[offsets[i]:offsets[i + 1]]``.
+      raw_words: how many words the text had, those outside the vocabulary included.
+
+    >>> corpus = Corpus.from_documents(["a rose is a rose", "is a"], min_count=2)
+    >>> corpus.vocab.words, corpus.ids.tolist(), corpus.offsets.tolist()
+    (['a', 'is', 'rose'], [0, 2, 1, 0, 2, 1, 0], [0, 5, 7])
+    """
+
+    def __init__(self, vocab: Vocab, ids: np.ndarray, offsets: np.ndarray, *, raw_words: int):
+        self.vocab = vocab
+        self.ids = ids
+        self.offsets = offsets
+        self.raw_words = raw_words
+
+    @classmethod
+    def from_files(
+        cls,
+        *paths: str | os.PathLike[str],
+        tokenizer: str | Tokenizer = "whitespace",
+        errors: str = "strict",
+        **options,
+    ) -> "Corpus":
+        """Reads files, folders or standard input (``"-"``) once, a document a line.
+
+        Args:
+          *paths: see `read_pieces`; may be compressed.
+          tokenizer: ``"whitespace"``, ``"basic_english"``, ``"text8"`` or a function.
+          errors: what to do about broken UTF-8, as in `bytes.decode`.
+          **options: as for `from_documents`.
+
+        Raises:
+          FileNotFoundError: if a path does not exist.
+          ValueError: if a file is not text, or no text or vocabulary is left.
+        """
+        split = get_tokenizer(tokenizer)
+        pieces = ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
+        return cls._build(pieces, " ".join(map(str, paths)), **options)
+
+    @classmethod
+    def from_documents(
+        cls,
+        documents: Iterable[str | Sequence[str]],
+        *,
+        tokenizer: str | Tokenizer = "whitespace",
+        **options,
+    ) -> "Corpus":
+        """Reads any iterable once; each item is a document: a string, or a list of words.
+
+        Args:
+          documents: the documents. A single string is refused, being an iterable of letters.
+          tokenizer: applied to strings.
+          vocab: use this vocabulary, instead of making one from the text.
+          min_count: leave out words that occur less often.
+          max_size: keep at most so many words, the most frequent.
+          max_vocab_size: while counting, forget the rarest words whenever more than this
+            many are known, so that memory stays bounded; what a word counted before it
+            was forgotten is lost, as in word2vec and gensim.
+          specials, unk: see `Vocab.from_counts`.
+
+        Raises:
+          ValueError: if there is no word, or the vocabulary comes out empty.
+        """
+        if isinstance(documents, str):
+            raise ValueError("documents must be an iterable of strings or word lists, not a string")
+        split = get_tokenizer(tokenizer)
+        pieces = ((split(text) if isinstance(text, str) else text, True) for text in documents)
+        return cls._build(pieces, "documents", **options)
+
+    @classmethod
+    def _build(
+        cls,
+        pieces: _Pieces,
+        source: str,
+        *,
+        vocab: Vocab | None = None,
+        min_count: int = 5,
+        max_size: int | None = None,
+        max_vocab_size: int | None = None,
+        specials: Sequence[str] = (),
+        unk: str | None = None,
+    ) -> "Corpus":
+        coder = _Coder(max_vocab_size) if vocab is None else _Coder(known=vocab.ids)
+        ids, ends = coder.encode(pieces)
+        if not len(ids):
+            raise ValueError(f"no words in {source}: expected text with at least one word")
+        if vocab is None:
+            counts = coder.counted()
+            vocab = Vocab.from_counts(
+                counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
+            )
+            if len(vocab) == vocab.specials:
+                raise ValueError(
+                    f"no word occurs min_count={min_count} times: the most frequent of "
+                    f"{len(counts)} words occurs {max(counts.values())} times; lower min_count"
+                )
+        ids, offsets = _renumbered(ids, ends, coder.final_ids(vocab))
+        if not len(ids):
+            raise ValueError(f"no word of {source} is in the vocabulary of {len(vocab)} words")
+        return cls(vocab, ids, offsets, raw_words=coder.words)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def documents(self) -> Iterator[np.ndarray]:
+        """The ids of each document in turn."""
+        for start, end in itertools.pairwise(self.offsets):
+            yield self.ids[start:end]
+
+    def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
+        """Cuts the last `fraction` off, at a document's end; inside one if there is but one.
+
+        Raises:
+          ValueError: if `fraction` is not between 0 and 1, or a side would be empty.
+        """
+        if not 0 < fraction < 1:
+            raise ValueError(f"the fraction to split off must be between 0 and 1; got {fraction}")
+        cut = round(len(self) * (1 - fraction))
+        if len(self.offsets) > 2:
+            inner = self.offsets[1:-1]
+            cut = int(inner[np.abs(inner - cut).argmin()])
+        if not 0 < cut < len(self):
+            raise ValueError(f"a corpus of {len(self)} tokens is too small to split off {fraction}")
+        offsets = np.union1d(self.offsets, [cut])
+        at = int(np.searchsorted(offsets, cut))
+
+        def part(ids: np.ndarray, offsets: np.ndarray) -> Corpus:
+            share = round(self.raw_words * len(ids) / len(self))
+            return Corpus(self.vocab, ids, offsets, raw_words=share)
+
+        return (
+            part(self.ids[:cut], offsets[: at + 1]),
+            part(self.ids[cut:], offsets[at:] - cut),
+        )
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes an uncompressed ``.npz`` with ids, offsets and vocabulary."""
+        save_arrays(
+            path,
+            kind=np.array("corpus"),
+            ids=self.ids,
+            offsets=self.offsets,
+            words=text_array(self.vocab.words),
+            counts=self.vocab.counts,
+            specials=np.array(self.vocab.specials),
+            unk=np.array(self.vocab.unk or ""),
+            raw_words=np.array(self.raw_words),
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, mmap: bool = True) -> "Corpus":
+        """Reads what `save` wrote; the ids stay on disk until used, unless `mmap` is False.
+
+        Raises:
+          FileNotFoundError: if there is no such file.
+          ValueError: if it is not a corpus.
+        """
+        arrays = load_arrays(path, mmap=mmap)
+        if str(arrays.get("kind")) != "corpus":
+            raise ValueError(f"{path} is not a saved corpus")
+        vocab = Vocab(
+            array_text(arrays["words"]),
+            arrays["counts"],
+            specials=int(arrays["specials"]),
+            unk=str(arrays["unk"]) or None,
+        )
+        return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
+
+
+def count_words(
+    documents: Iterable[Sequence[str]], *, max_vocab_size: int | None = None
+) -> dict[str, int]:
+    """How often each word occurs; see `Corpus.from_documents` for `max_vocab_size`.
+
+    >>> count_words([["a", "rose"], ["a"]])
+    {'a': 2, 'rose': 1}
+    """
+    coder = _Coder(max_vocab_size)
+    for _ in coder.batches((words, True) for words in documents):
+        pass
+    return coder.counted()
+
+
+class _Coder:
+    """Numbers words in the order of their first coming, in one pass over the text."""
+
+    def __init__(self, max_size: int | None = None, *, known: dict[str, int] | None = None):
+        if max_size is not None and max_size < 1:
+            raise ValueError(f"max_vocab_size must be at least 1 or None; got {max_size}")
+        self.known = known is not None
+        self.code = _Known(known) if known is not None else defaultdict(itertools.count().__next__)
+        self.counts = np.zeros(0, np.int64)
+        self.max_size = max_size
+        self.words = 0
+        self._least = 1
+
+    def batches(self, pieces: _Pieces) -> Iterator[tuple[np.ndarray, list[int]]]:
+        """Codes of some words (-1 for none), and the document ends among all words so far."""
+        batch: list[str] = []
+        ends: list[int] = []
+        for words, is_end in pieces:
+            batch += words
+            if is_end:
+                ends.append(self.words + len(batch))
+            if len(batch) >= _BATCH:
+                yield self._codes(batch), ends
+                batch, ends = [], []
+        yield self._codes(batch), ends
+
+    def encode(self, pieces: _Pieces) -> tuple[np.ndarray, np.ndarray]:
+        batches = [(codes, np.array(ends, np.int64)) for codes, ends in self.batches(pieces)]
+        codes, ends = (np.concatenate(part) for part in zip(*batches, strict=True))
+        return codes, ends
+
+    def _codes(self, words: list[str]) -> np.ndarray:
+        codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        self.words += len(words)
+        if not self.known and len(words):
+            seen = np.bincount(codes)
+            if len(seen) > len(self.counts):
+                self.counts = np.concatenate(
+                    [self.counts, np.zeros(len(seen) - len(self.counts), np.int64)]
+                )
+            self.counts[: len(seen)] += seen
+            self._forget_rare()
+        return codes
+
+    def _forget_rare(self) -> None:
+        while self.max_size is not None and len(self.code) > self.max_size:
+            for word, code in list(self.code.items()):
+                if self.counts[code] <= self._least:
+                    del self.code[word]
+            self._least += 1
+
+    def counted(self) -> dict[str, int]:
+        return {word: int(self.counts[code]) for word, code in self.code.items()}
+
+    def final_ids(self, vocab: Vocab) -> np.ndarray:
+        """The vocabulary's id for each code, and in the last place for code -1."""
+        other = -1 if vocab.unk is None else vocab.ids[vocab.unk]
+        if self.known:
+            return np.append(np.arange(len(vocab), dtype=np.int32), np.int32(other))
+        table = np.full(len(self.counts) + 1, other, np.int32)
+        for word, code in self.code.items():
+            table[code] = vocab.ids.get(word, other)
+        return table
+
+
+class _Known(dict):
+    """A fixed numbering; other words are -1."""
+
+    def __missing__(self, word: str) -> int:
+        return -1
+
+
+def _renumbered(
+    codes: np.ndarray, ends: np.ndarray, table: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Final ids without the words left out, and the offsets of what documents remain."""
+    ids = table[codes]
+    kept = ids >= 0
+    before = np.concatenate([[0], np.cumsum(kept)])
+    return ids[kept], np.unique(np.concatenate([[0], before[ends]]))

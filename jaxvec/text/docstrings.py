@@ -1,0 +1,71 @@
+"""The default corpus: the documentation that is on every user's disk already.
+
+The docstrings of the packages jaxvec stands on and of the standard library, and the
+language reference in `pydoc_data.topics`. Sources are parsed, never imported or run.
+"""
+
+import ast
+import importlib.util
+import sysconfig
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGES = ("jax", "numpy", "scipy", "optax", "flax", "orbax")
+
+_LEFT_OUT = {"test", "tests", "testing", "site-packages", "idlelib", "lib2to3", "_vendor"}
+_DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def documentation() -> list[str]:
+    """Each docstring once, as one document, in an order that mixes the packages.
+
+    The same files give the same order. Packages that are not installed are left out.
+    """
+    texts = {text for path in source_files() for text in _texts(path)}
+    return sorted(texts, key=lambda text: (zlib.crc32(text.encode(errors="replace")), text))
+
+
+def source_files() -> list[Path]:
+    """The Python files whose docstrings are read."""
+    roots = [Path(sysconfig.get_path("stdlib"))]
+    for package in PACKAGES:
+        # find_spec of a top-level name looks for the package without importing it
+        spec = importlib.util.find_spec(package)
+        roots += map(Path, (spec and spec.submodule_search_locations) or [])
+    return [
+        path
+        for root in roots
+        for path in sorted(root.rglob("*.py"))
+        if not _LEFT_OUT.intersection(path.relative_to(root).parts)
+    ]
+
+
+def _texts(path: Path) -> Iterator[str]:
+    try:
+        with warnings.catch_warnings():  # invalid escapes in other people's strings
+            warnings.simplefilter("ignore", SyntaxWarning)
+            warnings.simplefilter("ignore", DeprecationWarning)
+            tree = ast.parse(path.read_bytes())
+    except (SyntaxError, ValueError, RecursionError, OSError):
+        return  # a template, or syntax of another Python: no documentation to be had
+    if path.match("pydoc_data/topics.py"):
+        yield from _strings(tree)
+        return
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop()
+        if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
+            yield text
+        # only statements can hold definitions: expressions are most of a tree
+        for field in ("orelse", "body", "handlers", "finalbody"):
+            stack += reversed(getattr(node, field, None) or [])
+
+
+def _strings(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Dict):
+            for value in node.values:
+                if isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    yield value.value

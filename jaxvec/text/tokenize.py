@@ -1,0 +1,68 @@
+"""Tokenisers: functions from a piece of text to a list of words."""
+
+import re
+from collections.abc import Callable, Sequence
+
+Tokenizer = Callable[[str], Sequence[str]]
+"""Any function from text to words. It is given one line at a time, without its
+line end; a very long line comes in several pieces, cut at white space."""
+
+_BASIC_TOKEN = re.compile(r"[^\s'.,()!?;:]+|['.,()!?]")
+_DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_TEXT8_BYTES = bytes(
+    ord(c) if c.isdigit() or c.islower() else ord(c.lower()) if c.isupper() else ord(" ")
+    for c in (chr(i) if i < 128 else " " for i in range(256))
+)
+
+
+def whitespace(text: str) -> list[str]:
+    """Words are what stands between white space.
+
+    >>> whitespace("Don't panic, (yet)")
+    ["Don't", 'panic,', '(yet)']
+    """
+    return text.split()
+
+
+def basic_english(text: str) -> list[str]:
+    """Lower-cases and splits punctuation off, as torchtext's tokeniser of that name.
+
+    ``' . , ( ) ! ?`` become words of their own; ``" ; :`` and ``<br />`` are dropped.
+
+    >>> basic_english('Don\\'t "panic": (yet)')
+    ['don', "'", 't', 'panic', '(', 'yet', ')']
+    """
+    return _BASIC_TOKEN.findall(text.lower().replace('"', "").replace("<br />", " "))
+
+
+def text8(text: str) -> list[str]:
+    """Letters only, as in Matt Mahoney's text8: a-z, digits spelled out, all else a space.
+
+    >>> text8("Don't panic in 42 cafés")
+    ['don', 't', 'panic', 'in', 'four', 'two', 'caf', 's']
+    """
+    letters = text.encode("ascii", "replace").translate(_TEXT8_BYTES).decode("ascii")
+    for digit, name in enumerate(_DIGITS):
+        letters = letters.replace(str(digit), f" {name} ")
+    return letters.split()
+
+
+TOKENIZERS: dict[str, Tokenizer] = {
+    "whitespace": whitespace,
+    "basic_english": basic_english,
+    "text8": text8,
+}
+
+
+def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:
+    """The tokeniser of that name, or the callable itself.
+
+    Raises:
+      ValueError: if there is no tokeniser of that name.
+    """
+    if callable(tokenizer):
+        return tokenizer
+    if tokenizer not in TOKENIZERS:
+        names = ", ".join(TOKENIZERS)
+        raise ValueError(f"tokenizer must be a callable or one of {names}; got {tokenizer!r}")
+    return TOKENIZERS[tokenizer]

@@ -1,0 +1,214 @@
+"""The vocabulary: words, their ids and their counts."""
+
+import difflib
+import os
+from collections.abc import Iterable, Sequence
+from typing import overload
+
+import numpy as np
+
+from jaxvec.files import written_beside
+
+Words = list[str] | tuple[str, ...]
+
+
+class Vocab:
+    """`V` words with their counts; a word's id is its place.
+
+    Specials come first, then the words in falling order of count, equal counts in
+    alphabetical order, so that the same text always gives the same ids.
+
+    Attributes:
+      words: the `V` words by id.
+      counts: int64[V], how often each occurs in the text.
+      ids: the id of each word.
+      specials: how many of the first words are specials.
+      unk: the special that stands for every word outside the vocabulary, or None.
+
+    >>> vocab = Vocab.from_counts({"b": 3, "a": 3, "c": 1}, min_count=2)
+    >>> vocab.words, vocab["b"], vocab.total
+    (['a', 'b'], 1, 6)
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        counts: Sequence[int] | np.ndarray,
+        *,
+        specials: int = 0,
+        unk: str | None = None,
+    ):
+        self.words = list(words)
+        self.counts = np.asarray(counts, np.int64)
+        self.ids = {word: i for i, word in enumerate(self.words)}
+        self.specials = specials
+        self.unk = unk
+        if self.counts.shape != (len(self.words),):
+            raise ValueError(f"{len(self.words)} words need as many counts, not {len(self.counts)}")
+        if len(self.ids) != len(self.words):
+            twice = next(word for i, word in enumerate(self.words) if self.ids[word] != i)
+            raise ValueError(f"the vocabulary holds {twice!r} twice")
+        if "" in self.ids or "\n" in "".join(self.words):
+            raise ValueError("a word of a vocabulary may not be empty or hold a line break")
+        if unk is not None and unk not in self.words[:specials]:
+            raise ValueError(f"unk={unk!r} must be one of the specials {self.words[:specials]}")
+
+    @classmethod
+    def from_counts(
+        cls,
+        counts: dict[str, int],
+        *,
+        min_count: int = 5,
+        max_size: int | None = None,
+        specials: Sequence[str] = (),
+        unk: str | None = None,
+    ) -> "Vocab":
+        """Chooses and orders the words of a vocabulary.
+
+        Args:
+          counts: how often each word occurs.
+          min_count: rarer words are left out.
+          max_size: at most so many words, the most frequent, specials not counted.
+          specials: words put first whatever their count.
+          unk: a special, added in front of `specials` unless it is one of them; its count
+            is that of all the words left out.
+
+        Raises:
+          ValueError: if `min_count` or `max_size` is below 1.
+        """
+        if min_count < 1:
+            raise ValueError(f"min_count must be at least 1; got {min_count}")
+        if max_size is not None and max_size < 1:
+            raise ValueError(f"max_size must be at least 1 or None; got {max_size}")
+        first = list(specials)
+        if unk is not None and unk not in first:
+            first.insert(0, unk)
+        special = set(first)
+        words = sorted(
+            (word for word, n in counts.items() if n >= min_count and word not in special),
+            key=lambda word: (-counts[word], word),
+        )[:max_size]
+        numbers = [counts.get(word, 0) for word in first + words]
+        if unk is not None:
+            numbers[first.index(unk)] += sum(counts.values()) - sum(numbers)
+        return cls(first + words, numbers, specials=len(first), unk=unk)
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def __contains__(self, word: object) -> bool:
+        return word in self.ids
+
+    def __getitem__(self, word: str) -> int:
+        """The id of a word.
+
+        Raises:
+          KeyError: if the vocabulary does not hold it; the message has close matches.
+        """
+        if word in self.ids:
+            return self.ids[word]
+        raise unknown_word(word, self.words)
+
+    @property
+    def total(self) -> int:
+        """How many tokens of the text are words of the vocabulary."""
+        return int(self.counts.sum())
+
+    @overload
+    def count(self, words: str) -> int: ...
+    @overload
+    def count(self, words: Words) -> np.ndarray: ...
+    def count(self, words):
+        """How often a word, or each of many, occurs in the text; KeyError if unknown."""
+        if isinstance(words, str):
+            return int(self.counts[self[words]])
+        return self.counts[[self[word] for word in words]]
+
+    @overload
+    def frequency(self, words: str) -> float: ...
+    @overload
+    def frequency(self, words: Words) -> np.ndarray: ...
+    def frequency(self, words):
+        """`count` divided by `total`."""
+        return self.count(words) / self.total
+
+    @overload
+    def encode(self, words: str) -> int: ...
+    @overload
+    def encode(self, words: Words) -> np.ndarray: ...
+    def encode(self, words):
+        """The id of a word, or int32 ids of many.
+
+        Words outside the vocabulary become `unk` if there is one. Otherwise a single
+        word raises KeyError, and among many they are left out.
+        """
+        other = None if self.unk is None else self.ids[self.unk]
+        if isinstance(words, str):
+            return self[words] if other is None else self.ids.get(words, other)
+        ids = (self.ids.get(word, other) for word in words)
+        return np.array([i for i in ids if i is not None], np.int32)
+
+    @overload
+    def decode(self, ids: int) -> str: ...
+    @overload
+    def decode(self, ids: Sequence[int] | np.ndarray) -> list[str]: ...
+    def decode(self, ids):
+        """The word of an id, or the words of many."""
+        if np.ndim(ids) == 0:
+            return self.words[ids]
+        return [self.words[i] for i in ids]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes UTF-8 text, ``word count`` a line, as word2vec and GloVe do.
+
+        A special has a third field: ``unk`` or ``special``.
+        """
+        with (
+            written_beside(path) as temporary,
+            open(temporary, "w", encoding="utf-8", newline="\n") as file,
+        ):
+            for i, (word, count) in enumerate(zip(self.words, self.counts, strict=True)):
+                kind = "" if i >= self.specials else " unk" if word == self.unk else " special"
+                file.write(f"{word} {count}{kind}\n")
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Vocab":
+        """Reads what `save`, word2vec (``-save-vocab``) or GloVe (``vocab_count``) wrote.
+
+        The order of the file is kept.
+
+        Raises:
+          FileNotFoundError: if there is no such file.
+          ValueError: if a line is not ``word count``; the message names it.
+        """
+        words: list[str] = []
+        counts: list[int] = []
+        specials, unk = 0, None
+        with open(path, encoding="utf-8", newline="\n") as file:
+            try:
+                for line in file:
+                    left, _, last = line.rstrip("\r\n").rpartition(" ")
+                    if last in ("unk", "special"):
+                        left, _, number = left.rpartition(" ")
+                        unk = left if last == "unk" else unk
+                        specials += 1
+                    else:
+                        number = last
+                    words.append(left)
+                    counts.append(int(number))
+                return cls(words, counts, specials=specials, unk=unk)
+            except UnicodeDecodeError as error:
+                raise ValueError(f"{path} is not a vocabulary file: {error}") from None
+            except ValueError as error:
+                where = f"line {len(words)}: " if len(counts) < len(words) else ""
+                raise ValueError(
+                    f"{path} is not a vocabulary file: {where}{error}; "
+                    "expected a word, a space and its count on each line"
+                ) from None
+
+
+def unknown_word(word: str, words: Iterable[str]) -> KeyError:
+    """A KeyError for a word that is not among `words`, with the closest that are."""
+    close = difflib.get_close_matches(str(word), list(words)[:200_000], n=3)
+    hint = f"; close matches: {', '.join(close)}" if close else ""
+    return KeyError(f"{word!r} is not in the vocabulary{hint}")

@@ -1,0 +1,1 @@
+"""The training loop: ids in segments, compiled steps, epochs and reports."""

@@ -1,0 +1,133 @@
+"""The compiled part of training: all the steps of a segment in one program."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jaxvec.optim import RowOptimizer
+
+PyTree = Any
+
+STEPS_A_DRAW = 64
+
+
+class Model(Protocol):
+    """What the trainer asks of a model; all but `constants` is traced. Hashable.
+
+    ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
+    of a batch is ``rows_loss(take(params, rows(batch)), batch)``.
+    """
+
+    def init(self, key: jax.Array, vocab_size: int) -> PyTree: ...
+    def constants(self, counts: Any) -> PyTree: ...
+    def max_steps(self, length: int) -> int: ...
+    def plan(self, constants: Any, key: jax.Array, segment: Any) -> Any: ...
+    def bits(self) -> tuple[int, ...]: ...
+    def batch(self, constants: Any, plan: Any, bits: jax.Array, step: jax.Array) -> PyTree: ...
+    def rows(self, batch: Any) -> PyTree: ...
+    def take(self, params: Any, rows: Any) -> PyTree: ...
+    def rows_loss(self, vectors: Any, batch: Any) -> jax.Array: ...
+    def weight(self, batch: Any) -> jax.Array: ...
+
+
+class State(NamedTuple):
+    """All that training changes."""
+
+    params: PyTree
+    opt_state: PyTree
+
+
+class Steps(NamedTuple):
+    """What each step of a segment reports; 0 beyond the last step."""
+
+    loss: jax.Array  # float32[max_steps], the sum over the step's pairs
+    weight: jax.Array  # float32[max_steps], the pairs' summed weight
+
+
+@functools.partial(jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state")
+def train_segment(
+    model: Model,
+    optimizer: RowOptimizer,
+    state: State,
+    constants: PyTree,
+    segment: tuple[jax.Array, ...],
+    key: jax.Array,
+    rates: jax.Array,
+) -> tuple[State, Steps]:
+    """Trains on a segment; its every random number comes from `key`.
+
+    Args:
+      model, optimizer: what to compute. Compiled once for each.
+      state: given up to the caller's profit: updated in place.
+      constants: from ``model.constants``.
+      segment: the model's arrays, of the same shapes for every segment.
+      key: a `jax.random` key of this segment alone.
+      rates: the learning rate at evenly spaced points of the segment, the ends included,
+        float32[at least 2]; straight lines between.
+    """
+
+    def step(t, batch, steps, carry):
+        state, scratch = carry
+        rows = model.rows(batch)
+        # every read of the tables done before the first write, so that writes are in place
+        vectors = lax.optimization_barrier(model.take(state.params, rows))
+        loss, gradients = jax.value_and_grad(model.rows_loss)(vectors, batch)
+        params, opt_state, scratch = optimizer.update(
+            state.params, state.opt_state, scratch, rows, gradients, _interpolate(rates, t / steps)
+        )
+        return (State(params, opt_state), scratch), loss
+
+    carry = state, optimizer.scratch(state.params)
+    (state, _), report = _run(model, constants, segment, key, step, carry)
+    return state, report
+
+
+@functools.partial(jax.jit, static_argnames="model")
+def evaluate_segment(
+    model: Model, params: PyTree, constants: PyTree, segment: tuple[jax.Array, ...], key: jax.Array
+) -> Steps:
+    """The loss on a segment, drawn as in training, without an update."""
+
+    def step(t, batch, steps, carry):
+        return carry, model.rows_loss(model.take(params, model.rows(batch)), batch)
+
+    return _run(model, constants, segment, key, step, ())[1]
+
+
+def _run(model: Model, constants, segment, key, step: Callable, carry) -> tuple[PyTree, Steps]:
+    """Takes ``carry, loss = step(t, batch, steps, carry)`` over the batches of a segment.
+
+    The random words of `STEPS_A_DRAW` steps are drawn in one call: a call costs as much
+    as thousands of words.
+    """
+    plan_key, bits_key = jax.random.split(key)
+    plan = model.plan(constants, plan_key, segment)
+
+    def draw(i, carry):
+        first = i * STEPS_A_DRAW
+        bits = jax.random.bits(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
+
+        def one(t, carry):
+            carry, report = carry
+            batch = model.batch(constants, plan, bits[t - first], t)
+            carry, loss = step(t, batch, plan.steps, carry)
+            return carry, Steps(
+                report.loss.at[t].set(loss), report.weight.at[t].set(model.weight(batch))
+            )
+
+        return lax.fori_loop(first, jnp.minimum(first + STEPS_A_DRAW, plan.steps), one, carry)
+
+    zeros = jnp.zeros(model.max_steps(len(segment[0])), jnp.float32)
+    draws = -(-plan.steps // STEPS_A_DRAW)
+    return lax.fori_loop(0, draws, draw, (carry, Steps(zeros, zeros)))
+
+
+def _interpolate(values: jax.Array, where: jax.Array) -> jax.Array:
+    """The value at a place between 0 and 1."""
+    place = where * (len(values) - 1)
+    left = jnp.minimum(place.astype(jnp.int32), len(values) - 2)
+    return values[left] + (place - left) * (values[left + 1] - values[left])

@@ -1,0 +1,135 @@
+"""Skip-gram as the trainer sees it: from a segment of ids to blocks of pairs."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxvec import sampling, sgns
+
+
+class Noise(NamedTuple):
+    """What depends on the vocabulary's counts."""
+
+    keep: jax.Array  # uint32[V], see `sampling.keep_thresholds`
+    table: sampling.AliasTable
+
+
+class Plan(NamedTuple):
+    """A segment after subsampling, with room for a window at its start and a block at its end."""
+
+    ids: jax.Array  # int32[W + S + B·M + W]
+    docs: jax.Array  # the same; -1 where there is no token
+    steps: jax.Array  # int32, how many steps the tokens left fill
+
+
+@dataclasses.dataclass(frozen=True)
+class SkipGram:
+    """Skip-gram with negative sampling: what is trained, and on which pairs.
+
+    A step takes `blocks` stretches of `block_tokens` words, from as many places of the
+    segment, and pairs each word with its neighbours and with the block's negatives.
+
+    Attributes:
+      vector_size: `D`.
+      window: `W`, the farthest neighbour that is context, each side.
+      negative: `K`, negatives a pair.
+      ns_exponent: noise is drawn from counts to this power.
+      sample: threshold of subsampling, as word2vec's; 0 for none.
+      shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
+      block_tokens: `M`, words a block.
+      block_negatives: `N`, negatives drawn a block; None for `block_tokens`, or more if
+        `negative` is over 5: fewer make each one's step too large.
+      blocks: `B`, blocks a step: a few on a CPU, many on an accelerator.
+    """
+
+    vector_size: int = 100
+    window: int = 5
+    negative: int = 5
+    ns_exponent: float = 0.75
+    sample: float = 1e-3
+    shrink_windows: bool = True
+    block_tokens: int = 32
+    block_negatives: int | None = None
+    blocks: int = 4
+
+    def __post_init__(self):
+        whole = ["vector_size", "window", "negative", "block_tokens", "blocks"]
+        if self.block_negatives is not None:
+            whole.append("block_negatives")
+        for name in whole:
+            value = getattr(self, name)
+            if isinstance(value, bool) or value != int(value) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
+        if not np.isfinite(self.ns_exponent):
+            raise ValueError(f"ns_exponent must be a finite number; got {self.ns_exponent}")
+        if not 0 <= self.sample < np.inf:
+            raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
+
+    rows = staticmethod(sgns.rows)
+    take = staticmethod(sgns.take)
+    rows_loss = staticmethod(sgns.rows_loss)
+
+    def init(self, key: jax.Array, vocab_size: int) -> sgns.Params:
+        return sgns.init(key, vocab_size, self.vector_size)
+
+    def constants(self, counts: np.ndarray) -> Noise:
+        """Tables of the vocabulary's counts, int[V]."""
+        distribution = sampling.noise_distribution(counts, self.ns_exponent)
+        return Noise(
+            keep=sampling.keep_thresholds(sampling.keep_probability(counts, self.sample)),
+            table=sampling.alias_table(distribution),
+        )
+
+    def max_steps(self, length: int) -> int:
+        """The most steps that a segment of `length` tokens can take."""
+        return -(-length // (self.blocks * self.block_tokens))
+
+    def plan(self, constants: Noise, key: jax.Array, segment: tuple[jax.Array, jax.Array]) -> Plan:
+        """Subsamples a segment: token ids and their documents."""
+        ids, docs, count = sampling.subsample(key, *segment, constants.keep)
+        room = (self.window, self.blocks * self.block_tokens + self.window)
+        return Plan(
+            ids=jnp.pad(ids, room),
+            docs=jnp.pad(docs, room, constant_values=-1),
+            steps=-(-count // (self.blocks * self.block_tokens)),
+        )
+
+    @property
+    def _negatives(self) -> int:
+        return self.block_negatives or self.block_tokens * max(1, -(-self.negative // 5))
+
+    def bits(self) -> tuple[int, int]:
+        """The shape of the random words of a step: for each block, two a negative, one a centre."""
+        return self.blocks, 2 * self._negatives + self.block_tokens
+
+    def batch(self, constants: Noise, plan: Plan, bits: jax.Array, step: jax.Array) -> sgns.Blocks:
+        """The blocks of a step."""
+        size, window, negatives = self.block_tokens, self.window, self._negatives
+        starts = (jnp.arange(self.blocks) * plan.steps + step) * size
+
+        def stretch(tokens, start):  # a block's tokens and a window's width on each side
+            return lax.dynamic_slice(tokens, (start,), (size + 2 * window,))
+
+        ids = jax.vmap(stretch, (None, 0))(plan.ids, starts)
+        docs = jax.vmap(stretch, (None, 0))(plan.docs, starts)
+        noise_bits, window_bits = bits[:, : 2 * negatives], bits[:, 2 * negatives :]
+        if self.shrink_windows:
+            reach = 1 + sampling.scale(window_bits, window)
+        else:
+            reach = jnp.full(window_bits.shape, window)
+        weights = jax.vmap(sampling.window_weights, (0, 0, None))(docs, reach, window)
+        return sgns.Blocks(
+            centres=ids[:, window : window + size],
+            contexts=ids,
+            negatives=sampling.draw(constants.table, noise_bits.reshape(self.blocks, negatives, 2)),
+            weights=weights,
+            negative_weights=weights.sum(-1) * (self.negative / negatives),
+        )
+
+    def weight(self, batch: sgns.Blocks) -> jax.Array:
+        """How many pairs a batch holds."""
+        return batch.weights.sum()
