@@ -178,8 +178,9 @@ def _check_rows_independent(transform, params: PyTree) -> None:
     def updates(count: int) -> PyTree:
         tables = jax.tree.map(lambda a: a[:count], small)
         state = transform.init(tables)
-        for _ in range(2):
-            out, state = transform.update(tables, state, tables)
+        for scale in (1, 1e6):  # the second large enough to be clipped
+            gradients = jax.tree.map(lambda a, scale=scale: scale * a, tables)
+            out, state = transform.update(gradients, state, tables)
         return jax.tree.map(lambda a: a[:2], out)
 
     small = jax.tree.map(

@@ -191,9 +191,10 @@ def window_weights(docs: jax.Array, reach: jax.Array, window: int) -> jax.Array:
     [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
     """
     own = docs[window:-window]
-    offset = jnp.abs(jnp.arange(len(docs)) - window - jnp.arange(len(own))[:, None])
+    offset = jnp.abs(jnp.arange(len(docs))[None] - window - jnp.arange(len(own))[:, None])
     near = (offset > 0) & (offset <= reach[:, None])
-    return (near & (docs == own[:, None]) & (own >= 0)[:, None]).astype(jnp.float32)
+    same = (docs[None] == own[:, None]) & (own >= 0)[:, None]
+    return (near & same).astype(jnp.float32)
 
 
 def _frequencies(counts: np.ndarray) -> np.ndarray:

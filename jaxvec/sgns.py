@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 
 
 class Params(NamedTuple):
@@ -119,13 +120,13 @@ def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
 
 def _centre_losses(vectors: Params, blocks: Blocks) -> jax.Array:
     logits = jnp.einsum("bmd,bkd->bmk", vectors.input, vectors.output)  # k: X, then N
-    positive = jnp.arange(logits.shape[-1]) < blocks.contexts.shape[1]
+    is_context = lax.broadcasted_iota(jnp.int32, logits.shape, 2) < blocks.contexts.shape[1]
     negative_weights = jnp.broadcast_to(
         blocks.negative_weights[..., None],
         (*blocks.centres.shape, blocks.negatives.shape[1]),
     )
     weights = jnp.concatenate([blocks.weights, negative_weights], axis=-1)
-    return jnp.sum(weights * softplus(jnp.where(positive, -logits, logits)), axis=-1)
+    return jnp.sum(weights * softplus(jnp.where(is_context, -logits, logits)), axis=-1)
 
 
 @jax.custom_jvp

@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -66,7 +66,7 @@ class Result(NamedTuple):
           which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables.
         """
         vocab = self.corpus.vocab
-        tables = jax.tree.map(np.asarray, self.params)
+        tables = jax.tree.map(np.array, self.params)  # copies: training updates in place
         if which not in ("input", "output", "sum"):
             raise ValueError(f"vectors must be 'input', 'output' or 'sum'; got {which!r}")
         table = tables.input + tables.output if which == "sum" else getattr(tables, which)
@@ -117,7 +117,8 @@ def fit(
       min_learning_rate: the rate at the end, reached in a straight line; by default a
         10,000th of the first. Not with a schedule.
       valid: the fraction of the tokens, from the corpus's end, held out for `valid_loss`.
-      callbacks: called after each epoch with its `Report` and the `Result` so far.
+      callbacks: called after each epoch with its `Report` and the `Result` so far, whose
+        arrays are updated in place later: copy what is to be kept (`vectors` does).
       progress: a bar on standard error; by default if that is a terminal.
 
     Raises:
@@ -132,30 +133,26 @@ def fit(
       >>> len(result.vectors().most_similar("cat", topn=3))
       3
     """
-    model = SkipGram() if model is None else model
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1; got {epochs}")
-    rows, schedule = resolve_optimizer(optimizer, dense, learning_rate, min_learning_rate)
+    optimize, schedule = resolve_optimizer(optimizer, dense, learning_rate, min_learning_rate)
     if len(corpus.vocab) < 2:
-        raise ValueError(
-            f"the vocabulary has {len(corpus.vocab)} word; two or more are needed to learn from"
-        )
-    held_out = None
-    if valid:
-        train, rest = corpus.split(valid)
-        held_out = Segments(rest)
-    else:
-        train = corpus
+        raise ValueError("the vocabulary has one word; two or more are needed to learn from")
+    if model is None:
+        model = SkipGram()
+    if isinstance(model, SkipGram) and optimizer == "sgd":
+        model = model.stable(corpus.vocab.counts, _highest(schedule))
+    train, held_out = corpus.split(valid) if valid else (corpus, None)
     segments = Segments(train)
 
     start = time.perf_counter()
     init_key, train_key, valid_key = jax.random.split(key, 3)
     params = model.init(init_key, len(corpus.vocab))
-    state = State(params, rows.init(params))
+    state = State(params, optimize.init(params))
     constants = model.constants(corpus.vocab.counts)
     # a run over nothing compiles the program, and changes nothing
     state, _ = train_segment(
-        model, rows, state, constants, segments.empty(), train_key, _rates(schedule, 0, 0)
+        model, optimize, state, constants, segments.empty(), train_key, _rates(schedule, 0, 0)
     )
     jax.block_until_ready(state)
     compile_seconds = time.perf_counter() - start
@@ -167,47 +164,33 @@ def fit(
             start = time.perf_counter()
             reports = []
             for i, segment in enumerate(segments):
-                at = epoch + segments.bounds[i : i + 2] / len(train)
-                number = epoch * len(segments) + i
+                begin, end = (epoch + segments.bounds[i : i + 2] / len(train)) / epochs
+                segment_key = jax.random.fold_in(train_key, epoch * len(segments) + i)
+                rates = _rates(schedule, begin, end)
                 state, steps = train_segment(
-                    model, rows, state, constants, segment,
-                    jax.random.fold_in(train_key, number), _rates(schedule, *(at / epochs)),
-                )  # fmt: skip
-                steps = _finite(_on_host(steps), epoch, i)
-                reports.append(steps)
+                    model, optimize, state, constants, segment, segment_key, rates
+                )
+                reports.append(_finite(jax.device_get(steps), epoch, i))
                 bar.update(int(segments.bounds[i + 1] - segments.bounds[i]))
-                bar.set_postfix(loss=f"{_mean_loss([steps]):.4f}", epoch=epoch + 1, refresh=False)
+                bar.set_postfix(epoch=epoch + 1, loss=f"{_mean_loss(reports[-1:]):.4f}")
             seconds = time.perf_counter() - start
-            valid_loss = None
-            if held_out is not None:
-                valid_loss = _mean_loss(
-                    _on_host(
-                        evaluate_segment(
-                            model,
-                            state.params,
-                            constants,
-                            segment,
-                            jax.random.fold_in(valid_key, i),
-                        )
-                    )
-                    for i, segment in enumerate(held_out)
-                )
-            history.append(
-                Report(
-                    epoch=epoch + 1,
-                    loss=_mean_loss(reports),
-                    valid_loss=valid_loss,
-                    learning_rate=float(schedule((epoch + 1) / epochs)),
-                    words=len(train),
-                    pairs=int(sum(np.sum(steps.weight, dtype=np.float64) for steps in reports)),
-                    seconds=seconds,
-                    words_per_second=len(train) / seconds,
-                    compile_seconds=compile_seconds if epoch == 0 else 0.0,
-                )
+            report = Report(
+                epoch=epoch + 1,
+                loss=_mean_loss(reports),
+                valid_loss=None
+                if held_out is None
+                else _evaluate(model, state.params, constants, held_out, valid_key),
+                learning_rate=float(schedule((epoch + 1) / epochs)),
+                words=len(train),
+                pairs=int(_total(steps.weight for steps in reports)),
+                seconds=seconds,
+                words_per_second=len(train) / seconds,
+                compile_seconds=compile_seconds if epoch == 0 else 0.0,
             )
+            history.append(report)
             result = Result(state.params, state.opt_state, history, corpus)
             for callback in callbacks:
-                callback(history[-1], result)
+                callback(report, result)
     return result
 
 
@@ -256,22 +239,34 @@ def resolve_optimizer(
     return rows, linear_decay(rate, least)
 
 
+def _highest(schedule: Schedule) -> float:
+    return float(_rates(schedule, 0, 1).max())
+
+
 def _rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
     return np.array(
         [float(schedule(p)) for p in np.linspace(start, stop, _RATE_POINTS)], np.float32
     )
 
 
-def _mean_loss(reports) -> float:
-    loss, weight = 0.0, 0.0
-    for steps in reports:
-        loss += np.sum(steps.loss, dtype=np.float64)
-        weight += np.sum(steps.weight, dtype=np.float64)
-    return float(loss / weight) if weight else 0.0
+def _evaluate(model: Model, params, constants, corpus: Corpus, key: jax.Array) -> float:
+    return _mean_loss(
+        [
+            jax.device_get(
+                evaluate_segment(model, params, constants, segment, jax.random.fold_in(key, i))
+            )
+            for i, segment in enumerate(Segments(corpus))
+        ]
+    )
 
 
-def _on_host(steps: Steps) -> Steps:
-    return jax.device_get(steps)
+def _mean_loss(reports: Sequence[Steps]) -> float:
+    pairs = _total(steps.weight for steps in reports)
+    return _total(steps.loss for steps in reports) / pairs if pairs else 0.0
+
+
+def _total(arrays: Iterable[jax.Array]) -> float:
+    return float(sum(np.sum(array, dtype=np.float64) for array in arrays))
 
 
 def _finite(steps: Steps, epoch: int, segment: int) -> Steps:

@@ -10,6 +10,8 @@ from jax import lax
 
 from jaxvec import sampling, sgns
 
+DEFAULT_BLOCKS = 4
+
 
 class Noise(NamedTuple):
     """What depends on the vocabulary's counts."""
@@ -43,7 +45,8 @@ class SkipGram:
       block_tokens: `M`, words a block.
       block_negatives: `N`, negatives drawn a block; None for `block_tokens`, or more if
         `negative` is over 5: fewer make each one's step too large.
-      blocks: `B`, blocks a step: a few on a CPU, many on an accelerator.
+      blocks: `B`, blocks a step. None for 4, or fewer and smaller ones if the vocabulary
+        is so small, or a word so frequent, that steps would grow too large; see `stable`.
     """
 
     vector_size: int = 100
@@ -54,14 +57,20 @@ class SkipGram:
     shrink_windows: bool = True
     block_tokens: int = 32
     block_negatives: int | None = None
-    blocks: int = 4
+    blocks: int | None = None
 
     def __post_init__(self):
-        whole = ["vector_size", "window", "negative", "block_tokens", "blocks"]
-        if self.block_negatives is not None:
-            whole.append("block_negatives")
-        for name in whole:
+        for name in (
+            "vector_size",
+            "window",
+            "negative",
+            "block_tokens",
+            "block_negatives",
+            "blocks",
+        ):
             value = getattr(self, name)
+            if value is None and name in ("block_negatives", "blocks"):
+                continue
             if isinstance(value, bool) or value != int(value) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
         if not np.isfinite(self.ns_exponent):
@@ -72,6 +81,36 @@ class SkipGram:
     rows = staticmethod(sgns.rows)
     take = staticmethod(sgns.take)
     rows_loss = staticmethod(sgns.rows_loss)
+
+    def stable(self, counts: np.ndarray, rate: float) -> "SkipGram":
+        """The same with `blocks` chosen so that plain SGD at that rate stays stable.
+
+        All pairs of a step push from the same point. A row that n of them share moves by
+        up to n · rate times its partners, and they by as much times it: beyond a product
+        of about 1 the two can drive each other to infinity. word2vec, which takes pairs
+        one by one, cannot. So a step takes as many tokens as keep the most frequent
+        row's product, on average, below 2.
+        """
+        if self.blocks is not None:
+            return self
+        kept = counts * sampling.keep_probability(counts, self.sample)
+        share = kept / kept.sum()
+        noise = sampling.noise_distribution(counts, self.ns_exponent)
+        pairs = self.window + 1 if self.shrink_windows else 2 * self.window  # a token, on average
+        as_input = share * (1 + self.negative)
+        as_output = share + noise * self.negative
+        tokens = 2 / (rate * pairs * max(as_input.max(), as_output.max()))
+        size = int(np.clip(tokens, 1, self.block_tokens))
+        return dataclasses.replace(
+            self, block_tokens=size, blocks=int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
+        )
+
+    @property
+    def _step(self) -> tuple[int, int, int]:
+        """Blocks a step, and a block's tokens and negatives."""
+        size = self.block_tokens
+        negatives = self.block_negatives or size * max(1, -(-self.negative // 5))
+        return self.blocks or DEFAULT_BLOCKS, size, negatives
 
     def init(self, key: jax.Array, vocab_size: int) -> sgns.Params:
         return sgns.init(key, vocab_size, self.vector_size)
@@ -86,30 +125,30 @@ class SkipGram:
 
     def max_steps(self, length: int) -> int:
         """The most steps that a segment of `length` tokens can take."""
-        return -(-length // (self.blocks * self.block_tokens))
+        blocks, size, _ = self._step
+        return -(-length // (blocks * size))
 
     def plan(self, constants: Noise, key: jax.Array, segment: tuple[jax.Array, jax.Array]) -> Plan:
         """Subsamples a segment: token ids and their documents."""
         ids, docs, count = sampling.subsample(key, *segment, constants.keep)
-        room = (self.window, self.blocks * self.block_tokens + self.window)
+        blocks, size, _ = self._step
+        room = (self.window, blocks * size + self.window)
         return Plan(
             ids=jnp.pad(ids, room),
             docs=jnp.pad(docs, room, constant_values=-1),
-            steps=-(-count // (self.blocks * self.block_tokens)),
+            steps=-(-count // (blocks * size)),
         )
-
-    @property
-    def _negatives(self) -> int:
-        return self.block_negatives or self.block_tokens * max(1, -(-self.negative // 5))
 
     def bits(self) -> tuple[int, int]:
         """The shape of the random words of a step: for each block, two a negative, one a centre."""
-        return self.blocks, 2 * self._negatives + self.block_tokens
+        blocks, size, negatives = self._step
+        return blocks, 2 * negatives + size
 
     def batch(self, constants: Noise, plan: Plan, bits: jax.Array, step: jax.Array) -> sgns.Blocks:
         """The blocks of a step."""
-        size, window, negatives = self.block_tokens, self.window, self._negatives
-        starts = (jnp.arange(self.blocks) * plan.steps + step) * size
+        window = self.window
+        blocks, size, negatives = self._step
+        starts = (jnp.arange(blocks) * plan.steps + step) * size
 
         def stretch(tokens, start):  # a block's tokens and a window's width on each side
             return lax.dynamic_slice(tokens, (start,), (size + 2 * window,))
@@ -125,7 +164,7 @@ class SkipGram:
         return sgns.Blocks(
             centres=ids[:, window : window + size],
             contexts=ids,
-            negatives=sampling.draw(constants.table, noise_bits.reshape(self.blocks, negatives, 2)),
+            negatives=sampling.draw(constants.table, noise_bits.reshape(blocks, negatives, 2)),
             weights=weights,
             negative_weights=weights.sum(-1) * (self.negative / negatives),
         )

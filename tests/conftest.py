@@ -1,0 +1,41 @@
+"""Fixtures shared by the tests."""
+
+import os
+
+os.environ.setdefault("NPROC", "1")  # as the command line does: one thread is faster
+
+import jax
+import numpy as np
+import pytest
+
+from jaxvec import Corpus
+
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(scope="session")
+def topic_documents() -> list[list[str]]:
+    """Text with a structure to learn: each document is of one of 8 topics of 12 words."""
+    rng = np.random.default_rng(0)
+    topics = [[f"t{t}w{i}" for i in range(12)] for t in range(8)]
+    common = ["the", "of", "and"]
+    documents = []
+    for _ in range(600):
+        words = rng.choice(topics[rng.integers(8)], 40)
+        noise = rng.random(40) < 0.3
+        documents.append(
+            [str(rng.choice(common)) if n else str(w) for w, n in zip(words, noise, strict=True)]
+        )
+    return documents
+
+
+@pytest.fixture(scope="session")
+def topic_corpus(topic_documents) -> Corpus:
+    return Corpus.from_documents(topic_documents, min_count=1)
+
+
+def topic_accuracy(vectors) -> float:
+    """How many of the topic words have a word of their topic as nearest neighbour."""
+    words = [word for word in vectors.index_to_key if word.startswith("t") and "w" in word]
+    hits = [vectors.most_similar(word, topn=1)[0][0][:3] == word[:3] for word in words]
+    return float(np.mean(hits))

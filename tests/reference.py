@@ -1,0 +1,74 @@
+"""Slow, obvious transcriptions of the formulas, in numpy and plain Python."""
+
+import math
+from collections import Counter
+
+import numpy as np
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
+
+
+def sgns_pairs(input_table, output_table, centres, contexts, negatives):
+    """The loss of each pair, one logarithm at a time."""
+    losses = []
+    for v, u, ks in zip(centres, contexts, negatives, strict=True):
+        loss = -np.log(sigmoid(output_table[u] @ input_table[v]))
+        for k in ks:
+            loss -= np.log(sigmoid(-output_table[k] @ input_table[v]))
+        losses.append(loss)
+    return np.array(losses)
+
+
+def sgns_gradients(input_table, output_table, centres, contexts, negatives, weights):
+    """The gradient of the weighted sum of `sgns_pairs`, pair by pair."""
+    d_input, d_output = np.zeros_like(input_table), np.zeros_like(output_table)
+    for v, u, ks, weight in zip(centres, contexts, negatives, weights, strict=True):
+        for target, label in [(u, 1), *((k, 0) for k in ks)]:
+            error = weight * (sigmoid(output_table[target] @ input_table[v]) - label)
+            d_input[v] += error * output_table[target]
+            d_output[target] += error * input_table[v]
+    return d_input, d_output
+
+
+def word2vec_c_pair(input_row, output_rows, rate):
+    """One pair of word2vec.c with its target first; rows updated in turn as the program does."""
+    input_row, output_rows = input_row.copy(), output_rows.copy()
+    error = np.zeros_like(input_row)
+    for i, row in enumerate(output_rows):
+        g = ((1 if i == 0 else 0) - sigmoid(row @ input_row)) * rate
+        error += g * row
+        output_rows[i] = row + g * input_row
+    return input_row + error, output_rows
+
+
+def window_pairs(documents, reach):
+    """All (centre, context) position pairs of documents; `reach[i]` of position i."""
+    pairs, start = set(), 0
+    for document in documents:
+        for i in range(len(document)):
+            r = reach[start + i]
+            for j in range(max(0, i - r), min(len(document), i + r + 1)):
+                if i != j:
+                    pairs.add((start + i, start + j))
+        start += len(document)
+    return pairs
+
+
+def vocabulary(words, min_count):
+    counts = Counter(words)
+    kept = [word for word in counts if counts[word] >= min_count]
+    return sorted(kept, key=lambda word: (-counts[word], word)), counts
+
+
+def keep_probability(count, total, sample):
+    f = count / total
+    return min(1.0, math.sqrt(sample / f) + sample / f)
+
+
+def row_adagrad(params, gradients, state, rate, eps):
+    """One accumulator a row, row by row."""
+    for i, g in enumerate(gradients):
+        state[i] += np.mean(g**2)
+        params[i] -= rate * g / np.sqrt(state[i] + eps)

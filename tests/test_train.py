@@ -1,0 +1,300 @@
+import dataclasses
+import math
+import re
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxvec import Corpus, SkipGram, fit, linear_decay, optim, sgns
+from jaxvec.train import epoch
+from jaxvec.train.fit import OPTIMIZERS, NonFiniteError
+from jaxvec.train.segments import Segments
+from tests.conftest import topic_accuracy
+from tests.reference import window_pairs
+
+KEY = jax.random.key(0)
+SMALL = SkipGram(vector_size=16, window=3, sample=0)
+
+
+def segment_of(corpus, model):
+    segments = Segments(corpus)
+    assert len(segments) == 1
+    return model.plan(model.constants(corpus.vocab.counts), KEY, segments[0])
+
+
+def batches(corpus, model):
+    """All the batches of an epoch over a corpus of one segment."""
+    constants, plan = model.constants(corpus.vocab.counts), segment_of(corpus, model)
+    bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
+    return [model.batch(constants, plan, bits[t], t) for t in range(int(plan.steps))]
+
+
+@pytest.mark.parametrize(("blocks", "size"), [(1, 32), (4, 32), (3, 8), (8, 64)])
+def test_blocks_hold_every_pair_of_the_text_once(blocks, size):
+    """Fixed windows, no subsampling: the pairs are those of the text, counted by word."""
+    rng = np.random.default_rng(0)
+    documents = [[f"w{i}" for i in rng.integers(0, 20, rng.integers(1, 40))] for _ in range(30)]
+    corpus = Corpus.from_documents(documents, min_count=1)
+    model = dataclasses.replace(SMALL, shrink_windows=False, blocks=blocks, block_tokens=size)
+    found = np.zeros((20, 20))
+    for batch in batches(corpus, model):
+        centres = np.broadcast_to(batch.centres[:, :, None], batch.weights.shape)
+        contexts = np.broadcast_to(batch.contexts[:, None, :], batch.weights.shape)
+        np.add.at(found, (centres, contexts), batch.weights)
+    expected = np.zeros((20, 20))
+    positions = window_pairs(documents, np.full(len(corpus), model.window))
+    for i, j in positions:
+        expected[corpus.ids[i], corpus.ids[j]] += 1
+    assert np.array_equal(found, expected)
+
+
+def test_shrinking_windows_are_even(topic_corpus):
+    counts = sum(batch.weights.sum(1) for b in [batches(topic_corpus, SMALL)] for batch in b)
+    counts = np.asarray(counts).sum(0)  # by place in the block, around its middle
+    distance = SkipGram(window=3).window
+    assert distance == 3
+    total = sum(float(batch.weights.sum()) for batch in batches(topic_corpus, SMALL))
+    # windows of 1, 2 and 3 words a side, cut at the ends of documents of 40 words
+    full = sum(len(topic_corpus) * 2 * r - 600 * r * (r + 1) for r in (1, 2, 3)) / 3
+    assert abs(total / full - 1) < 0.01
+
+
+def test_negative_weights_are_k_a_pair(topic_corpus):
+    model = dataclasses.replace(SMALL, negative=7, block_negatives=50)
+    for batch in batches(topic_corpus, model)[:5]:
+        assert batch.negatives.shape == (4, 50)
+        total = float(batch.negative_weights.sum() * 50)
+        np.testing.assert_allclose(total, 7 * batch.weights.sum(), rtol=1e-5)
+
+
+@pytest.mark.parametrize("tokens", [100, 1000, 10**6])
+def test_segments_hold_the_corpus(topic_corpus, tokens):
+    segments = Segments(topic_corpus, tokens)
+    ids, starts = [], 0
+    for segment in segments:
+        real = segment.docs >= 0
+        assert segment.ids.shape == (segments.length,)
+        assert segments.length <= tokens
+        ids.append(segment.ids[real])
+        starts += len(np.unique(segment.docs[real]))
+    assert np.array_equal(np.concatenate(ids), topic_corpus.ids)
+    cut = np.setdiff1d(segments.bounds, topic_corpus.offsets)
+    assert starts == len(topic_corpus.offsets) - 1 + len(cut)
+
+
+@pytest.mark.parametrize("optimizer", list(OPTIMIZERS))
+def test_learns_the_topics(topic_corpus, optimizer):
+    rate = {"adagrad": 0.2, "row_adagrad": 0.2, "adam": 0.01}.get(optimizer)
+    result = fit(topic_corpus, SMALL, key=KEY, epochs=8, optimizer=optimizer, learning_rate=rate)
+    losses = [report.loss for report in result.history]
+    assert losses[-1] < losses[0]
+    assert topic_accuracy(result.vectors()) > 0.9
+
+
+def test_same_key_same_bits_and_other_key_others(topic_corpus):
+    first, second, other = (
+        fit(topic_corpus, SMALL, key=jax.random.key(seed), epochs=2).params for seed in (1, 1, 2)
+    )
+    for a, b, c in zip(first, second, other, strict=True):
+        assert np.array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_compiles_once(topic_corpus):
+    before = epoch.train_segment._cache_size()
+    for rate in (0.01, 0.02):
+        fit(topic_corpus, SkipGram(vector_size=9, blocks=2), key=KEY, epochs=3, learning_rate=rate)
+    assert epoch.train_segment._cache_size() == before + 1
+
+
+def compiled(corpus, optimizer) -> str:
+    model, segments = SMALL, Segments(corpus)
+    state = epoch.State(params := model.init(KEY, len(corpus.vocab)), optimizer.init(params))
+    constants = model.constants(corpus.vocab.counts)
+    lowered = epoch.train_segment.lower(
+        model, optimizer, state, constants, segments[0], KEY, jnp.ones(2)
+    )
+    return lowered.compile().as_text()
+
+
+@pytest.mark.parametrize("name", list(OPTIMIZERS))
+def test_no_copy_of_a_table_in_the_compiled_step(topic_corpus, name):
+    transform, _ = OPTIMIZERS[name]
+    text = compiled(topic_corpus, optim.row_sparse(transform) if transform else optim.sgd())
+    table = rf"f32\[{len(topic_corpus.vocab)},{SMALL.vector_size}\]"
+    assert re.search(table, text)
+    copies = re.findall(rf"\n.*= {table}\S* copy\(.*", text)
+    in_loop = [line for line in copies if "while/body" in line]
+    assert not in_loop
+
+
+def dense_and_sparse(corpus, transform, rate=0.005):
+    return [
+        fit(corpus, SMALL, key=KEY, epochs=1, optimizer=transform, learning_rate=rate, dense=dense)
+        for dense in (True, False)
+    ]
+
+
+@pytest.mark.parametrize(
+    "transform",
+    [optax.sgd(1.0), optax.adagrad(1.0), optim.row_adagrad(1.0)],
+    ids=["sgd", "adagrad", "row_adagrad"],
+)
+def test_row_sparse_training_equals_dense(topic_corpus, transform):
+    dense, sparse = dense_and_sparse(topic_corpus, transform)
+    for a, b in zip(dense.params, sparse.params, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_sgd_by_name_equals_optax_on_whole_tables(topic_corpus):
+    by_name, dense = (
+        fit(topic_corpus, SMALL, key=KEY, epochs=1, dense=dense) for dense in (False, True)
+    )
+    for a, b in zip(by_name.params, dense.params, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_any_transformation_trains_densely(topic_corpus):
+    transform = optax.chain(optax.clip_by_global_norm(100.0), optax.sgd(0.01))
+    result = fit(topic_corpus, SMALL, key=KEY, epochs=3, optimizer=transform, dense=True)
+    assert result.history[-1].loss < result.history[0].loss
+    with pytest.raises(ValueError, match="dense=True"):
+        fit(topic_corpus, SMALL, key=KEY, optimizer=transform)
+
+
+def test_schedules(topic_corpus):
+    def rates(**options):
+        return [
+            r.learning_rate for r in fit(topic_corpus, SMALL, key=KEY, epochs=4, **options).history
+        ]
+
+    np.testing.assert_allclose(rates(), np.linspace(0.025, 0.025e-4, 5)[1:], rtol=1e-6)
+    np.testing.assert_allclose(
+        rates(learning_rate=0.02, min_learning_rate=0.01), [0.0175, 0.015, 0.0125, 0.01]
+    )
+    np.testing.assert_allclose(rates(optimizer=optax.sgd(0.01)), 1)
+    cosine = optax.cosine_decay_schedule(0.04, 1)
+    np.testing.assert_allclose(
+        rates(learning_rate=cosine), [cosine(p) for p in (0.25, 0.5, 0.75, 1)]
+    )
+
+
+def test_a_schedule_acts_as_its_straight_line(topic_corpus):
+    by_rate = fit(topic_corpus, SMALL, key=KEY, epochs=2, learning_rate=0.02)
+    by_schedule = fit(
+        topic_corpus, SMALL, key=KEY, epochs=2, learning_rate=linear_decay(0.02, 0.02e-4)
+    )
+    assert np.array_equal(by_rate.params.input, by_schedule.params.input)
+
+
+def test_reports(topic_corpus):
+    seen = []
+    result = fit(
+        topic_corpus, SMALL, key=KEY, epochs=3, valid=0.1,
+        callbacks=[lambda report, so_far: seen.append((report, so_far.vectors()))],
+    )  # fmt: skip
+    assert [report for report, _ in seen] == result.history
+    assert np.array_equal(seen[-1][1].vectors, result.vectors().vectors)
+    assert not np.array_equal(seen[0][1].vectors, result.vectors().vectors)
+    first, last = result.history[0], result.history[-1]
+    assert first.compile_seconds > 0 == last.compile_seconds
+    assert first.words == len(topic_corpus.split(0.1)[0])
+    assert first.words_per_second == first.words / first.seconds
+    assert 0 < last.valid_loss < first.valid_loss
+    # before anything is learnt, each of a pair's 1 + K terms is log 2
+    assert math.log(2) * 6 > first.loss > last.loss
+
+
+def test_validation_does_not_change_training(topic_corpus):
+    train, _ = topic_corpus.split(0.1)
+    alone = fit(train, SMALL, key=KEY, epochs=2)
+    validated = fit(topic_corpus, SMALL, key=KEY, epochs=2, valid=0.1)
+    assert np.array_equal(alone.params.input, validated.params.input)
+
+
+def test_memory_mapped_corpus_trains_the_same(topic_corpus, tmp_path):
+    topic_corpus.save(tmp_path / "c.npz")
+    mapped = fit(Corpus.load(tmp_path / "c.npz"), SMALL, key=KEY, epochs=1)
+    assert np.array_equal(
+        mapped.params.input, fit(topic_corpus, SMALL, key=KEY, epochs=1).params.input
+    )
+
+
+def test_which_table(topic_corpus):
+    result = fit(topic_corpus, SMALL, key=KEY, epochs=1)
+    tables = result.params
+    for which, expected in [
+        ("input", tables.input), ("output", tables.output), ("sum", tables.input + tables.output),
+    ]:  # fmt: skip
+        assert np.array_equal(result.vectors(which).vectors, expected)
+    with pytest.raises(ValueError, match="'input', 'output' or 'sum'"):
+        result.vectors("both")
+
+
+@pytest.mark.parametrize("words", [2, 3, 10])
+def test_tiny_vocabularies_stay_finite(words):
+    rng = np.random.default_rng(0)
+    corpus = Corpus.from_documents([[f"w{i}" for i in rng.integers(0, words, 50_000)]])
+    result = fit(corpus, key=KEY, epochs=3)
+    assert np.isfinite(result.params.input).all()
+
+
+def test_divergence_is_an_error_that_names_the_step(topic_corpus):
+    with pytest.raises(NonFiniteError, match=r"step \d+ of segment 1, epoch 1"):
+        fit(topic_corpus, SMALL, key=KEY, learning_rate=1e30)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"optimizer": "sgdd"}, "one of sgd, adagrad, row_adagrad, adam"),
+        ({"learning_rate": -1}, "learning_rate must be a positive number; got -1"),
+        ({"learning_rate": math.nan}, "learning_rate must be a positive number"),
+        ({"learning_rate": 0.1, "min_learning_rate": 0.2}, "between 0 and 0.1"),
+        ({"learning_rate": lambda p: 0.1, "min_learning_rate": 0.2}, "does not go with"),
+        ({"valid": 1.5}, "between 0 and 1"),
+    ],
+)
+def test_bad_arguments(topic_corpus, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(topic_corpus, SMALL, key=KEY, **options)
+
+
+@pytest.mark.parametrize("name", ["vector_size", "window", "negative", "blocks", "block_tokens"])
+def test_bad_model(name):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1; got 0"):
+        SkipGram(**{name: 0})
+
+
+def test_one_word_is_not_enough():
+    with pytest.raises(ValueError, match="two or more"):
+        fit(Corpus.from_documents([["a"] * 10]), key=KEY)
+
+
+def test_pure_loss_trains_with_plain_optax(topic_corpus):
+    """The textbook way, for those who compose: jax.grad of the loss, and optax."""
+    rng = np.random.default_rng(0)
+    docs = topic_corpus.ids
+    params, transform = sgns.init(KEY, len(topic_corpus.vocab), 16), optax.adam(0.01)
+    state = transform.init(params)
+
+    @jax.jit
+    def step(params, state, batch):
+        loss, gradient = jax.value_and_grad(sgns.loss)(params, batch)
+        updates, state = transform.update(gradient, state)
+        return optax.apply_updates(params, updates), state, loss / batch.weights.sum()
+
+    losses = []
+    for _ in range(150):
+        at = rng.integers(0, len(docs) - 1, 256)
+        batch = sgns.Batch(
+            docs[at], docs[at + 1], rng.integers(0, len(topic_corpus.vocab), (256, 5)),
+            jnp.ones(256),
+        )  # fmt: skip
+        params, state, loss = step(params, state, batch)
+        losses.append(float(loss))
+    assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:20])

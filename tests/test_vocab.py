@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+
+from jaxvec import Vocab
+
+COUNTS = {"b": 3, "a": 3, "rare": 1, "most": 9}
+
+
+def test_order_is_by_count_then_alphabet():
+    vocab = Vocab.from_counts(COUNTS, min_count=1)
+    assert vocab.words == ["most", "a", "b", "rare"]
+    shuffled = dict(reversed(COUNTS.items()))
+    assert Vocab.from_counts(shuffled, min_count=1).words == vocab.words
+
+
+def test_min_count_and_max_size():
+    assert Vocab.from_counts(COUNTS, min_count=3).words == ["most", "a", "b"]
+    assert Vocab.from_counts(COUNTS, min_count=1, max_size=2).words == ["most", "a"]
+
+
+def test_look_ups_for_one_and_many():
+    vocab = Vocab.from_counts(COUNTS, min_count=3)
+    assert vocab["a"] == 1
+    assert vocab.encode("b") == 2
+    assert vocab.encode(["b", "rare", "a"]).tolist() == [2, 1]  # rare is left out
+    assert vocab.decode(0) == "most"
+    assert vocab.decode([2, 1]) == ["b", "a"]
+    assert vocab.count("most") == 9
+    assert vocab.count(["a", "most"]).tolist() == [3, 9]
+    assert vocab.frequency("most") == 0.6
+    assert vocab.frequency(["a", "b"]).tolist() == [0.2, 0.2]
+    assert vocab.total == 15
+    assert "a" in vocab
+    assert "rare" not in vocab
+
+
+def test_unknown_word_suggests_close_ones():
+    with pytest.raises(KeyError, match="'mots' is not in the vocabulary; close matches: most"):
+        Vocab.from_counts(COUNTS, min_count=1)["mots"]
+
+
+def test_unk_and_specials():
+    vocab = Vocab.from_counts(COUNTS, min_count=3, specials=["<pad>"], unk="<unk>")
+    assert vocab.words == ["<unk>", "<pad>", "most", "a", "b"]
+    assert vocab.counts.tolist() == [1, 0, 9, 3, 3]  # <unk> counts what is left out
+    assert vocab.encode(["rare", "a"]).tolist() == [0, 3]
+    assert vocab.encode("never seen") == 0
+
+
+def test_unk_that_the_text_itself_has():
+    vocab = Vocab.from_counts({"a": 5, "<unk>": 7, "rare": 1}, min_count=2, unk="<unk>")
+    assert vocab.words == ["<unk>", "a"]
+    assert vocab.counts.tolist() == [8, 5]
+
+
+@pytest.mark.parametrize("options", [{}, {"specials": ["<pad>", "<s>"], "unk": "<unk>"}])
+def test_saved_and_loaded(tmp_path, options):
+    vocab = Vocab.from_counts({**COUNTS, "two words": 4}, min_count=2, **options)
+    vocab.save(tmp_path / "vocab.txt")
+    again = Vocab.load(tmp_path / "vocab.txt")
+    assert again.words == vocab.words
+    assert np.array_equal(again.counts, vocab.counts)
+    assert (again.specials, again.unk) == (vocab.specials, vocab.unk)
+
+
+def test_loads_what_word2vec_and_glove_write(tmp_path):
+    (tmp_path / "v").write_text("</s> 0\nthe 10\nof 5\n")
+    assert Vocab.load(tmp_path / "v").words == ["</s>", "the", "of"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("the ten\n", "line 1"), ("a 1\nword\n", "line 2"), ("a 1\na 2\n", "'a' twice")],
+)
+def test_broken_files_are_refused(tmp_path, text, message):
+    (tmp_path / "v").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        Vocab.load(tmp_path / "v")
+
+
+@pytest.mark.parametrize("options", [{"min_count": 0}, {"max_size": 0}])
+def test_bad_numbers(options):
+    with pytest.raises(ValueError, match="must be at least 1"):
+        Vocab.from_counts(COUNTS, **options)
+
+
+def test_words_that_no_file_could_hold():
+    for word in ("", "a\nb"):
+        with pytest.raises(ValueError, match="line break"):
+            Vocab([word], [1])
