@@ -78,6 +78,8 @@ def analogies(
             for i in range(0, len(known), _QUESTIONS)
         )
         sections.append(Section(name, correct, len(known)))
+    if not sections:
+        raise ValueError(f"{path} holds no questions")
     return Analogies(sections, sum(s.correct for s in sections), sum(s.total for s in sections))
 
 

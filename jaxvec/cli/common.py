@@ -1,7 +1,6 @@
 """What the commands share: numbers in bounds, outputs that lose nothing, messages."""
 
 import argparse
-import functools
 import math
 import sys
 import tempfile
@@ -12,8 +11,10 @@ from tqdm import tqdm
 
 from jaxvec.vectors import WordVectors
 
-say = functools.partial(tqdm.write, file=sys.stderr)
-"""Prints a message, past a progress bar if there is one."""
+
+def say(message: str) -> None:
+    """Prints a message on standard error, past a progress bar if there is one."""
+    tqdm.write(message, file=sys.stderr)
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -33,19 +34,21 @@ def whole(least: int) -> Callable[[str], int]:
     return convert
 
 
-def number(least: float = -math.inf, *, beyond: bool = False) -> Callable[[str], float]:
-    """An argument that is a finite number of at least (or above) so much."""
+def number(
+    least: float = -math.inf, below: float = math.inf, *, beyond: bool = False
+) -> Callable[[str], float]:
+    """An argument that is a number of at least (or beyond) `least`, and below another."""
+    bounds = [f"{'above' if beyond else 'of at least'} {least:g}"] if least > -math.inf else []
+    bounds += [f"below {below:g}"] if below < math.inf else []
 
     def convert(text: str) -> float:
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not math.isfinite(value) or value < least or (beyond and value == least):
-            bound = (
-                f" {'above' if beyond else 'of at least'} {least:g}" if least > -math.inf else ""
-            )
-            raise argparse.ArgumentTypeError(f"expected a number{bound}, not {text!r}")
+        if not ((value > least if beyond else value >= least) and -math.inf < value < below):
+            expected = " ".join(["a finite number", " and ".join(bounds)]).strip()
+            raise argparse.ArgumentTypeError(f"expected {expected}, not {text!r}")
         return value
 
     return convert

@@ -106,7 +106,7 @@ def add_parser(commands) -> None:
     add("--min-learning-rate", type=number(0), metavar="R",
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
-    add("--valid", type=number(0), default=0.0, metavar="F",
+    add("--valid", type=number(0, 1), default=0.0, metavar="F",
         help="hold out this fraction of the text, from its end, and report its loss")  # fmt: skip
     add("--probe", nargs="+", default=[], metavar="WORD",
         help="show the neighbours of these words after each epoch")  # fmt: skip

@@ -1,0 +1,267 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from jaxvec import Corpus, WordVectors
+from jaxvec.cli import main
+from jaxvec.cli import train as train_command
+from tests.conftest import topic_accuracy
+
+QUICK = ["--vector-size", "8", "--epochs", "1", "--window", "3"]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, topic_documents):
+    """The working folder, with a corpus in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("\n".join(map(" ".join, topic_documents)))
+    return tmp_path
+
+
+def contents(folder: Path) -> dict[str, bytes | None]:
+    """Every file and folder below."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None
+        for p in folder.rglob("*")
+    }
+
+
+def test_from_text_to_vectors_that_gensim_opens(folder, capsys):
+    command = ["train", "text.txt", "-o", "out/v.bin", "--vector-size", "16", "--epochs", "8",
+               "--window", "3", "--sample", "0", "--valid", "0.1", "--learning-rate", "0.05",
+               "--probe", "t1w1", "t2w2", "--log", "run.jsonl"]  # fmt: skip
+    assert main(command) == 0
+    messages = capsys.readouterr().err
+    assert "24,000 words" in messages
+    assert "t1w1: t1w" in messages
+    vectors = KeyedVectors.load_word2vec_format("out/v.bin", binary=True)
+    assert vectors.vectors.shape == (99, 16)
+    assert topic_accuracy(vectors) > 0.9
+    log = [json.loads(line) for line in Path("run.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in log] == list(range(1, 9))
+    assert log[-1]["valid_loss"] < log[0]["valid_loss"]
+    assert log[0]["words_per_second"] > 0
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".vec", ".bin", ".glove.txt", ".npz"])
+def test_every_output_format_and_similar(folder, capsys, suffix):
+    assert main(["train", "text.txt", "-o", f"v{suffix}", *QUICK]) == 0
+    assert main(["similar", f"v{suffix}", "t1w1", "the", "--topn", "2"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if not line.startswith(" ")] == ["t1w1", "the"]
+    assert len(lines) == 6
+    assert main(["similar", f"v{suffix}", "t1w1", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out).values()
+    expected = WordVectors.load(f"v{suffix}").most_similar("t1w1")
+    assert [(row["word"], row["similarity"]) for row in found] == expected
+
+
+def test_same_seed_same_file(folder):
+    for name, seed in [("a", "3"), ("b", "3"), ("c", "4")]:
+        assert main(["train", "text.txt", "-o", f"{name}.bin", "--seed", seed, *QUICK]) == 0
+    a, b, c = (Path(f"{name}.bin").read_bytes() for name in "abc")
+    assert a == b != c
+
+
+def test_which_table_and_options_reach_the_model(folder):
+    tables = {}
+    for which in ("input", "output", "sum"):
+        command = ["train", "text.txt", "-o", f"{which}.npz", "--vectors", which, *QUICK]
+        command += ["--negative", "3", "--ns-exponent", "0.5", "--no-shrink-windows"]
+        command += ["--optimizer", "row_adagrad", "--min-learning-rate", "0.01"]
+        assert main(command) == 0
+        tables[which] = WordVectors.load(f"{which}.npz").vectors
+    np.testing.assert_allclose(tables["input"] + tables["output"], tables["sum"], rtol=1e-6)
+    assert WordVectors.load("sum.npz").metadata["options"]["negative"] == 3
+
+
+def test_corpus_from_folder_stdin_and_saved(folder, topic_corpus):
+    (folder / "texts").mkdir()
+    Path("text.txt").rename("texts/a.txt")
+    topic_corpus.save("saved")
+    assert main(["train", "texts", "-o", "folder.txt", *QUICK]) == 0
+    assert main(["train", "saved", "-o", "saved.txt", *QUICK]) == 0
+    with open("texts/a.txt", "rb") as text:
+        subprocess.run(
+            [sys.executable, "-m", "jaxvec", "train", "-", "-o", "stdin.txt", *QUICK],
+            stdin=text, check=True, capture_output=True,
+        )  # fmt: skip
+    texts = [Path(f"{name}.txt").read_text() for name in ("folder", "saved", "stdin")]
+    assert texts[0] == texts[1] == texts[2]
+
+
+def test_vocabulary_file_and_limits(folder, topic_corpus):
+    assert main(["train", "text.txt", "-o", "few.npz", "--max-vocab", "10", *QUICK]) == 0
+    few = WordVectors.load("few.npz")
+    assert few.index_to_key == topic_corpus.vocab.words[:10]
+    Path("vocab.txt").write_text("t3w3 9\nthe 8\nunseen 1\n")
+    assert main(["train", "text.txt", "-o", "given.npz", "--vocab", "vocab.txt", *QUICK]) == 0
+    assert WordVectors.load("given.npz").index_to_key == ["t3w3", "the", "unseen"]
+
+
+def test_tokenizer_and_broken_bytes(folder):
+    Path("raw.txt").write_bytes(b"Caf\xe9 (One, one) " * 20)
+    command = ["train", "raw.txt", "--tokenizer", "text8", "--errors", "replace", "-o", "v.npz"]
+    assert main([*command, *QUICK]) == 0
+    assert WordVectors.load("v.npz").index_to_key == ["one", "caf"]
+
+
+def test_no_corpus_trains_on_documentation_and_overwrites_only_its_own(
+    folder, monkeypatch, capsys, topic_documents
+):
+    monkeypatch.setattr(train_command, "documentation", lambda: map(" ".join, topic_documents))
+    monkeypatch.setattr(train_command, "_SHOWN", ["the", "unknown"])
+    options = ["--tokenizer", "whitespace", "--epochs", "1"]
+    for _ in range(2):
+        assert main(["train", *options]) == 0
+        out = capsys.readouterr().out
+        assert out.startswith("the: ")
+        assert len(out.splitlines()) == 1
+    assert main(["train", "text.txt", "-o", "vectors.npz", *QUICK]) == 2
+    assert "exists" in capsys.readouterr().err
+    assert main(["train", "text.txt", "-o", "vectors.npz", "--force", *QUICK]) == 0
+    before = contents(folder)
+    capsys.readouterr()
+    assert main(["train", *options]) == 2  # vectors.npz is of text.txt now
+    assert "exists; --force" in capsys.readouterr().err
+    assert contents(folder) == before
+
+
+def bad_commands():
+    new = ["-o", "new/v.npz", "--log", "new/log"]
+    return {
+        "missing file": (["train", "nowhere.txt", *new], "no such file or folder: nowhere.txt"),
+        "folder without text": (["train", "empty", *new], "holds no text"),
+        "empty corpus": (["train", "empty.txt", *new], "no words in empty.txt"),
+        "rare words": (["train", "text.txt", "--min-count", "99999", *new], "min_count=99999"),
+        "one word": (["train", "one.txt", *new], "two or more"),
+        "binary": (["train", "binary", *new], "not text: byte 1 is zero"),
+        "broken utf-8": (["train", "latin.txt", *new], "latin.txt is not UTF-8: byte offset 3"),
+        "vector size": (["train", "text.txt", "--vector-size", "0", *new], "--vector-size"),
+        "window": (["train", "text.txt", "--window", "0", *new], "--window"),
+        "rate": (["train", "text.txt", "--learning-rate", "-1", *new], "--learning-rate"),
+        "rate nan": (["train", "text.txt", "--learning-rate", "nan", *new], "--learning-rate"),
+        "least rate": (["train", "text.txt", "--min-learning-rate", "1", *new], "between 0 and"),
+        "epochs": (["train", "text.txt", "--epochs", "0", *new], "--epochs"),
+        "epochs word": (["train", "text.txt", "--epochs", "two", *new], "not 'two'"),
+        "negative": (["train", "text.txt", "--negative", "0", *new], "--negative"),
+        "sample": (["train", "text.txt", "--sample", "-1", *new], "--sample"),
+        "valid": (["train", "text.txt", "--valid", "1", *new], "at least 0 and below 1, not '1'"),
+        "optimizer": (["train", "text.txt", "--optimizer", "sgdd", *new], "one of sgd, adagrad"),
+        "model": (["train", "text.txt", "--model", "lda", *new], "model must be one of sgns"),
+        "tokenizer": (["train", "text.txt", "--tokenizer", "bert", *new], "one of whitespace"),
+        "suffix": (["train", "text.txt", "-o", "new/v.dat"], "must end in"),
+        "output is a folder": (["train", "text.txt", "-o", "empty"], "must end in"),
+        "output folder": (["train", "text.txt", "-o", "folder.npz"], "is a folder"),
+        "unwritable": (["train", "text.txt", "-o", "/proc/none/v.npz"], "cannot write"),
+        "below a file": (["train", "text.txt", "-o", "text.txt/v.npz"], "cannot write"),
+        "exists": (["train", "text.txt", "-o", "old.npz"], "exists; --force"),
+        "log": (["train", "text.txt", "-o", "v.npz", "--log", "text.txt"], "also an input"),
+        "over the input": (["train", "text.txt", "-o", "text.txt", "--force"], "also an input"),
+        "probe": (["train", "text.txt", "--probe", "t1w", *new], "close matches: t1w"),
+        "vocab": (["train", "text.txt", "--vocab", "text.txt", *new], "not a vocabulary file"),
+        "unknown option": (["train", "text.txt", "--windw", "3", *new], "--windw"),
+        "no command": ([], "COMMAND"),
+        "similar unknown": (["similar", "old.npz", "a", "t1w"], "'t1w' is not in the vocabulary"),
+        "similar missing": (["similar", "nowhere.npz", "a"], "no such vectors file"),
+        "similar not vectors": (["similar", "text.txt", "a"], "not a file of word vectors"),
+        "similar topn": (["similar", "old.npz", "a", "--topn", "0"], "--topn"),
+        "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
+        "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "No such file"),
+        "evaluate text": (["evaluate", "old.npz", "--pairs", "text.txt"], "not a file of word p"),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", bad_commands())
+def test_bad_input_is_one_line_and_changes_nothing(folder, capsys, name):
+    (folder / "empty").mkdir()
+    (folder / "folder.npz").mkdir()
+    (folder / "empty.txt").write_text(" \n\n")
+    (folder / "one.txt").write_text("one " * 50)
+    (folder / "binary").write_bytes(b"a\0b" * 100)
+    (folder / "latin.txt").write_bytes(b"caf\xe9 " * 100)
+    WordVectors(["a", "b"], np.eye(2)).save("old.npz")
+    before = contents(folder)
+    command, message = bad_commands()[name]
+    try:
+        status = main(command)
+    except SystemExit as exit:  # from argparse
+        status = exit.code
+    out, err = capsys.readouterr()
+    assert status == 2
+    error = err.splitlines()[-1]  # it may have said before what it read
+    assert error.startswith("jaxvec")
+    assert message in error
+    assert err.count("jaxvec") == 1
+    assert out == ""
+    assert contents(folder) == before
+
+
+def test_interrupted_training_leaves_no_file(folder):
+    Path("long.txt").write_text("a b c d e f g h " * 100_000)
+    with subprocess.Popen(
+        [sys.executable, "-m", "jaxvec", "train", "long.txt", "-o", "v.npz", "--epochs", "10000"],
+        stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        while "epoch 1:" not in process.stderr.readline():
+            pass
+        process.send_signal(2)
+        last = process.stderr.read().splitlines()[-1]
+    assert process.returncode == 130
+    assert last == "jaxvec train: interrupted"
+    assert contents(folder).keys() == {"long.txt", "text.txt"}
+
+
+def test_evaluate(folder, capsys):
+    WordVectors(["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]).save("v.npz")
+    Path("a.txt").write_text(": family\nman king woman queen\nman king woman prince\n")
+    Path("p.txt").write_text("man\twoman\t3\nman\tking\t2\nking\tqueen\t1\nking\tprince\t0\n")
+    command = ["evaluate", "v.npz", "--analogies", "a.txt", "--pairs", "p.txt", "p.txt"]
+    assert main([*command, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["analogies"] == {
+        "sections": [{"section": "family", "correct": 1, "total": 1}],
+        "correct": 1,
+        "total": 1,
+    }
+    assert len(report["pairs"]) == 2
+    assert report["pairs"][0].keys() == {"file", "spearman", "pearson", "found", "total"}
+    assert (report["pairs"][0]["found"], report["pairs"][0]["total"]) == (3, 4)
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "100.0 %" in out
+    assert "3 of 4 pairs known" in out
+    assert (
+        main(["evaluate", "v.npz", "--analogies", "a.txt", "--restrict-vocab", "2", "--json"]) == 0
+    )
+    assert json.loads(capsys.readouterr().out)["analogies"]["total"] == 0
+
+
+def test_json_has_no_nan(folder, capsys):
+    WordVectors(["a", "b"], np.eye(2)).save("v.npz")
+    Path("p.txt").write_text("x\ty\t3\n")
+    assert main(["evaluate", "v.npz", "--pairs", "p.txt", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pairs"][0]["spearman"] is None
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["similar"], ["evaluate"]])
+def test_help(capsys, command):
+    with pytest.raises(SystemExit) as exit:
+        main([*command, "--help"])
+    assert exit.value.code == 0
+    assert "jaxvec" in capsys.readouterr().out
+
+
+def test_output_to_a_closed_pipe_is_quiet(folder):
+    Corpus.from_files("text.txt")
+    assert main(["train", "text.txt", "-o", "v.npz", *QUICK]) == 0
+    done = subprocess.run(
+        f"{sys.executable} -m jaxvec similar v.npz the --topn 99 | true",
+        shell=True, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stderr == ""

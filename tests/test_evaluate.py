@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from gensim.models import KeyedVectors
+
+from jaxvec import WordVectors, evaluate
+
+
+@pytest.fixture(scope="module")
+def setting(tmp_path_factory):
+    """Vectors with regular relations, words in two cases, and files with all kinds of lines."""
+    rng = np.random.default_rng(0)
+    base, shift = rng.normal(size=(60, 8)), rng.normal(size=8)
+    words, rows = [], []
+    for i, row in enumerate(base):
+        words += [f"one{i}", f"two{i}"]
+        rows += [row, row + shift + rng.normal(0, 0.3, 8)]
+        if i % 5 == 0:
+            words.append(f"ONE{i}" if i % 10 else f"Two{i}")
+            rows.append(row + rng.normal(0, 0.1, 8))
+    order = rng.permutation(len(words))
+    ours = WordVectors([words[i] for i in order], np.array(rows)[order])
+    theirs = KeyedVectors(8)
+    theirs.add_vectors(ours.index_to_key, ours.vectors)
+
+    folder = tmp_path_factory.mktemp("evaluate")
+    questions, pairs = folder / "questions.txt", folder / "pairs.txt"
+    picks = rng.integers(0, 62, (400, 2))  # 60 and 61 are unknown
+    lines = [f"one{a} TWO{a} One{b} two{b}" for a, b in picks if a != b]
+    questions.write_text(
+        ": first\n"
+        + "\n".join(lines[:150])
+        + "\n: second part\r\n"
+        + "\r\n".join(lines[150:])
+        + "\n"
+    )
+    lines = [f"One{a}\ttwo{b}\t{rng.normal():.3f}" for a, b in picks]
+    pairs.write_text("# a comment\n" + "\n".join(lines) + "\n")
+    return ours, theirs, questions, pairs
+
+
+@pytest.mark.parametrize("restrict", [None, 1000, 80, 20])
+def test_analogies_are_gensims(setting, restrict):
+    ours, theirs, questions, _ = setting
+    found = evaluate.analogies(ours, questions, restrict_vocab=restrict)
+    score, sections = theirs.evaluate_word_analogies(questions, restrict_vocab=restrict or 10**6)
+    expected = [
+        (s["section"], len(s["correct"]), len(s["correct"]) + len(s["incorrect"])) for s in sections
+    ]
+    assert [*found.sections, ("Total accuracy", found.correct, found.total)] == expected
+    if found.total:
+        assert found.accuracy == pytest.approx(score)
+        assert restrict == 20 or 0 < found.accuracy < 1
+
+
+def test_pairs_are_gensims(setting):
+    ours, theirs, _, pairs = setting
+    found = evaluate.pairs(ours, pairs)
+    pearson, spearman, unknown = theirs.evaluate_word_pairs(pairs)
+    assert found.spearman == pytest.approx(spearman.statistic, abs=1e-5)
+    assert found.pearson == pytest.approx(pearson.statistic, abs=1e-5)
+    assert 100 * (1 - found.found / found.total) == pytest.approx(unknown)
+
+
+def test_nothing_known_is_nan_not_an_error(setting, tmp_path):
+    _, _, questions, pairs = setting
+    vectors = WordVectors(["x", "y"], np.eye(2))
+    assert np.isnan(evaluate.pairs(vectors, pairs).spearman)
+    assert np.isnan(evaluate.analogies(vectors, questions).accuracy)
+
+
+def test_heading_and_spaces(tmp_path):
+    (tmp_path / "p").write_text("Word 1\tWord 2\tHuman (mean)\na\tb\t1\n\na c 2\nB  C 5\n")
+    vectors = WordVectors(["a", "b", "c"], np.random.default_rng(0).normal(size=(3, 4)))
+    assert evaluate.pairs(vectors, tmp_path / "p")[3:] == (3, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "score", "message"),
+    [
+        (b": a\none two three\n", evaluate.analogies, "line 2 has 3 words"),
+        (b"a b\nc d\n", evaluate.pairs, "line 2 is 'c d'"),
+        (b"", evaluate.pairs, "no word pairs"),
+        (b"\xff\xfe", evaluate.pairs, "not UTF-8"),
+        (b"", evaluate.analogies, "no questions"),
+    ],
+)
+def test_broken_files(setting, tmp_path, content, score, message):
+    (tmp_path / "f").write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        score(setting[0], tmp_path / "f")
+
+
+def test_restrict_vocab_must_be_positive(setting):
+    with pytest.raises(ValueError, match="at least 1"):
+        evaluate.analogies(setting[0], setting[2], restrict_vocab=0)
