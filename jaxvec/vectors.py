@@ -72,6 +72,9 @@ class WordVectors:
     def __len__(self) -> int:
         return len(self.index_to_key)
 
+    def __repr__(self) -> str:
+        return f"WordVectors of {len(self):,} words, {self.vector_size} numbers each"
+
     def __contains__(self, word: object) -> bool:
         return word in self.key_to_index
 

@@ -15,15 +15,20 @@ class _Parser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, or 2 with one line on standard error."""
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of all commands; its result's `run` is the function to call."""
     parser = _Parser(prog="jaxvec", description="Word vectors in JAX.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"jaxvec {version('jaxvec')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train.add_parser(commands)
     query.add_similar_parser(commands)
     query.add_evaluate_parser(commands)
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command; returns its exit status: 0, or 2 with one line on standard error."""
+    options = make_parser().parse_args(arguments)
     try:
         options.run(options)
         sys.stdout.flush()

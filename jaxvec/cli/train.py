@@ -20,7 +20,7 @@ _NO_CORPUS = {  # the defaults for the documentation, which is small
     "min_count": 10,
     "epochs": 10,
     "optimizer": "row_adagrad",
-    "sample": 1e-4,
+    "learning_rate": 0.05,
 }
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _CORPUS = {
@@ -28,7 +28,7 @@ _CORPUS = {
     "min_count": 5,
     "epochs": 5,
     "optimizer": "sgd",
-    "sample": 1e-3,
+    "learning_rate": None,
 }
 
 _DESCRIPTION = """\
@@ -37,8 +37,8 @@ Trains word vectors on text: files, folders, or - for standard input; plain or c
 
 Without CORPUS, trains on the documentation that is on this disk already: the docstrings
 of jax, numpy, scipy, optax, flax, orbax and of Python's own library. Then the defaults
-are --tokenizer text8 --min-count 10 --epochs 10 --optimizer row_adagrad --sample 1e-4,
-and neighbours of a few words are shown."""
+are --tokenizer text8 --min-count 10 --epochs 10 --optimizer row_adagrad --learning-rate
+0.05, and neighbours of a few words are shown."""
 
 _EXAMPLES = """\
 examples:
@@ -92,8 +92,8 @@ def add_parser(commands) -> None:
         help="negative samples a pair (default: %(default)s)")  # fmt: skip
     add("--ns-exponent", type=number(), default=0.75, metavar="A",
         help="draw negatives by counts to this power (default: %(default)s)")  # fmt: skip
-    add("--sample", type=number(0), metavar="T",
-        help="threshold of subsampling; 0 for none (default: 1e-3)")  # fmt: skip
+    add("--sample", type=number(0), default=1e-4, metavar="T",
+        help="threshold of subsampling; 0 for none (default: %(default)s)")  # fmt: skip
     add("--vectors", default="input", choices=["input", "output", "sum"],
         help="which table to write, or the sum of both (default: %(default)s)")  # fmt: skip
 
@@ -102,7 +102,7 @@ def add_parser(commands) -> None:
     add("--epochs", type=whole(1), metavar="N", help="default: 5")
     add("--optimizer", metavar="NAME", help="sgd (default), adagrad, row_adagrad or adam")
     add("--learning-rate", type=number(0, beyond=True), metavar="R",
-        help="at the start (default: 0.025; 0.05 for AdaGrad, 0.001 for Adam)")  # fmt: skip
+        help="at the start (default: 0.035; 0.2 for AdaGrad, 0.01 for Adam)")  # fmt: skip
     add("--min-learning-rate", type=number(0), metavar="R",
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
@@ -123,7 +123,10 @@ def run(options: argparse.Namespace) -> None:
     single_thread()
     import jax
 
-    for name, value in (_CORPUS if options.corpus else _NO_CORPUS).items():
+    defaults = dict(_CORPUS if options.corpus else _NO_CORPUS)
+    if options.optimizer:  # the rate is one for the optimizer that goes with it
+        defaults["learning_rate"] = None
+    for name, value in defaults.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     model = _model(options)

@@ -129,6 +129,12 @@ class Corpus:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        documents = len(self.offsets) - 1
+        return (
+            f"Corpus of {len(self):,} tokens in {documents:,} documents, {len(self.vocab):,} words"
+        )
+
     def documents(self) -> Iterator[np.ndarray]:
         """The ids of each document in turn."""
         for start, end in itertools.pairwise(self.offsets):

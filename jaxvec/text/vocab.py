@@ -96,6 +96,9 @@ class Vocab:
     def __len__(self) -> int:
         return len(self.words)
 
+    def __repr__(self) -> str:
+        return f"Vocab of {len(self):,} words, {self.total:,} tokens"
+
     def __contains__(self, word: object) -> bool:
         return word in self.ids
 

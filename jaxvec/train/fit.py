@@ -24,10 +24,10 @@ Schedule = Callable[[float], Any]
 """Learning rate as a function of progress from 0 (start) to 1 (end of the last epoch)."""
 
 OPTIMIZERS: dict[str, tuple[optax.GradientTransformation | None, float]] = {
-    "sgd": (None, 0.025),
-    "adagrad": (optax.adagrad(1.0), 0.05),
-    "row_adagrad": (optim.row_adagrad(1.0), 0.05),
-    "adam": (optax.adam(1.0), 0.001),
+    "sgd": (None, 0.035),
+    "adagrad": (optax.adagrad(1.0), 0.2),
+    "row_adagrad": (optim.row_adagrad(1.0), 0.2),
+    "adam": (optax.adam(1.0), 0.01),
 }
 """The optimisers known by name, at a rate of 1, and their default learning rates."""
 
@@ -110,8 +110,8 @@ def fit(
       optimizer: ``"sgd"``, ``"adagrad"``, ``"row_adagrad"``, ``"adam"``, or an optax
         transformation, which must treat rows by themselves (see `optim.row_sparse`).
       dense: update whole tables each step, with any optax transformation; slow.
-      learning_rate: the rate at the start (by default 0.025 for SGD, 0.05 for AdaGrad,
-        0.001 for Adam), or a function of progress from 0 to 1, such as an optax schedule
+      learning_rate: the rate at the start (by default 0.035 for SGD, 0.2 for AdaGrad,
+        0.01 for Adam), or a function of progress from 0 to 1, such as an optax schedule
         over one step. An optax transformation's updates are multiplied by it; there it is
         1 throughout by default.
       min_learning_rate: the rate at the end, reached in a straight line; by default a

@@ -53,7 +53,7 @@ class SkipGram:
     window: int = 5
     negative: int = 5
     ns_exponent: float = 0.75
-    sample: float = 1e-3
+    sample: float = 1e-4
     shrink_windows: bool = True
     block_tokens: int = 32
     block_negatives: int | None = None

@@ -1,0 +1,1 @@
+"""Measurements of jaxvec beside other programs: `python -m benchmarks sgns --help`."""

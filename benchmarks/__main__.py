@@ -1,0 +1,11 @@
+"""`python -m benchmarks SUITE …`."""
+
+import argparse
+
+from benchmarks import sgns
+
+parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+suites = parser.add_subparsers(required=True, metavar="SUITE")
+sgns.add_parser(suites)
+options = parser.parse_args()
+options.run(options)
