@@ -1,4 +1,5 @@
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -204,14 +205,19 @@ def test_bad_input_is_one_line_and_changes_nothing(folder, capsys, name):
 
 def test_interrupted_training_leaves_no_file(folder):
     Path("long.txt").write_text("a b c d e f g h " * 100_000)
+    # a job in the background may have been started with interrupts ignored
+    program = (
+        "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from jaxvec.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    command = ["train", "long.txt", "-o", "v.npz", "--epochs", "10000"]
     with subprocess.Popen(
-        [sys.executable, "-m", "jaxvec", "train", "long.txt", "-o", "v.npz", "--epochs", "10000"],
-        stderr=subprocess.PIPE, text=True,
-    ) as process:  # fmt: skip
+        [sys.executable, "-c", program, *command], stderr=subprocess.PIPE, text=True
+    ) as process:
         while "epoch 1:" not in process.stderr.readline():
-            pass
-        process.send_signal(2)
-        last = process.stderr.read().splitlines()[-1]
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        last = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 130
     assert last == "jaxvec train: interrupted"
     assert contents(folder).keys() == {"long.txt", "text.txt"}
