@@ -31,24 +31,6 @@ class RowOptimizer(NamedTuple):
     update: Callable[..., tuple[PyTree, PyTree, PyTree]]
 
 
-def sgd() -> RowOptimizer:
-    """Plain gradient descent, table[i] -= rate · Σ gradients of row i, added in place.
-
-    Equals `optax.sgd` on whole tables up to the order of the sum.
-    """
-    return _SGD
-
-
-def _sgd_update(params, state, scratch, rows, gradients, rate):
-    def add(table, ids, gradient):
-        return table.at[ids].add(-rate * gradient)
-
-    return jax.tree.map(add, params, rows, gradients), state, scratch
-
-
-_SGD = RowOptimizer(lambda params: (), lambda params: (), _sgd_update)
-
-
 @functools.cache
 def dense(transform: optax.GradientTransformation) -> RowOptimizer:
     """Any optax transformation, applied to whole tables: O(V) a step.
@@ -70,18 +52,26 @@ def dense(transform: optax.GradientTransformation) -> RowOptimizer:
 
 
 @functools.cache
-def row_sparse(transform: optax.GradientTransformation) -> RowOptimizer:
+def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True) -> RowOptimizer:
     """An optax transformation, applied to the rows touched alone: O(R) a step.
 
-    The gradients of a row's copies are summed first, then the transformation sees each
+    Rows come in copies, one for each time that the batch touched them. With `combine`,
+    the gradients of a row's copies are summed first, and the transformation sees each
     touched row once, with that row's part of its state. So where a row without gradient
     does not move, as in AdaGrad, the result is that of `dense`. Where it does (momentum,
     Adam, weight decay), untouched rows and their state rest: "lazy" Adam.
+
+    Without `combine`, the transformation sees every copy by itself, all from the state
+    before the step, and the changes of a row and of its state are added up: a plain
+    scatter-add, cheaper, and for SGD the same. An accumulator of squares then grows by
+    Σ g² of the n copies in place of (Σ g)², which is at most n times that and can be less
+    or more; the step is the sum of the copies' own. Not for state that decays.
 
     Args:
       transform: must treat every row by itself, and keep state that is per element, per
         row, or one scalar for all. `optax.sgd`, `adagrad`, `adam`, `rmsprop`, `clip` and
         their chains do; `clip_by_global_norm`, `lamb`, `adafactor` do not.
+      combine: sum the gradients of a row's copies first.
 
     Raises:
       ValueError: from ``init``, if it does not; the message names the state at fault.
@@ -94,39 +84,54 @@ def row_sparse(transform: optax.GradientTransformation) -> RowOptimizer:
         return state
 
     def scratch(params):
+        if not combine:
+            return ()
         return jax.tree.map(lambda table: jnp.zeros(len(table), jnp.int32), params)
 
     def update(params, state, scratch, rows, gradients, rate):
         tables, treedef = jax.tree.flatten(params)
         ids = [leaf.reshape(-1) for leaf in treedef.flatten_up_to(rows)]
-        gradients = [
+        sums = [
             gradient.reshape(-1, *table.shape[1:])
             for table, gradient in zip(tables, treedef.flatten_up_to(gradients), strict=True)
         ]
-        slots, sums, targets = zip(
-            *map(_combine, treedef.flatten_up_to(scratch), ids, gradients), strict=True
-        )
-        parts, state_def = jax.tree.flatten(state)
+        targets = ids
+        if combine:
+            slots, sums, targets = zip(
+                *map(_combine, treedef.flatten_up_to(scratch), ids, sums), strict=True
+            )
+            scratch = treedef.unflatten(slots)
+        whole, state_def = jax.tree.flatten(state)
         owners = _owners(transform, params, state)
-        here = state_def.unflatten(
+        before = [
             part if owner is None else part[ids[owner]]
-            for part, owner in zip(parts, owners, strict=True)
-        )
+            for part, owner in zip(whole, owners, strict=True)
+        ]
         copies = treedef.unflatten(t[i] for t, i in zip(tables, ids, strict=True))
-        updates, here = transform.update(treedef.unflatten(sums), here, copies)
+        updates, after = transform.update(
+            treedef.unflatten(sums), state_def.unflatten(before), copies
+        )
         tables = [
             table.at[target].add(rate * update, mode="drop")
             for table, target, update in zip(
                 tables, targets, treedef.flatten_up_to(updates), strict=True
             )
         ]
-        parts = [
-            new if owner is None else old.at[targets[owner]].set(new, mode="drop")
-            for old, new, owner in zip(parts, state_def.flatten_up_to(here), owners, strict=True)
+        whole = [
+            new if owner is None else _write(part, targets[owner], old, new, combine)
+            for part, owner, old, new in zip(
+                whole, owners, before, state_def.flatten_up_to(after), strict=True
+            )
         ]
-        return treedef.unflatten(tables), state_def.unflatten(parts), treedef.unflatten(slots)
+        return treedef.unflatten(tables), state_def.unflatten(whole), scratch
 
     return RowOptimizer(init, scratch, update)
+
+
+def _write(whole: jax.Array, targets: jax.Array, old, new, combine: bool) -> jax.Array:
+    if combine:
+        return whole.at[targets].set(new, mode="drop")
+    return whole.at[targets].add(new - old)
 
 
 def _combine(slots: jax.Array, ids: jax.Array, gradients: jax.Array):
@@ -247,3 +252,62 @@ def row_adagrad(
         scale_by_row_adagrad(initial_accumulator_value, eps),
         optax.scale_by_learning_rate(learning_rate),
     )
+
+
+class GloveAdagradState(NamedTuple):
+    """Sums of squares, from which the program's learning rate follows."""
+
+    sum_of_squares: PyTree  # as the parameters; [V, 1] for a table [V, D] with `per_row`
+
+
+def glove_adagrad(
+    learning_rate: float = 0.05,
+    *,
+    clip: float = 100.0,
+    per_row: bool = False,
+    accumulate_first: bool = False,
+) -> optax.GradientTransformation:
+    """AdaGrad as Stanford's GloVe program has it, which is not `optax.adagrad`.
+
+    For an element with gradients g₁, g₂, … the n-th update is
+
+        -g_n / sqrt(a + g₁² + … + g_{n-1}²)
+
+    that is, the step is divided before its own square is added. For vectors a is
+    1/η², so that the first steps are those of rate η; their gradients are clipped to
+    ±`clip`. For biases (arrays [V]) a is 1, whatever η, and nothing is clipped. The
+    program's gradient is that of half the loss: f(x) (w·c + b + b′ - log x) times a vector.
+
+    The program takes one cell a step. In a step of many, the gradients of a row's cells
+    come from the same point, and their sum divided by a sum of squares that does not have
+    it yet throws biases far off; `accumulate_first` adds before it divides.
+
+    Args:
+      learning_rate: η.
+      clip: bound of an element of a vector's gradient.
+      per_row: keep one sum a vector, of the means of its squares.
+      accumulate_first: let a step's own square count, for steps of many cells.
+    """
+
+    def squares(gradient):
+        square = jnp.square(gradient)
+        if per_row and gradient.ndim > 1:
+            square = square.mean(axis=tuple(range(1, gradient.ndim)), keepdims=True)
+        return square
+
+    def init(params):
+        def start(table):
+            first = learning_rate**-2 if table.ndim > 1 else 1.0
+            return jnp.full_like(squares(table), first)
+
+        return GloveAdagradState(jax.tree.map(start, params))
+
+    def update(updates, state, params=None):
+        del params
+        bounded = jax.tree.map(lambda g: jnp.clip(g, -clip, clip) if g.ndim > 1 else g, updates)
+        sums = jax.tree.map(lambda a, g: a + squares(g), state.sum_of_squares, bounded)
+        divisors = sums if accumulate_first else state.sum_of_squares
+        updates = jax.tree.map(lambda g, a: -g * jax.lax.rsqrt(a), bounded, divisors)
+        return updates, GloveAdagradState(sums)
+
+    return optax.GradientTransformation(init, update)

@@ -72,3 +72,63 @@ def row_adagrad(params, gradients, state, rate, eps):
     for i, g in enumerate(gradients):
         state[i] += np.mean(g**2)
         params[i] -= rate * g / np.sqrt(state[i] + eps)
+
+
+def glove_cells(params, words, contexts, counts, x_max, alpha):
+    """The term of each cell."""
+    w, c, b, b2 = params
+    losses = []
+    for i, j, x in zip(words, contexts, counts, strict=True):
+        f = 0.0 if x == 0 else min(1.0, (x / x_max) ** alpha)
+        error = 0.0 if x == 0 else w[i] @ c[j] + b[i] + b2[j] - math.log(x)
+        losses.append(f * error**2)
+    return np.array(losses)
+
+
+def glove_gradients(params, words, contexts, counts, x_max, alpha):
+    """The gradient of the sum of `glove_cells`, cell by cell."""
+    w, c, b, b2 = params
+    gradients = [np.zeros_like(table) for table in params]
+    for i, j, x in zip(words, contexts, counts, strict=True):
+        if x == 0:
+            continue
+        f = min(1.0, (x / x_max) ** alpha)
+        slope = 2 * f * (w[i] @ c[j] + b[i] + b2[j] - math.log(x))
+        gradients[0][i] += slope * c[j]
+        gradients[1][j] += slope * w[i]
+        gradients[2][i] += slope
+        gradients[3][j] += slope
+    return gradients
+
+
+def glove_program(params, words, contexts, counts, x_max, alpha, eta, clip):
+    """Stanford's rule, cell by cell: divide by the root of the sum, then add to the sum."""
+    w, c, b, b2 = (table.copy() for table in params)
+    sums = [np.ones_like(table) for table in params]
+    for i, j, x in zip(words, contexts, counts, strict=True):
+        error = w[i] @ c[j] + b[i] + b2[j] - math.log(x)
+        slope = min(1.0, (x / x_max) ** alpha) * error
+        step_w = np.clip(slope * c[j], -clip, clip) * eta
+        step_c = np.clip(slope * w[i], -clip, clip) * eta
+        w[i] -= step_w / np.sqrt(sums[0][i])
+        c[j] -= step_c / np.sqrt(sums[1][j])
+        b[i] -= slope / np.sqrt(sums[2][i])
+        b2[j] -= slope / np.sqrt(sums[3][j])
+        sums[0][i] += step_w**2
+        sums[1][j] += step_c**2
+        sums[2][i] += slope**2
+        sums[3][j] += slope**2
+    return w, c, b, b2
+
+
+def cooccurrences(documents, window, symmetric, distance_weighting):
+    """Cell by cell, as a dictionary; the left word is the row."""
+    cells = Counter()
+    for document in documents:
+        for j, right in enumerate(document):
+            for i in range(max(0, j - window), j):
+                x = 1 / (j - i) if distance_weighting else 1
+                cells[document[i], right] += x
+                if symmetric:
+                    cells[right, document[i]] += x
+    return cells

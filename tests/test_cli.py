@@ -1,4 +1,5 @@
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -9,9 +10,12 @@ import pytest
 from gensim.models import KeyedVectors
 
 from jaxvec import Corpus, WordVectors
+from jaxvec.cli import data as data_command
 from jaxvec.cli import main
 from jaxvec.cli import train as train_command
+from jaxvec.cooccurrence import Cooccurrence, count
 from tests.conftest import topic_accuracy
+from tests.reference import cooccurrences
 
 QUICK = ["--vector-size", "8", "--epochs", "1", "--window", "3"]
 
@@ -96,6 +100,33 @@ def test_corpus_from_folder_stdin_and_saved(folder, topic_corpus):
     assert texts[0] == texts[1] == texts[2]
 
 
+def test_glove_from_text_and_from_counts_are_the_same(folder, capsys):
+    glove = ["--model", "glove", "--vector-size", "8", "--epochs", "2", "--x-max", "10"]
+    assert main(["train", "text.txt", "-o", "a.txt", *glove]) == 0
+    assert main(["cooccur", "text.txt", "-o", "counts", "--window", "10"]) == 0
+    err = capsys.readouterr().err
+    assert re.search(r"1,7\d\d cells, counted in \d+\.\d s", err)
+    assert main(["train", "counts", "-o", "b.txt", *glove]) == 0
+    assert "cells/s" in capsys.readouterr().err
+    assert Path("a.txt").read_text() == Path("b.txt").read_text()
+    assert main(["train", "counts", "-o", "w.txt", *glove, "--vectors", "input"]) == 0
+    assert Path("w.txt").read_text() != Path("b.txt").read_text()
+
+
+def test_ways_of_counting(folder, topic_documents):
+    for flags, symmetric, weighted in [
+        ([], True, True),
+        (["--no-symmetric"], False, True),
+        (["--no-distance-weighting"], True, False),
+    ]:
+        assert main(["cooccur", "text.txt", "-o", "c", "--window", "3", "--force", *flags]) == 0
+        cells = Cooccurrence.load("c")
+        ids = [[cells.vocab[word] for word in document] for document in topic_documents]
+        expected = cooccurrences(ids, 3, symmetric, weighted)
+        assert len(cells) == len(expected)
+        assert cells.data.sum() == pytest.approx(sum(expected.values()), rel=1e-5)
+
+
 def test_vocabulary_file_and_limits(folder, topic_corpus):
     assert main(["train", "text.txt", "-o", "few.npz", "--max-vocab", "10", *QUICK]) == 0
     few = WordVectors.load("few.npz")
@@ -115,7 +146,7 @@ def test_tokenizer_and_broken_bytes(folder):
 def test_no_corpus_trains_on_documentation_and_overwrites_only_its_own(
     folder, monkeypatch, capsys, topic_documents
 ):
-    monkeypatch.setattr(train_command, "documentation", lambda: map(" ".join, topic_documents))
+    monkeypatch.setattr(data_command, "documentation", lambda: map(" ".join, topic_documents))
     monkeypatch.setattr(train_command, "_SHOWN", ["the", "unknown"])
     options = ["--tokenizer", "whitespace", "--epochs", "1"]
     for _ in range(2):
@@ -154,8 +185,20 @@ def bad_commands():
         "sample": (["train", "text.txt", "--sample", "-1", *new], "--sample"),
         "valid": (["train", "text.txt", "--valid", "1", *new], "at least 0 and below 1, not '1'"),
         "optimizer": (["train", "text.txt", "--optimizer", "sgdd", *new], "one of sgd, adagrad"),
-        "model": (["train", "text.txt", "--model", "lda", *new], "model must be one of sgns"),
+        "model": (["train", "text.txt", "--model", "lda", *new], "one of sgns, glove; got 'lda'"),
         "tokenizer": (["train", "text.txt", "--tokenizer", "bert", *new], "one of whitespace"),
+        "other model": (["train", "text.txt", "--model", "glove", "--sample", "0", *new], "is for"),
+        "x-max": (["train", "text.txt", "--model", "glove", "--x-max", "0", *new], "--x-max"),
+        "counts": (["train", "cells", *new], "train GloVe on it"),
+        "count counts": (["cooccur", "cells", "-o", "new/c"], "counts already"),
+        "cooccur missing": (["cooccur", "nowhere.txt", "-o", "new/c"], "no such file"),
+        "cooccur window": (["cooccur", "text.txt", "-o", "new/c", "--window", "0"], "--window"),
+        "cooccur exists": (["cooccur", "text.txt", "-o", "cells"], "exists; --force"),
+        "saved": (["train", "cells", "--min-count", "3", *new], "--min-count does not go"),
+        "archive": (["train", "old.npz", *new], "neither a saved corpus nor"),
+        "resume": (["train", "text.txt", "--resume", *new], "needs --checkpoint"),
+        "interval": (["train", "text.txt", "--checkpoint-every", "0", *new], "10m"),
+        "checkpoint late": (["train", "one.txt", "--checkpoint", "new/c", *new], "two or more"),
         "suffix": (["train", "text.txt", "-o", "new/v.dat"], "must end in"),
         "output is a folder": (["train", "text.txt", "-o", "empty"], "must end in"),
         "output folder": (["train", "text.txt", "-o", "folder.npz"], "is a folder"),
@@ -187,6 +230,7 @@ def test_bad_input_is_one_line_and_changes_nothing(folder, capsys, name):
     (folder / "binary").write_bytes(b"a\0b" * 100)
     (folder / "latin.txt").write_bytes(b"caf\xe9 " * 100)
     WordVectors(["a", "b"], np.eye(2)).save("old.npz")
+    count(Corpus.from_documents([["a", "b", "c"]], min_count=1)).save("cells")
     before = contents(folder)
     command, message = bad_commands()[name]
     try:
@@ -219,7 +263,7 @@ def test_interrupted_training_leaves_no_file(folder):
         process.send_signal(signal.SIGINT)
         last = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 130
-    assert last == "jaxvec train: interrupted"
+    assert last == "jaxvec train: interrupted by SIGINT"
     assert contents(folder).keys() == {"long.txt", "text.txt"}
 
 
@@ -255,7 +299,7 @@ def test_json_has_no_nan(folder, capsys):
     assert json.loads(capsys.readouterr().out)["pairs"][0]["spearman"] is None
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["similar"], ["evaluate"]])
+@pytest.mark.parametrize("command", [[], ["train"], ["cooccur"], ["similar"], ["evaluate"]])
 def test_help(capsys, command):
     with pytest.raises(SystemExit) as exit:
         main([*command, "--help"])

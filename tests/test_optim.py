@@ -68,11 +68,22 @@ def test_momentum_is_lazy(params, transform):
         assert jnp.ndim(leaf) == 0 or not np.any(leaf[few:])
 
 
-def test_plain_sgd_equals_optax(params):
-    ours, _ = train(optim.sgd(), params, [batch(0)])
+def test_scattered_sgd_equals_optax(params):
+    ours, _ = train(optim.row_sparse(optax.sgd(1.0), combine=False), params, [batch(0)])
     theirs, _ = train(optim.dense(optax.sgd(1.0)), params, [batch(0)])
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+def test_scattered_accumulators_sum_the_squares_of_copies(params):
+    """Without `combine`, a row touched n times gathers Σ g², within n times (Σ g)² either way."""
+    transform, one = optax.adagrad(1.0, initial_accumulator_value=0.1, eps=0), batch(0)
+    _, scattered = train(optim.row_sparse(transform, combine=False), params, [one])
+    rows = sgns.rows(one)
+    gradients = jax.grad(sgns.rows_loss)(sgns.take(params, rows), one)
+    expected = np.full((V, D), 0.1)
+    np.add.at(expected, np.asarray(rows.input).ravel(), np.square(gradients.input).reshape(-1, D))
+    np.testing.assert_allclose(scattered[0].sum_of_squares.input, expected, rtol=1e-4)
 
 
 def test_row_adagrad_equals_the_slow_reference():

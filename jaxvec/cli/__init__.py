@@ -1,4 +1,4 @@
-"""The command line: `jaxvec train`, `similar`, `evaluate`. Everything else prints nothing."""
+"""The command line: `jaxvec train` and its like. Everything else prints nothing."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
-from jaxvec.cli import query, train
+from jaxvec.cli import cooccur, query, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -21,18 +21,20 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"jaxvec {version('jaxvec')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train.add_parser(commands)
+    cooccur.add_parser(commands)
     query.add_similar_parser(commands)
     query.add_evaluate_parser(commands)
     return parser
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0, or 2 with one line on standard error."""
+    """Runs a command; returns its exit status: 0; 2 with one line on standard error; 130 or 143."""
     options = make_parser().parse_args(arguments)
     try:
-        options.run(options)
+        status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
+        status = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, KeyError, OSError) as error:
         message = error.args[0] if isinstance(error, KeyError) else str(error)
@@ -41,4 +43,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"jaxvec {options.command}: interrupted", file=sys.stderr)
         return 130
-    return 0
+    return status or 0

@@ -2,38 +2,46 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 from jaxvec import formats
 from jaxvec.cli.common import check_output, neighbours_line, number, say, whole
-from jaxvec.files import ZIP_MAGIC
+from jaxvec.cli.data import add_text_options, count, fingerprint, read_data
+from jaxvec.cli.stopping import Stopping
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.files import written_beside
 from jaxvec.text.corpus import Corpus
-from jaxvec.text.docstrings import documentation
-from jaxvec.text.vocab import Vocab
-from jaxvec.train.fit import Report, Result, fit, resolve_optimizer, single_thread
+from jaxvec.train.checkpoint import Checkpoints
+from jaxvec.train.epoch import Model
+from jaxvec.train.fit import Report, Result, Stopped, fit, single_thread
+from jaxvec.train.glove import GloVe
+from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors import WordVectors
 
-_MODELS = ("sgns",)
-_NO_CORPUS = {  # the defaults for the documentation, which is small
-    "tokenizer": "text8",
-    "min_count": 10,
-    "epochs": 10,
-    "optimizer": "row_adagrad",
-    "learning_rate": 0.05,
-}
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
-_CORPUS = {
-    "tokenizer": "whitespace",
-    "min_count": 5,
-    "epochs": 5,
-    "optimizer": "sgd",
-    "learning_rate": None,
+_DEFAULTS: dict[str, dict[str, Any]] = {
+    "sgns": {"window": 5, "epochs": 5, "optimizer": "sgd"},
+    "glove": {"window": 10, "epochs": 15, "optimizer": "glove_row_adagrad"},
 }
+_WITHOUT_CORPUS: dict[str, dict[str, Any]] = {  # the documentation is small
+    "sgns": {"epochs": 10, "optimizer": "row_adagrad", "learning_rate": 0.05},
+    "glove": {"epochs": 30, "x_max": 10.0},
+}
+_OF_ONE_MODEL = {
+    "sgns": ("negative", "ns_exponent", "sample", "no_shrink_windows", "min_learning_rate"),
+    "glove": ("x_max", "alpha"),
+}
+_NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
+                   "checkpoint", "checkpoint_every")  # fmt: skip
 
 _DESCRIPTION = """\
 Trains word vectors on text: files, folders, or - for standard input; plain or compressed
-(gzip, bzip2, xz); a line is a document. A corpus saved by jaxvec.Corpus.save will do too.
+(gzip, bzip2, xz); a line is a document. So will a corpus saved by jaxvec.Corpus.save, what
+'jaxvec cooccur' wrote (for --model glove), and text8, wikitext-2, wikitext-103 or ptb, which
+are fetched.
 
 Without CORPUS, trains on the documentation that is on this disk already: the docstrings
 of jax, numpy, scipy, optax, flax, orbax and of Python's own library. Then the defaults
@@ -65,44 +73,40 @@ def add_parser(commands) -> None:
         ".glove.txt (GloVe text) or .npz (default: %(default)s)")  # fmt: skip
     add("--force", action="store_true", help="overwrite the output, and the log")
 
-    text = parser.add_argument_group("text")
-    add = text.add_argument
-    add("--tokenizer", metavar="NAME", help="whitespace (default), basic_english or text8")
-    add("--errors", default="strict", choices=["strict", "replace", "ignore"],
-        help="what to do about bytes that are not UTF-8 (default: %(default)s)")  # fmt: skip
-    add(
-        "--min-count",
-        type=whole(1),
-        metavar="N",
-        help="leave out words rarer than this (default: 5)",
-    )
-    add("--max-vocab", type=whole(1), metavar="N", help="keep the N most frequent words only")
-    add("--vocab", metavar="FILE", help="use this vocabulary, a word and its count a line")
+    add_text_options(parser)
 
     model = parser.add_argument_group("model")
     add = model.add_argument
     add("--model", default="sgns", metavar="NAME",
-        help="sgns: skip-gram with negative sampling (default)")  # fmt: skip
+        help="sgns, skip-gram with negative sampling (default), or glove")  # fmt: skip
     add("--vector-size", type=whole(1), default=100, metavar="D", help="default: %(default)s")
-    add("--window", type=whole(1), default=5, metavar="W",
-        help="farthest context word each side (default: %(default)s)")  # fmt: skip
-    add("--no-shrink-windows", action="store_true",
-        help="use all words of the window, not a random 1 to W each time")  # fmt: skip
-    add("--negative", type=whole(1), default=5, metavar="K",
-        help="negative samples a pair (default: %(default)s)")  # fmt: skip
-    add("--ns-exponent", type=number(), default=0.75, metavar="A",
-        help="draw negatives by counts to this power (default: %(default)s)")  # fmt: skip
-    add("--sample", type=number(0), default=1e-4, metavar="T",
-        help="threshold of subsampling; 0 for none (default: %(default)s)")  # fmt: skip
-    add("--vectors", default="input", choices=["input", "output", "sum"],
-        help="which table to write, or the sum of both (default: %(default)s)")  # fmt: skip
+    add("--window", type=whole(1), metavar="W",
+        help="farthest context word each side (default: 5; 10 for glove)")  # fmt: skip
+    add("--no-shrink-windows", action="store_const", const=True,
+        help="sgns: use all words of the window, not a random 1 to W each time")  # fmt: skip
+    add("--negative", type=whole(1), metavar="K",
+        help="sgns: negative samples a pair (default: 5)")  # fmt: skip
+    add("--ns-exponent", type=number(), metavar="A",
+        help="sgns: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
+    add("--sample", type=number(0), metavar="T",
+        help="sgns: threshold of subsampling; 0 for none (default: 1e-4)")  # fmt: skip
+    add("--x-max", type=number(0, beyond=True), metavar="X",
+        help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
+    add("--alpha", type=number(0), metavar="A",
+        help="glove: lesser counts weigh (x / X)^A (default: 0.75)")  # fmt: skip
+    add("--vectors", choices=["input", "output", "sum"],
+        help="which table to write, or the sum of both (default: input, or sum for "
+        "glove)")  # fmt: skip
 
     training = parser.add_argument_group("training")
     add = training.add_argument
-    add("--epochs", type=whole(1), metavar="N", help="default: 5")
-    add("--optimizer", metavar="NAME", help="sgd (default), adagrad, row_adagrad or adam")
+    add("--epochs", type=whole(1), metavar="N", help="default: 5; 15 for glove")
+    add("--optimizer", metavar="NAME",
+        help="sgd (default), adagrad, row_adagrad or adam; for glove also glove_row_adagrad "
+        "(its default) and glove_adagrad")  # fmt: skip
     add("--learning-rate", type=number(0, beyond=True), metavar="R",
-        help="at the start (default: 0.035; 0.2 for AdaGrad, 0.01 for Adam)")  # fmt: skip
+        help="at the start (default: 0.035; 0.2 for AdaGrad, 0.01 for Adam; 0.05 for "
+        "glove_adagrad and glove_row_adagrad)")  # fmt: skip
     add("--min-learning-rate", type=number(0), metavar="R",
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
@@ -111,11 +115,29 @@ def add_parser(commands) -> None:
     add("--probe", nargs="+", default=[], metavar="WORD",
         help="show the neighbours of these words after each epoch")  # fmt: skip
     add("--log", metavar="FILE", help="write a JSON line for each epoch")
+
+    add = parser.add_argument_group("checkpoints").add_argument
+    add("--checkpoint", metavar="DIR", help="save the state of the run there as it goes")
+    add("--checkpoint-every", type=_interval, default=(10.0, None), metavar="N",
+        help="so many minutes (10m), or segments (8) of a million words or cells "
+        "(default: 10m)")  # fmt: skip
+    add("--resume", action="store_true",
+        help="go on from the last state in DIR, to the same bits; afresh if there "
+        "is none")  # fmt: skip
     parser.set_defaults(run=run)
 
 
-def run(options: argparse.Namespace) -> None:
-    """Trains and writes the vectors.
+def _interval(text: str) -> tuple[float, int | None]:
+    """Minutes, or segments."""
+    if match := re.fullmatch(r"(\d+(?:\.\d*)?)m", text):
+        return float(match[1]), None
+    if re.fullmatch(r"[1-9]\d*", text):
+        return 0.0, int(text)
+    raise argparse.ArgumentTypeError(f"expected minutes such as 10m, or segments, not {text!r}")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Trains and writes the vectors; returns the exit status.
 
     Raises:
       ValueError, KeyError, OSError: for bad input, before anything is written.
@@ -123,65 +145,100 @@ def run(options: argparse.Namespace) -> None:
     single_thread()
     import jax
 
-    defaults = dict(_CORPUS if options.corpus else _NO_CORPUS)
-    if options.optimizer:  # the rate is one for the optimizer that goes with it
-        defaults["learning_rate"] = None
-    for name, value in defaults.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
+    _set_defaults(options)
     model = _model(options)
     resolve_optimizer(options.optimizer, False, options.learning_rate, options.min_learning_rate)
     formats.writer(options.output)
-    _check_outputs(options)
-    corpus = _read(options)
+    if options.resume and not options.checkpoint:
+        raise ValueError("--resume needs --checkpoint DIR to resume from")
+    resuming = options.resume and Checkpoints.exist(options.checkpoint)
+    if not resuming:
+        _check_outputs(options)
+    if options.checkpoint and not options.resume and Checkpoints.exist(options.checkpoint):
+        raise ValueError(
+            f"{options.checkpoint} holds the states of a run: --resume goes on with it, "
+            "or give another folder"
+        )
+    data = read_data(options)
     for word in options.probe:
-        corpus.vocab[word]  # raises a KeyError that names close matches
-    say(
-        f"{corpus.raw_words:,} words; {len(corpus):,} are of the vocabulary of "
-        f"{len(corpus.vocab):,}"
-    )
+        data.vocab[word]  # raises a KeyError that names close matches
+    settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
+    settings["data"] = fingerprint(data)
+    if options.model == "glove" and isinstance(data, Corpus):
+        data = count(data, options.window)
+    checkpoints = None
+    if options.checkpoint:
+        minutes, segments = options.checkpoint_every
+        checkpoints = Checkpoints(options.checkpoint, settings, minutes=minutes, segments=segments)
+        done = checkpoints.progress().epoch
+        if options.resume and not resuming:
+            say(f"nothing to resume in {options.checkpoint}: starting afresh")
+        elif resuming and done == options.epochs and Path(options.output).exists():
+            say(f"the run is finished, and its vectors are in {options.output}")
+            return 0
+        elif resuming:
+            _check_outputs(options)
+            say(f"resuming after {done} of {options.epochs} epochs")
+    stopping = Stopping()
+    try:
+        with stopping.listening():
+            result = fit(
+                data,
+                model,
+                key=jax.random.key(options.seed),
+                epochs=options.epochs,
+                optimizer=options.optimizer,
+                learning_rate=options.learning_rate,
+                min_learning_rate=options.min_learning_rate,
+                valid=options.valid,
+                callbacks=[lambda report, result: _after_epoch(options, report, result)],
+                checkpoints=checkpoints,
+                should_stop=stopping,
+            )
+    except Stopped:
+        assert stopping.signal is not None
+        where = f"; --resume goes on from {options.checkpoint}" if checkpoints else ""
+        say(f"jaxvec train: interrupted by {stopping.signal.name}{where}")
+        return 128 + stopping.signal
+    finally:
+        if checkpoints is not None:
+            checkpoints.close()
+    _write(options, result.vectors(options.vectors))
+    return 0
 
-    def after_epoch(report: Report, result: Result) -> None:
-        say(_line(report))
-        if options.log:
-            with open(options.log, "w" if report.epoch == 1 else "a", encoding="utf-8") as log:
-                log.write(json.dumps(report._asdict()) + "\n")
-        if options.probe:
-            vectors = result.vectors(options.vectors)
-            for word in options.probe:
-                say("  " + neighbours_line(vectors, word))
 
-    result = fit(
-        corpus,
-        model,
-        key=jax.random.key(options.seed),
-        epochs=options.epochs,
-        optimizer=options.optimizer,
-        learning_rate=options.learning_rate,
-        min_learning_rate=options.min_learning_rate,
-        valid=options.valid,
-        callbacks=[after_epoch],
-    )
-    vectors = result.vectors(options.vectors)
-    vectors.metadata["options"] = {k: v for k, v in vars(options).items() if k != "run"}
-    vectors.save(options.output)
-    say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")
+def _set_defaults(options: argparse.Namespace) -> None:
+    if options.model not in _DEFAULTS:
+        raise ValueError(f"model must be one of {', '.join(_DEFAULTS)}; got {options.model!r}")
+    for model, names in _OF_ONE_MODEL.items():
+        for name in names:
+            if getattr(options, name) is not None and model != options.model:
+                raise ValueError(
+                    f"--{name.replace('_', '-')} is for --model {model}, not {options.model}"
+                )
+    defaults = dict(_DEFAULTS[options.model])
     if not options.corpus:
-        for word in _SHOWN:
-            if word in vectors:
-                print(neighbours_line(vectors, word))
+        defaults |= _WITHOUT_CORPUS[options.model]
+    if options.optimizer:  # a default rate is for the default optimizer
+        defaults.pop("learning_rate", None)
+    for name, value in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
 
 
-def _model(options: argparse.Namespace) -> SkipGram:
-    if options.model not in _MODELS:
-        raise ValueError(f"model must be one of {', '.join(_MODELS)}; got {options.model!r}")
+def _model(options: argparse.Namespace) -> Model:
+    given: dict[str, Any] = {
+        name: getattr(options, name)
+        for name in ("negative", "ns_exponent", "sample", "x_max", "alpha")
+        if getattr(options, name) is not None
+    }
+    if options.model == "glove":
+        return GloVe(vector_size=options.vector_size, **given)
     return SkipGram(
         vector_size=options.vector_size,
         window=options.window,
-        negative=options.negative,
-        ns_exponent=options.ns_exponent,
-        sample=options.sample,
         shrink_windows=not options.no_shrink_windows,
+        **given,
     )
 
 
@@ -192,7 +249,8 @@ def _check_outputs(options: argparse.Namespace) -> None:
         force = _is_of_documentation(options.output)
     check_output(options.output, force=force, inputs=options.corpus)
     if options.log:
-        check_output(options.log, force=options.force, inputs=[*options.corpus, options.output])
+        inputs = [*options.corpus, options.output]
+        check_output(options.log, force=options.force or options.resume, inputs=inputs)
 
 
 def _is_of_documentation(path: str) -> bool:
@@ -204,35 +262,31 @@ def _is_of_documentation(path: str) -> bool:
     return metadata.get("options", {}).get("corpus") == []
 
 
-def _read(options: argparse.Namespace) -> Corpus:
-    building = {"max_size": options.max_vocab, "min_count": options.min_count}
-    if options.vocab:
-        if options.max_vocab:
-            raise ValueError("--max-vocab does not go with --vocab")
-        building = {"vocab": Vocab.load(options.vocab)}
-    if not options.corpus:
-        say("no corpus given: reading the documentation that is installed here")
-        return Corpus.from_documents(documentation(), tokenizer=options.tokenizer, **building)
-    if len(options.corpus) == 1 and _is_archive(options.corpus[0]):
-        if options.vocab or options.max_vocab:
-            raise ValueError("a saved corpus has its vocabulary: no --vocab, no --max-vocab")
-        return Corpus.load(options.corpus[0])
-    return Corpus.from_files(
-        *options.corpus, tokenizer=options.tokenizer, errors=options.errors, **building
-    )
+def _after_epoch(options: argparse.Namespace, report: Report, result: Result) -> None:
+    say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))
+    if options.log:  # whole each time: a run that was killed may have logged an epoch twice
+        with written_beside(options.log) as temporary, open(temporary, "w") as log:
+            log.writelines(json.dumps(past._asdict()) + "\n" for past in result.history)
+    if options.probe:
+        vectors = result.vectors(options.vectors)
+        for word in options.probe:
+            say("  " + neighbours_line(vectors, word))
 
 
-def _is_archive(path: str) -> bool:
-    if not Path(path).is_file():
-        return False
-    with open(path, "rb") as file:
-        return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
-
-
-def _line(report: Report) -> str:
+def _line(report: Report, unit: str) -> str:
     valid = "" if report.valid_loss is None else f", held out {report.valid_loss:.4f}"
     compiled = f", compiled in {report.compile_seconds:.1f} s" if report.compile_seconds else ""
     return (
         f"epoch {report.epoch}: loss {report.loss:.4f}{valid}, {report.seconds:.1f} s, "
-        f"{report.words_per_second:,.0f} words/s{compiled}"
+        f"{report.words_per_second:,.0f} {unit}/s{compiled}"
     )
+
+
+def _write(options: argparse.Namespace, vectors: WordVectors) -> None:
+    vectors.metadata["options"] = {k: v for k, v in vars(options).items() if k != "run"}
+    vectors.save(options.output)
+    say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")
+    if not options.corpus:
+        for word in _SHOWN:
+            if word in vectors:
+                print(neighbours_line(vectors, word))

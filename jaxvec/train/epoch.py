@@ -16,15 +16,19 @@ STEPS_A_DRAW = 64
 
 
 class Model(Protocol):
-    """What the trainer asks of a model; all but `constants` is traced. Hashable.
+    """What the trainer asks of a model; all but `segments` and `constants` is traced. Hashable.
 
     ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
     of a batch is ``rows_loss(take(params, rows(batch)), batch)``.
     """
 
+    default_optimizer: str
+    default_vectors: str
+
     def init(self, key: jax.Array, vocab_size: int) -> PyTree: ...
-    def constants(self, counts: Any) -> PyTree: ...
-    def max_steps(self, length: int) -> int: ...
+    def segments(self, data: Any, valid: float, key: jax.Array) -> tuple[Any, Any]: ...
+    def constants(self, data: Any) -> PyTree: ...
+    def max_steps(self, segment: Any) -> int: ...
     def plan(self, constants: Any, key: jax.Array, segment: Any) -> Any: ...
     def bits(self) -> tuple[int, ...]: ...
     def batch(self, constants: Any, plan: Any, bits: jax.Array, step: jax.Array) -> PyTree: ...
@@ -121,7 +125,7 @@ def _run(model: Model, constants, segment, key, step: Callable, carry) -> tuple[
 
         return lax.fori_loop(first, jnp.minimum(first + STEPS_A_DRAW, plan.steps), one, carry)
 
-    zeros = jnp.zeros(model.max_steps(len(segment[0])), jnp.float32)
+    zeros = jnp.zeros(model.max_steps(segment), jnp.float32)
     draws = -(-plan.steps // STEPS_A_DRAW)
     return lax.fori_loop(0, draws, draw, (carry, Steps(zeros, zeros)))
 

@@ -1,45 +1,35 @@
-"""`fit`: epochs over a corpus, with a schedule, a validation split, reports and callbacks."""
+"""`fit`: epochs over the data, with a schedule, validation, reports, callbacks and checkpoints."""
 
 import contextlib
-import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, cast
 
 import jax
 import numpy as np
 import optax
 from tqdm import tqdm
 
-from jaxvec import optim
-from jaxvec.optim import RowOptimizer
+from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, Steps, evaluate_segment, train_segment
+from jaxvec.train.optimizers import Schedule, resolve_optimizer
 from jaxvec.train.segments import Segments
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors import WordVectors
-
-Schedule = Callable[[float], Any]
-"""Learning rate as a function of progress from 0 (start) to 1 (end of the last epoch)."""
-
-OPTIMIZERS: dict[str, tuple[optax.GradientTransformation | None, float]] = {
-    "sgd": (None, 0.035),
-    "adagrad": (optax.adagrad(1.0), 0.2),
-    "row_adagrad": (optim.row_adagrad(1.0), 0.2),
-    "adam": (optax.adam(1.0), 0.01),
-}
-"""The optimisers known by name, at a rate of 1, and their default learning rates."""
 
 _RATE_POINTS = 33  # where a schedule is evaluated within a segment
 
 
 class Report(NamedTuple):
-    """What one epoch did."""
+    """What one epoch did; words are cells of the counts if the model trains on those."""
 
     epoch: int  # from 1
-    loss: float  # mean per pair over the epoch, as it was being trained
-    valid_loss: float | None  # mean per pair on the held-out tokens, after the epoch
+    loss: float  # mean per pair or cell over the epoch, as it was being trained
+    valid_loss: float | None  # the same on what is held out, after the epoch
     learning_rate: float  # at the end of the epoch
     words: int  # tokens read, before subsampling
     pairs: int  # pairs trained on
@@ -57,68 +47,75 @@ class Result(NamedTuple):
     params: Any  # the model's `Params`
     opt_state: Any
     history: list[Report]
-    corpus: Corpus
+    data: Corpus | Cooccurrence
+    model: Model
 
-    def vectors(self, which: str = "input") -> WordVectors:
+    def vectors(self, which: str | None = None) -> WordVectors:
         """The word vectors, the most frequent word first.
 
         Args:
-          which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables.
+          which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables; by default the
+            model's usual one, input for skip-gram and sum for GloVe.
         """
-        vocab = self.corpus.vocab
-        tables = jax.tree.map(np.array, self.params)  # copies: training updates in place
+        which = which or self.model.default_vectors
         if which not in ("input", "output", "sum"):
             raise ValueError(f"vectors must be 'input', 'output' or 'sum'; got {which!r}")
-        table = tables.input + tables.output if which == "sum" else getattr(tables, which)
-        return WordVectors(vocab.words, table, counts=vocab.counts)
+        # copies: training updates in place
+        tables = {name: np.array(getattr(self.params, name)) for name in ("input", "output")}
+        table = tables["input"] + tables["output"] if which == "sum" else tables[which]
+        return WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
 
 
 class NonFiniteError(ValueError):
     """Training came upon NaN or infinity."""
 
 
-def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
-    """The schedule of word2vec: a straight line from one rate to the other."""
-    return lambda progress: learning_rate + progress * (min_learning_rate - learning_rate)
+class Stopped(Exception):
+    """Training was asked to stop, and did so after a segment, its checkpoint written."""
 
 
 def fit(
-    corpus: Corpus,
+    data: Corpus | Cooccurrence,
     model: Model | None = None,
     *,
     key: jax.Array,
     epochs: int = 5,
-    optimizer: str | optax.GradientTransformation = "sgd",
+    optimizer: str | optax.GradientTransformation | None = None,
     dense: bool = False,
     learning_rate: float | Schedule | None = None,
     min_learning_rate: float | None = None,
     valid: float = 0.0,
     callbacks: Sequence[Callback] = (),
+    checkpoints: Checkpoints | None = None,
+    should_stop: Callable[[], bool] = lambda: False,
     progress: bool | None = None,
 ) -> Result:
     """Trains word vectors.
 
-    Each epoch goes over the corpus once, in segments of about a million tokens, each of
-    which is one call of a compiled program. The same key on the same kind of device gives
-    the same bits.
+    Each epoch goes over the data once, in segments of about a million tokens or cells,
+    each of which is one call of a compiled program while the next is made ready. The same
+    key on the same kind of device gives the same bits, checkpoints or not.
 
     Args:
-      corpus: the text, as ids.
-      model: `SkipGram()`, with its options.
+      data: the text as ids; for GloVe its counts, `cooccurrence.count`.
+      model: `SkipGram()` or `GloVe()`, with its options.
       key: a `jax.random` key, the source of every random number.
-      epochs: how often to go over the corpus.
-      optimizer: ``"sgd"``, ``"adagrad"``, ``"row_adagrad"``, ``"adam"``, or an optax
-        transformation, which must treat rows by themselves (see `optim.row_sparse`).
+      epochs: how often to go over the data.
+      optimizer: a name out of `OPTIMIZERS`, or an optax transformation, which must treat
+        rows by themselves (see `optim.row_sparse`). By default ``"sgd"`` for skip-gram and
+        ``"glove_row_adagrad"`` for GloVe.
       dense: update whole tables each step, with any optax transformation; slow.
-      learning_rate: the rate at the start (by default 0.035 for SGD, 0.2 for AdaGrad,
-        0.01 for Adam), or a function of progress from 0 to 1, such as an optax schedule
-        over one step. An optax transformation's updates are multiplied by it; there it is
-        1 throughout by default.
+      learning_rate: the rate at the start, by default the one in `OPTIMIZERS`; or a
+        function of progress from 0 to 1, such as an optax schedule over one step. An optax
+        transformation's updates are multiplied by it; there it is 1 throughout by default.
       min_learning_rate: the rate at the end, reached in a straight line; by default a
         10,000th of the first. Not with a schedule.
-      valid: the fraction of the tokens, from the corpus's end, held out for `valid_loss`.
+      valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
+        random choice of cells.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
         arrays are updated in place later: copy what is to be kept (`vectors` does).
+      checkpoints: where to save states, and to resume from the last if there is one.
+      should_stop: asked after each segment; once true, the state is saved and `Stopped` raised.
       progress: a bar on standard error; by default if that is a terminal.
 
     Raises:
@@ -135,63 +132,78 @@ def fit(
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1; got {epochs}")
+    model = cast(Model, SkipGram()) if model is None else model
+    optimizer = model.default_optimizer if optimizer is None else optimizer
     optimize, schedule = resolve_optimizer(optimizer, dense, learning_rate, min_learning_rate)
-    if len(corpus.vocab) < 2:
+    if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if model is None:
-        model = SkipGram()
     if isinstance(model, SkipGram) and optimizer == "sgd":
-        model = model.stable(corpus.vocab.counts, _highest(schedule))
-    train, held_out = corpus.split(valid) if valid else (corpus, None)
-    segments = Segments(train)
+        highest = float(_rates(schedule, 0, 1).max())
+        model = cast(Model, model.stable(data.vocab.counts, highest))
+    init_key, train_key, valid_key = jax.random.split(key, 3)
+    segments, held_out = model.segments(data, valid, valid_key)
 
     start = time.perf_counter()
-    init_key, train_key, valid_key = jax.random.split(key, 3)
-    params = model.init(init_key, len(corpus.vocab))
+    params = model.init(init_key, len(data.vocab))
     state = State(params, optimize.init(params))
-    constants = model.constants(corpus.vocab.counts)
+    constants = model.constants(data)
     # a run over nothing compiles the program, and changes nothing
     state, _ = train_segment(
-        model, optimize, state, constants, segments.empty(), train_key, _rates(schedule, 0, 0)
-    )
+        model, optimize, state, constants, jax.device_put(segments.empty()), train_key,
+        _rates(schedule, 0, 0),
+    )  # fmt: skip
     jax.block_until_ready(state)
     compile_seconds = time.perf_counter() - start
 
-    history: list[Report] = []
-    result = Result(state.params, state.opt_state, history, corpus)
-    with _bar(epochs * len(train), progress) as bar:
-        for epoch in range(epochs):
+    at = Progress()
+    if checkpoints is not None:
+        state, at = checkpoints.restore(state)
+    history = [Report(*report) for report in at.history]
+    total = int(segments.sizes.sum())
+    edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
+    with _bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as bar:
+        for epoch in range(at.epoch, epochs):
+            epoch_key = jax.random.fold_in(train_key, epoch)
             start = time.perf_counter()
-            reports = []
-            for i, segment in enumerate(segments):
-                begin, end = (epoch + segments.bounds[i : i + 2] / len(train)) / epochs
-                segment_key = jax.random.fold_in(train_key, epoch * len(segments) + i)
-                rates = _rates(schedule, begin, end)
+            for i, segment in _ahead(segments, epoch_key, at.segment):
                 state, steps = train_segment(
-                    model, optimize, state, constants, segment, segment_key, rates
+                    model, optimize, state, constants, segment, jax.random.fold_in(epoch_key, i),
+                    _rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[i + 1]) / epochs),
+                )  # fmt: skip
+                loss, pairs = _sums(_finite(jax.device_get(steps), epoch, i))
+                bar.update(int(segments.sizes[i]))
+                bar.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
+                at = at._replace(
+                    epoch=epoch,
+                    segment=i + 1,
+                    loss=at.loss + loss,
+                    pairs=at.pairs + pairs,
+                    seconds=at.seconds + time.perf_counter() - start,
                 )
-                reports.append(_finite(jax.device_get(steps), epoch, i))
-                bar.update(int(segments.bounds[i + 1] - segments.bounds[i]))
-                bar.set_postfix(epoch=epoch + 1, loss=f"{_mean_loss(reports[-1:]):.4f}")
-            seconds = time.perf_counter() - start
+                start = time.perf_counter()
+                if i + 1 < len(segments.sizes):  # after the last, the epoch's report comes first
+                    _save_or_stop(checkpoints, state, at, should_stop)
+                    start = time.perf_counter()
             report = Report(
                 epoch=epoch + 1,
-                loss=_mean_loss(reports),
+                loss=at.loss / max(at.pairs, 1),
                 valid_loss=None
                 if held_out is None
                 else _evaluate(model, state.params, constants, held_out, valid_key),
                 learning_rate=float(schedule((epoch + 1) / epochs)),
-                words=len(train),
-                pairs=int(_total(steps.weight for steps in reports)),
-                seconds=seconds,
-                words_per_second=len(train) / seconds,
+                words=total,
+                pairs=int(at.pairs),
+                seconds=at.seconds,
+                words_per_second=total / at.seconds,
                 compile_seconds=compile_seconds if epoch == 0 else 0.0,
             )
             history.append(report)
-            result = Result(state.params, state.opt_state, history, corpus)
+            result = Result(state.params, state.opt_state, history, data, model)
             for callback in callbacks:
                 callback(report, result)
-    return result
+            at = Progress(epoch=epoch + 1, history=history)
+            _save_or_stop(checkpoints, state, at, should_stop, last=epoch + 1 == epochs)
+    return Result(state.params, state.opt_state, history, data, model)
 
 
 def single_thread() -> None:
@@ -204,43 +216,31 @@ def single_thread() -> None:
     os.environ.setdefault("NPROC", "1")
 
 
-def resolve_optimizer(
-    optimizer: str | optax.GradientTransformation,
-    dense: bool,
-    learning_rate: float | Schedule | None,
-    min_learning_rate: float | None,
-) -> tuple[RowOptimizer, Schedule]:
-    """The arguments of `fit` as what trains; ValueError if they are not right."""
-    if isinstance(optimizer, str):
-        if optimizer not in OPTIMIZERS:
-            raise ValueError(
-                f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optax "
-                f"transformation; got {optimizer!r}"
-            )
-        transform, rate = OPTIMIZERS[optimizer]
-        lowest = 1e-4
-    else:
-        transform, rate, lowest = optimizer, 1.0, 1.0
-    if transform is None:
-        rows = optim.dense(optax.sgd(1.0)) if dense else optim.sgd()
-    else:
-        rows = optim.dense(transform) if dense else optim.row_sparse(transform)
-    if callable(learning_rate):
-        if min_learning_rate is not None:
-            raise ValueError("min_learning_rate does not go with a learning-rate schedule")
-        return rows, learning_rate
-    if learning_rate is not None:
-        rate, lowest = learning_rate, 1e-4
-    least = rate * lowest if min_learning_rate is None else min_learning_rate
-    if not (math.isfinite(rate) and rate > 0):
-        raise ValueError(f"learning_rate must be a positive number; got {rate}")
-    if not 0 <= least <= rate:
-        raise ValueError(f"min_learning_rate must be between 0 and {rate:g}; got {least}")
-    return rows, linear_decay(rate, least)
+def _ahead(
+    segments: Segments, key: jax.Array, first: int
+) -> Iterator[tuple[int, tuple[jax.Array, ...]]]:
+    """The segments from the first on; the next is read and sent to the device meanwhile."""
+
+    def ready(i: int):
+        return jax.device_put(segments.get(key, i))
+
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(ready, first) if first < len(segments.sizes) else None
+        for i in range(first, len(segments.sizes)):
+            assert following is not None
+            segment = following.result()
+            following = reader.submit(ready, i + 1) if i + 1 < len(segments.sizes) else None
+            yield i, segment
 
 
-def _highest(schedule: Schedule) -> float:
-    return float(_rates(schedule, 0, 1).max())
+def _save_or_stop(
+    checkpoints: Checkpoints | None, state: State, at: Progress, should_stop, *, last: bool = False
+) -> None:
+    stop = should_stop() and not last
+    if checkpoints is not None:
+        checkpoints.save(state, at, now=stop or last)
+    if stop:
+        raise Stopped
 
 
 def _rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
@@ -249,24 +249,21 @@ def _rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
     )
 
 
-def _evaluate(model: Model, params, constants, corpus: Corpus, key: jax.Array) -> float:
-    return _mean_loss(
-        [
-            jax.device_get(
-                evaluate_segment(model, params, constants, segment, jax.random.fold_in(key, i))
-            )
-            for i, segment in enumerate(Segments(corpus))
-        ]
+def _evaluate(model: Model, params, constants, segments: Segments, key: jax.Array) -> float:
+    reports = [
+        _sums(jax.device_get(evaluate_segment(model, params, constants, segment, k)))
+        for i, segment in _ahead(segments, key, 0)
+        for k in [jax.random.fold_in(key, i)]
+    ]
+    loss, pairs = (sum(column) for column in zip(*reports, strict=True))
+    return loss / max(pairs, 1)
+
+
+def _sums(steps: Steps) -> tuple[float, float]:
+    """The loss and the weight of all steps, in float64."""
+    return float(np.sum(steps.loss, dtype=np.float64)), float(
+        np.sum(steps.weight, dtype=np.float64)
     )
-
-
-def _mean_loss(reports: Sequence[Steps]) -> float:
-    pairs = _total(steps.weight for steps in reports)
-    return _total(steps.loss for steps in reports) / pairs if pairs else 0.0
-
-
-def _total(arrays: Iterable[jax.Array]) -> float:
-    return float(sum(np.sum(array, dtype=np.float64) for array in arrays))
 
 
 def _finite(steps: Steps, epoch: int, segment: int) -> Steps:
@@ -280,7 +277,9 @@ def _finite(steps: Steps, epoch: int, segment: int) -> Steps:
 
 
 @contextlib.contextmanager
-def _bar(words: int, show: bool | None) -> Iterator[tqdm]:
+def _bar(total: int, epochs: int, done: float, unit: str, show: bool | None) -> Iterator[tqdm]:
     disable = None if show is None else not show  # None: unless standard error is a terminal
-    with tqdm(total=words, unit="word", unit_scale=True, disable=disable) as bar:
+    with tqdm(
+        total=epochs * total, initial=int(done * total), unit=unit, unit_scale=True, disable=disable
+    ) as bar:
         yield bar

@@ -1,8 +1,12 @@
-"""A corpus cut into segments of one shape, each of which is one call of a compiled program."""
+"""What is trained on, as a sequence of segments, each one call of a compiled program.
 
-from collections.abc import Iterator
-from typing import NamedTuple
+A segment is read when it is asked for, so the data may be memory-mapped and need fit
+neither in memory nor on the device.
+"""
 
+from typing import NamedTuple, Protocol
+
+import jax
 import numpy as np
 
 from jaxvec.text.corpus import Corpus
@@ -10,49 +14,60 @@ from jaxvec.text.corpus import Corpus
 SEGMENT_TOKENS = 1 << 20
 
 
-class Segment(NamedTuple):
+class Segments(Protocol):
+    """A sequence of segments, all of the same shapes, in an order that an epoch may choose.
+
+    - ``sizes``: how much of the data each holds, int[number of segments], in ``unit``s.
+    - ``get(key, i)``: the arrays of segment ``i`` of the epoch whose key that is.
+    - ``empty()``: a segment without data.
+    """
+
+    sizes: np.ndarray
+    unit: str
+
+    def get(self, key: jax.Array, i: int) -> tuple[np.ndarray, ...]: ...
+    def empty(self) -> tuple[np.ndarray, ...]: ...
+
+
+class Tokens(NamedTuple):
     """Up to `S` consecutive tokens."""
 
     ids: np.ndarray  # int32[S], 0 for padding
     docs: np.ndarray  # int32[S], which document of the segment each token is in; -1 for padding
 
 
-class Segments:
-    """The segments of a corpus, as equal in length as can be.
+class TokenSegments:
+    """The segments of a corpus, in its order, as equal in length as can be.
 
-    Windows do not cross from one segment into the next. The corpus may be memory-mapped:
-    a segment is read when it is asked for.
+    Windows do not cross from one segment into the next.
 
     Attributes:
       bounds: int[number of segments + 1], the tokens each begins and ends with.
-      length: `S`, the longest segment.
+      sizes: int[number of segments], how many tokens each has.
     """
 
-    def __init__(self, corpus: Corpus, tokens: int = SEGMENT_TOKENS):
+    unit = "word"
+
+    def __init__(self, corpus: Corpus, tokens: int | None = None):
         self.corpus = corpus
-        count = -(-len(corpus) // tokens)
+        count = -(-len(corpus) // (tokens or SEGMENT_TOKENS))
         self.bounds = np.linspace(0, len(corpus), count + 1).round().astype(int)
-        self.length = int(np.diff(self.bounds).max())
+        self.sizes = np.diff(self.bounds)
 
-    def __len__(self) -> int:
-        return len(self.bounds) - 1
-
-    def __iter__(self) -> Iterator[Segment]:
-        for i in range(len(self)):
-            yield self[i]
-
-    def __getitem__(self, i: int) -> Segment:
+    def get(self, key: jax.Array, i: int) -> Tokens:
+        """Segment `i`, whatever the key."""
+        del key
         start, stop = self.bounds[i : i + 2]
-        ids = np.zeros(self.length, np.int32)
+        ids, docs = self.empty()
         ids[: stop - start] = self.corpus.ids[start:stop]
-        docs = np.full(self.length, -1, np.int32)
         offsets = self.corpus.offsets
         inside = offsets[np.searchsorted(offsets, start, "right") : np.searchsorted(offsets, stop)]
         begins = np.zeros(stop - start, np.int32)
         begins[inside - start] = 1
         np.cumsum(begins, out=docs[: stop - start])
-        return Segment(ids, docs)
+        return Tokens(ids, docs)
 
-    def empty(self) -> Segment:
+    def empty(self) -> Tokens:
         """A segment without tokens."""
-        return Segment(np.zeros(self.length, np.int32), np.full(self.length, -1, np.int32))
+        length = self.sizes.max()
+        return Tokens(np.zeros(length, np.int32), np.full(length, -1, np.int32))

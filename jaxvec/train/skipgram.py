@@ -9,6 +9,8 @@ import numpy as np
 from jax import lax
 
 from jaxvec import sampling, sgns
+from jaxvec.text.corpus import Corpus
+from jaxvec.train.segments import TokenSegments
 
 DEFAULT_BLOCKS = 4
 
@@ -78,6 +80,9 @@ class SkipGram:
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
 
+    default_optimizer = "sgd"
+    default_vectors = "input"
+
     rows = staticmethod(sgns.rows)
     take = staticmethod(sgns.take)
     rows_loss = staticmethod(sgns.rows_loss)
@@ -115,18 +120,31 @@ class SkipGram:
     def init(self, key: jax.Array, vocab_size: int) -> sgns.Params:
         return sgns.init(key, vocab_size, self.vector_size)
 
-    def constants(self, counts: np.ndarray) -> Noise:
-        """Tables of the vocabulary's counts, int[V]."""
+    def segments(
+        self, data: Corpus, valid: float, key: jax.Array
+    ) -> tuple[TokenSegments, TokenSegments | None]:
+        """What to train on, and what is held out: the corpus's end."""
+        del key
+        if not isinstance(data, Corpus):
+            raise ValueError(f"skip-gram trains on text, and this is a {data!r}: train GloVe on it")
+        if not valid:
+            return TokenSegments(data), None
+        train, held_out = data.split(valid)
+        return TokenSegments(train), TokenSegments(held_out)
+
+    def constants(self, data: Corpus) -> Noise:
+        """Tables of the vocabulary's counts."""
+        counts = data.vocab.counts
         distribution = sampling.noise_distribution(counts, self.ns_exponent)
         return Noise(
             keep=sampling.keep_thresholds(sampling.keep_probability(counts, self.sample)),
             table=sampling.alias_table(distribution),
         )
 
-    def max_steps(self, length: int) -> int:
-        """The most steps that a segment of `length` tokens can take."""
+    def max_steps(self, segment: tuple[jax.Array, jax.Array]) -> int:
+        """The most steps that a segment can take: if no token is left out."""
         blocks, size, _ = self._step
-        return -(-length // (blocks * size))
+        return -(-len(segment[0]) // (blocks * size))
 
     def plan(self, constants: Noise, key: jax.Array, segment: tuple[jax.Array, jax.Array]) -> Plan:
         """Subsamples a segment: token ids and their documents."""

@@ -1,0 +1,50 @@
+"""`jaxvec cooccur`: from text to counts of which words stand near each other."""
+
+import argparse
+
+from jaxvec.cli.common import check_output, say, whole
+from jaxvec.cli.data import add_text_options, count, read_data
+from jaxvec.text.corpus import Corpus
+
+
+def add_parser(commands) -> None:
+    """Adds the command to a parser."""
+    parser = commands.add_parser(
+        "cooccur",
+        help="count co-occurrences, for GloVe",
+        description="Counts how often words stand within a window of each other, weighted by "
+        "1/distance. The result is a corpus for 'jaxvec train --model glove'.",
+        epilog="example:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
+        "  jaxvec train --model glove text.cells -o vectors.txt",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("corpus", nargs="+", metavar="CORPUS",
+        help="text files, folders, -, a named or a saved corpus")  # fmt: skip
+    add("-o", "--output", required=True, metavar="FILE", help="where the counts go")
+    add("--force", action="store_true", help="overwrite the output")
+    add_text_options(parser)
+    add = parser.add_argument_group("counting").add_argument
+    add("--window", type=whole(1), default=10, metavar="W",
+        help="farthest word counted (default: %(default)s)")  # fmt: skip
+    add("--no-symmetric", action="store_true",
+        help="count pairs one way only: the left word's row, the right word's column")  # fmt: skip
+    add("--no-distance-weighting", action="store_true", help="add 1 for each pair, not 1/distance")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Counts and writes the counts."""
+    check_output(options.output, force=options.force, inputs=options.corpus)
+    corpus = read_data(options)
+    if not isinstance(corpus, Corpus):
+        raise ValueError(f"{options.corpus[0]} holds counts already; give text or a saved corpus")
+    cells = count(
+        corpus,
+        options.window,
+        symmetric=not options.no_symmetric,
+        distance_weighting=not options.no_distance_weighting,
+    )
+    cells.save(options.output)
+    say(f"the counts are in {options.output}")

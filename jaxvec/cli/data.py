@@ -1,0 +1,109 @@
+"""What the commands read: text, saved corpora and counts."""
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+
+from jaxvec import cooccurrence, datasets
+from jaxvec.cli.common import say, whole
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.files import ZIP_MAGIC
+from jaxvec.text.corpus import Corpus
+from jaxvec.text.docstrings import documentation
+from jaxvec.text.vocab import Vocab
+from jaxvec.train.checkpoint import crc
+
+_WITH_CORPUS = {"tokenizer": "whitespace", "min_count": 5}
+_WITHOUT = {"tokenizer": "text8", "min_count": 10}
+
+
+def add_text_options(parser) -> None:
+    """Adds how text is read to a parser."""
+    add = parser.add_argument_group("text").add_argument
+    add("--tokenizer", metavar="NAME", help="whitespace (default), basic_english or text8")
+    add("--errors", choices=["strict", "replace", "ignore"],
+        help="what to do about bytes that are not UTF-8 (default: strict)")  # fmt: skip
+    add("--min-count", type=whole(1), metavar="N",
+        help="leave out words rarer than this (default: 5)")  # fmt: skip
+    add("--max-vocab", type=whole(1), metavar="N", help="keep the N most frequent words only")
+    add("--vocab", metavar="FILE", help="use this vocabulary, a word and its count a line")
+
+
+def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
+    """The corpus that the options name, or the counts.
+
+    Raises:
+      ValueError, FileNotFoundError: if it cannot be read so.
+    """
+    if len(options.corpus) == 1 and (kind := _archive_kind(options.corpus[0])):
+        for name in ("tokenizer", "errors", "min_count", "max_vocab", "vocab"):
+            if getattr(options, name) is not None:
+                raise ValueError(
+                    f"{options.corpus[0]} is saved and has its vocabulary: "
+                    f"--{name.replace('_', '-')} does not go with it"
+                )
+        load = Cooccurrence.load if kind == "cooccurrence" else Corpus.load
+        return load(options.corpus[0])
+    defaults = _WITH_CORPUS if options.corpus else _WITHOUT
+    building = {
+        "tokenizer": options.tokenizer or defaults["tokenizer"],
+        "min_count": options.min_count or defaults["min_count"],
+        "max_size": options.max_vocab,
+    }
+    if options.vocab:
+        for name in ("min_count", "max_vocab"):
+            if getattr(options, name):
+                raise ValueError(f"--{name.replace('_', '-')} does not go with --vocab")
+        building["vocab"] = Vocab.load(options.vocab)
+    if not options.corpus:
+        say("no corpus given: reading the documentation that is installed here")
+        corpus = Corpus.from_documents(documentation(), **building)
+    else:
+        paths = [path for name in options.corpus for path in _paths(name)]
+        corpus = Corpus.from_files(*paths, errors=options.errors or "strict", **building)
+    say(
+        f"{corpus.raw_words:,} words; {len(corpus):,} are of the vocabulary of "
+        f"{len(corpus.vocab):,}"
+    )
+    return corpus
+
+
+def count(corpus: Corpus, window: int, **options: bool) -> Cooccurrence:
+    """Counts, and says how many cells there are and how long it took."""
+    start = time.perf_counter()
+    cells = cooccurrence.count(corpus, window=window, **options)
+    say(f"{len(cells):,} cells, counted in {time.perf_counter() - start:.1f} s")
+    return cells
+
+
+def fingerprint(data: Corpus | Cooccurrence) -> str:
+    """What tells one corpus or count from another."""
+    if isinstance(data, Corpus):
+        arrays, what = (data.ids, data.offsets, data.vocab.counts), "tokens"
+    else:
+        arrays, what = (data.indptr, data.indices, data.data), "cells"
+    words = np.frombuffer("\n".join(data.vocab.words).encode(), np.uint8)
+    return f"{len(data):,} {what}, {len(data.vocab):,} words, crc {crc(*arrays, words):08x}"
+
+
+def _paths(name: str) -> list[str]:
+    """A file or folder as it is; else the files of a named corpus, fetched if need be."""
+    if name != "-" and not Path(name).exists() and name in datasets.NAMES:
+        return [str(path) for path in datasets.fetch(name).train]
+    return [name]
+
+
+def _archive_kind(path: str) -> str:
+    """What a saved archive holds; "" for anything else."""
+    if not Path(path).is_file():
+        return ""
+    with open(path, "rb") as file:
+        if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
+            return ""
+    with np.load(path) as arrays:
+        kind = str(arrays["kind"]) if "kind" in arrays else ""
+    if kind not in ("corpus", "cooccurrence"):
+        raise ValueError(f"{path} is an archive, but neither a saved corpus nor saved counts")
+    return kind

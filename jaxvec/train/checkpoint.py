@@ -1,0 +1,151 @@
+"""Checkpoints of a run, by orbax: written while training goes on, resumed to the bit."""
+
+import functools
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+
+from jaxvec.train.epoch import State
+
+
+class Progress(NamedTuple):
+    """How far a run has come, and what it will report of the epoch under way."""
+
+    epoch: int = 0  # epochs done
+    segment: int = 0  # segments done of the next
+    loss: float = 0.0  # sums over the epoch under way
+    pairs: float = 0.0
+    seconds: float = 0.0
+    history: list = []  # noqa: RUF012  a Report, as a list, for each epoch done
+
+
+class Checkpoints:
+    """A folder with the last few states of one run.
+
+    Every random number of a run follows from its key and its place in the data, so tables,
+    optimiser state and place are all there is to save. Writing happens beside training,
+    from a copy; a checkpoint that was not written whole is never seen.
+
+    Args:
+      folder: where; made if missing.
+      settings: what the run is: its arguments, and what tells its data apart. A run with
+        others is refused.
+      minutes: save when so much time has passed since the last.
+      segments: save after so many segments instead.
+      keep: how many states to keep.
+
+    Raises:
+      ValueError: if the folder's states are of a run with other settings; the message
+        names the differences.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        settings: dict[str, Any],
+        *,
+        minutes: float = 10.0,
+        segments: int | None = None,
+        keep: int = 2,
+    ):
+        self.folder = Path(folder).absolute()
+        self.settings = json.loads(json.dumps(settings))
+        self.minutes = minutes
+        self.segments = segments
+        self._since = 0
+        self._last = time.monotonic()
+        self._keep = keep
+        if self.exist(self.folder):
+            self._refuse_others()
+
+    @functools.cached_property
+    def _manager(self) -> ocp.CheckpointManager:  # made when needed, for it makes the folder
+        return ocp.CheckpointManager(
+            self.folder,
+            options=ocp.CheckpointManagerOptions(max_to_keep=self._keep, create=True),
+            item_names=("state", "progress"),
+        )
+
+    @staticmethod
+    def exist(folder: str | os.PathLike[str]) -> bool:
+        """Whether a run has left states in a folder."""
+        return Path(folder).is_dir() and any(p.name.isdigit() for p in Path(folder).iterdir())
+
+    def progress(self) -> Progress:
+        """How far the last state is; the start if there is none."""
+        if not self.exist(self.folder):
+            return Progress()
+        return Progress(**self._restored_json()["at"])
+
+    def _restored_json(self) -> dict[str, Any]:
+        arguments = ocp.args.Composite(progress=ocp.args.JsonRestore())
+        return self._manager.restore(self._manager.latest_step(), args=arguments)["progress"]
+
+    def restore(self, state: State) -> tuple[State, Progress]:
+        """The last state, structured and placed as the one given; that one if there is none."""
+        if not self.exist(self.folder):
+            return state, Progress()
+        like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+        restored = self._manager.restore(
+            self._manager.latest_step(),
+            args=ocp.args.Composite(state=ocp.args.StandardRestore(like)),
+        )
+        return restored["state"], self.progress()
+
+    def save(self, state: State, at: Progress, *, now: bool = False) -> None:
+        """Saves if it is time to, or `now`; then waits until it is on disk."""
+        self._since += 1
+        due = (
+            self._since >= self.segments
+            if self.segments is not None
+            else time.monotonic() - self._last >= 60 * self.minutes
+        )
+        if not (due or now):
+            return
+        self._since, self._last = 0, time.monotonic()
+        at = at._replace(history=[list(report) for report in at.history])
+        step = (self._manager.latest_step() or 0) + 1
+        copy = jax.tree.map(np.array, state)  # training goes on in the state's own memory
+        progress = {"at": at._asdict(), "settings": self.settings}
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(copy), progress=ocp.args.JsonSave(progress)
+            ),
+        )
+        if now:
+            self._manager.wait_until_finished()
+
+    def close(self) -> None:
+        """Waits for what is being written."""
+        if "_manager" in vars(self):
+            self._manager.close()
+
+    def _refuse_others(self) -> None:
+        saved = self._restored_json()["settings"]
+        differences = [
+            f"{name} was {saved.get(name)!r} and is {self.settings.get(name)!r}"
+            for name in sorted(saved.keys() | self.settings.keys())
+            if saved.get(name) != self.settings.get(name)
+        ]
+        if differences:
+            raise ValueError(
+                f"the checkpoints in {self.folder} are of another run: {'; '.join(differences)}; "
+                "give what it was, or another folder"
+            )
+
+
+def crc(*arrays: np.ndarray) -> int:
+    """The CRC-32 of arrays, read in parts, to tell data apart."""
+    value = 0
+    for array in arrays:
+        for start in range(0, len(array), 1 << 22):
+            value = zlib.crc32(array[start : start + (1 << 22)].tobytes(), value)
+    return value

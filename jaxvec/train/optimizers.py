@@ -1,0 +1,88 @@
+"""Optimisers by name, learning rates and their schedules."""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import optax
+
+from jaxvec import optim
+from jaxvec.optim import RowOptimizer
+
+Schedule = Callable[[float], Any]
+"""Learning rate as a function of progress from 0 (start) to 1 (end of the last epoch)."""
+
+OPTIMIZERS = {
+    "sgd": 0.035,
+    "adagrad": 0.2,
+    "row_adagrad": 0.2,
+    "adam": 0.01,
+    "glove_adagrad": 0.05,
+    "glove_row_adagrad": 0.05,
+}
+"""The optimisers known by name, and their default learning rates."""
+
+_SCATTERED = ("sgd", "glove_adagrad", "glove_row_adagrad")  # a row's copies need not be combined
+_TRANSFORMS = {
+    "sgd": optax.sgd(1.0),
+    "adagrad": optax.adagrad(1.0),
+    "row_adagrad": optim.row_adagrad(1.0),
+    "adam": optax.adam(1.0),
+}
+
+
+def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
+    """The schedule of word2vec: a straight line from one rate to the other."""
+    return lambda progress: learning_rate + progress * (min_learning_rate - learning_rate)
+
+
+def resolve_optimizer(
+    optimizer: str | optax.GradientTransformation,
+    dense: bool,
+    learning_rate: float | Schedule | None,
+    min_learning_rate: float | None,
+) -> tuple[RowOptimizer, Schedule]:
+    """The arguments of `fit` as what trains; ValueError if they are not right."""
+    named = isinstance(optimizer, str)
+    if named and optimizer not in OPTIMIZERS:
+        raise ValueError(
+            f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optax "
+            f"transformation; got {optimizer!r}"
+        )
+    schedule = _schedule(optimizer, learning_rate, min_learning_rate)
+    if not named:
+        transform, combine = optimizer, True
+    elif optimizer in _TRANSFORMS:
+        transform, combine = _TRANSFORMS[optimizer], optimizer not in _SCATTERED
+    else:  # GloVe's rate is part of its rule, and does not decay
+        transform, combine = _glove(optimizer, float(schedule(0))), False
+        schedule = linear_decay(1.0, 1.0)
+    rows = optim.dense(transform) if dense else optim.row_sparse(transform, combine=combine)
+    return rows, schedule
+
+
+def _schedule(optimizer, learning_rate, min_learning_rate) -> Schedule:
+    glove = isinstance(optimizer, str) and optimizer.startswith("glove")
+    if glove and (callable(learning_rate) or min_learning_rate is not None):
+        raise ValueError(f"{optimizer} has one learning rate: no schedule, no min_learning_rate")
+    if callable(learning_rate):
+        if min_learning_rate is not None:
+            raise ValueError("min_learning_rate does not go with a learning-rate schedule")
+        return learning_rate
+    rate, least = learning_rate, min_learning_rate
+    if rate is None and not isinstance(optimizer, str):
+        rate, least = 1.0, 1.0 if least is None else least
+    elif rate is None:
+        rate = OPTIMIZERS[optimizer]
+    least = 1e-4 * rate if least is None else least
+    if not (math.isfinite(rate) and rate > 0):
+        raise ValueError(f"learning_rate must be a positive number; got {rate}")
+    if not 0 <= least <= rate:
+        raise ValueError(f"min_learning_rate must be between 0 and {rate:g}; got {least}")
+    return linear_decay(rate, least)
+
+
+@functools.cache  # the same object each time, so that nothing is compiled twice
+def _glove(name: str, rate: float) -> optax.GradientTransformation:
+    return optim.glove_adagrad(rate, per_row=name == "glove_row_adagrad", accumulate_first=True)
