@@ -2,10 +2,11 @@
 
 import argparse
 
-from benchmarks import sgns
+from benchmarks import glove, sgns
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 suites = parser.add_subparsers(required=True, metavar="SUITE")
 sgns.add_parser(suites)
+glove.add_parser(suites)
 options = parser.parse_args()
 options.run(options)

@@ -75,7 +75,7 @@ class Cooccurrence:
           FileNotFoundError: if there is no such file.
           ValueError: if it holds no counts.
         """
-        arrays = load_arrays(path, mmap=mmap)
+        arrays = load_arrays(path, mapped=mmap)
         if str(arrays.get("kind")) != "cooccurrence":
             raise ValueError(f"{path} is not a saved co-occurrence count")
         vocab = Vocab(

@@ -1,6 +1,7 @@
 """Files written beside and renamed, and archives of named arrays that can be memory-mapped."""
 
 import contextlib
+import mmap
 import os
 import tempfile
 import zipfile
@@ -63,12 +64,12 @@ def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
                 np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
 
 
-def load_arrays(path: str | os.PathLike[str], *, mmap: bool = False) -> dict[str, np.ndarray]:
+def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[str, np.ndarray]:
     """Reads an ``.npz``, refusing pickled objects.
 
     Args:
       path: the file.
-      mmap: leave uncompressed arrays on disk, read as they are used.
+      mapped: leave uncompressed arrays on disk, read as they are used.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -77,15 +78,17 @@ def load_arrays(path: str | os.PathLike[str], *, mmap: bool = False) -> dict[str
     try:
         with zipfile.ZipFile(path) as archive:
             return {
-                member.filename.removesuffix(".npy"): _load_member(path, archive, member, mmap)
+                member.filename.removesuffix(".npy"): _load_member(path, archive, member, mapped)
                 for member in archive.infolist()
             }
     except (zipfile.BadZipFile, EOFError, ValueError) as error:
         raise ValueError(f"{path} is not an .npz archive of arrays: {error}") from None
 
 
-def _load_member(path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, mmap: bool) -> np.ndarray:
-    if mmap and member.compress_type == zipfile.ZIP_STORED:
+def _load_member(
+    path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, mapped: bool
+) -> np.ndarray:
+    if mapped and member.compress_type == zipfile.ZIP_STORED:
         return _map_member(path, member)
     with archive.open(member) as file:
         return np.lib.format.read_array(file, allow_pickle=False)
@@ -109,6 +112,16 @@ def _map_member(path, member: zipfile.ZipInfo) -> np.ndarray:
             file.seek(start)
             return np.lib.format.read_array(file, allow_pickle=False)
         return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+def release(array: np.ndarray) -> None:
+    """Lets go of the pages of a memory-mapped array that have been read; they can be again.
+
+    Without it, whoever reads a large file through a map once seems to hold all of it.
+    """
+    mapped = getattr(array, "_mmap", None)
+    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+        mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def text_array(words: list[str]) -> np.ndarray:

@@ -188,7 +188,7 @@ class Corpus:
           FileNotFoundError: if there is no such file.
           ValueError: if it is not a corpus.
         """
-        arrays = load_arrays(path, mmap=mmap)
+        arrays = load_arrays(path, mapped=mmap)
         if str(arrays.get("kind")) != "corpus":
             raise ValueError(f"{path} is not a saved corpus")
         vocab = Vocab(

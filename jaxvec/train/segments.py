@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 import jax
 import numpy as np
 
+from jaxvec.files import release
 from jaxvec.text.corpus import Corpus
 
 SEGMENT_TOKENS = 1 << 20
@@ -60,6 +61,7 @@ class TokenSegments:
         start, stop = self.bounds[i : i + 2]
         ids, docs = self.empty()
         ids[: stop - start] = self.corpus.ids[start:stop]
+        release(self.corpus.ids)
         offsets = self.corpus.offsets
         inside = offsets[np.searchsorted(offsets, start, "right") : np.searchsorted(offsets, stop)]
         begins = np.zeros(stop - start, np.int32)

@@ -1,0 +1,81 @@
+"""What the suites share: runs in processes of their own, scores, tables, the machine."""
+
+import argparse
+import json
+import os
+import platform
+import re
+import resource
+import subprocess
+import sys
+from importlib.metadata import version
+from pathlib import Path
+
+
+def add_options(parser: argparse.ArgumentParser, epochs: int) -> None:
+    """Adds what every suite asks for."""
+    add = parser.add_argument
+    add("corpus", help="plain text, words parted by white space")
+    add("--analogies", metavar="F", help="a file as questions-words.txt")
+    add("--pairs", nargs="*", default=[], metavar="F", help="word pairs and people's scores")
+    add("--restrict-vocab", type=int, default=30_000, help="default: %(default)s")
+    add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
+    add("--vector-size", type=int, default=100)
+    add("--min-count", type=int, default=5)
+    add("--epochs", type=int, default=epochs)
+    add("--json", metavar="FILE", help="write every figure there")
+
+
+def run_apart(module: str, job: dict) -> dict:
+    """The figures that ``python -m module JOB`` prints as its last line."""
+    command = [sys.executable, "-m", module, json.dumps(job)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def scores(path: Path, options: argparse.Namespace) -> dict[str, float]:
+    """What `jaxvec.evaluate` says of the vectors in a file."""
+    from jaxvec import WordVectors, evaluate
+
+    vectors, found = WordVectors.load(path), {}
+    if options.analogies:
+        for name, limit in [("analogies", options.restrict_vocab), ("analogies, full", None)]:
+            answers = evaluate.analogies(vectors, options.analogies, restrict_vocab=limit)
+            found[name] = round(100 * answers.accuracy, 2)
+    for file in options.pairs:
+        found[Path(file).stem] = round(evaluate.pairs(vectors, file).spearman, 4)
+    return found
+
+
+def report(rows: list[dict], settings: dict, path: str | None) -> None:
+    """Prints a table, and writes all there is to know as JSON."""
+    print("| " + " | ".join(rows[0]) + " |")
+    print("|" + "---|" * len(rows[0]))
+    for row in rows:
+        print("| " + " | ".join(str(value) for value in row.values()) + " |")
+    if path:
+        everything = {"settings": settings, "machine": machine(), "runs": rows}
+        Path(path).write_text(json.dumps(everything, indent=1) + "\n")
+
+
+def machine() -> dict[str, str]:
+    """The processor and the versions."""
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    packages = ("jax", "jaxlib", "numpy", "gensim", "jaxvec")
+    return {
+        "python": platform.python_version(),
+        "cores": str(len(os.sched_getaffinity(0))),
+        "processor": names[0] if names else platform.processor(),
+        **{name: version(name) for name in packages},
+    }
+
+
+def peak_memory() -> float:
+    """GiB. The kernel's own count, where it has one: getrusage's includes the parent's, by fork."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        kib = int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0])
+    else:
+        kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(kib / 2**20, 2)
