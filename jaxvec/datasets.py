@@ -6,6 +6,7 @@ import shutil
 import sys
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
@@ -13,6 +14,8 @@ from typing import BinaryIO, NamedTuple
 import pooch
 
 from jaxvec.files import written_beside
+
+_DAMAGE = (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
 class Source(NamedTuple):
@@ -112,7 +115,7 @@ def _download(name: str, source: Source, cache: Path, files: dict[str, Path]) ->
                     _check_counts(new, source.counts.get(split))
             shutil.rmtree(cache / "download")
             return
-        except (OSError, ValueError, zipfile.BadZipFile, tarfile.TarError) as error:
+        except _DAMAGE as error:
             failures.append(f"{url}: {' '.join(str(error).split())[:200]}")
             shutil.rmtree(cache / "download", ignore_errors=True)
     raise ConnectionError(

@@ -138,12 +138,12 @@ def pairs(vectors: WordVectors, path: str | os.PathLike[str]) -> Pairs:
     known: list[tuple[int, int]] = []
     people: list[float] = []
     total = 0
-    for number, line in _lines(path):
+    for i, (number, line) in enumerate(_lines(path)):
         fields = [field.strip() for field in line.split("\t" if "\t" in line else None)]
         try:
             word1, word2, score = fields[0].upper(), fields[1].upper(), float(fields[2])
         except (IndexError, ValueError):
-            if number == 1:
+            if i == 0:
                 continue  # a heading
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "

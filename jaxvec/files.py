@@ -5,6 +5,7 @@ import mmap
 import os
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
       >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
       ...     _ = temporary.write_text("all or nothing")
     """
-    target = Path(path)
+    target = Path(path).resolve()  # of a link, what it points to
     target.parent.mkdir(parents=True, exist_ok=True)
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
@@ -81,7 +82,7 @@ def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[s
                 member.filename.removesuffix(".npy"): _load_member(path, archive, member, mapped)
                 for member in archive.infolist()
             }
-    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error) as error:
         raise ValueError(f"{path} is not an .npz archive of arrays: {error}") from None
 
 

@@ -26,9 +26,12 @@ def save(vectors: WordVectors, path: str | os.PathLike[str]) -> None:
       ValueError: for any other suffix, or a word that the format cannot hold.
     """
     write = writer(path)
+    for word in vectors.index_to_key:
+        if "\n" in word:
+            raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
     if write is not _write_npz:
         for word in vectors.index_to_key:
-            if " " in word or "\n" in word:
+            if " " in word:
                 raise ValueError(
                     f"word {word!r} holds white space, which {path} cannot tell from what "
                     "parts words from numbers; save as .npz"
@@ -125,8 +128,10 @@ def _read_npz(path) -> WordVectors:
     arrays = load_arrays(path)
     if not {"words", "vectors"} <= arrays.keys():
         raise ValueError(f"{path} is an .npz without the arrays 'words' and 'vectors'")
-    metadata = json.loads(str(arrays.get("metadata", "{}")))
     try:
+        metadata = json.loads(str(arrays.get("metadata", "{}")))
+        if not isinstance(metadata, dict):
+            raise ValueError("its metadata is no JSON object")
         return WordVectors(
             array_text(arrays["words"]),
             arrays["vectors"],

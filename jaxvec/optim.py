@@ -64,8 +64,8 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
     Without `combine`, the transformation sees every copy by itself, all from the state
     before the step, and the changes of a row and of its state are added up: a plain
     scatter-add, cheaper, and for SGD the same. An accumulator of squares then grows by
-    Σ g² of the n copies in place of (Σ g)², which is at most n times that and can be less
-    or more; the step is the sum of the copies' own. Not for state that decays.
+    Σ g² of the n copies in place of (Σ g)², which is at most n times as much; the step is
+    the sum of the copies' own. Not for state that decays.
 
     Args:
       transform: must treat every row by itself, and keep state that is per element, per

@@ -32,7 +32,11 @@ def noise_distribution(counts: np.ndarray, exponent: float = 0.75) -> np.ndarray
     array([0.88888889, 0.11111111, 0.        ])
     """
     counts = np.asarray(counts, np.float64)
-    powers = np.where(counts > 0, np.maximum(counts, 1e-300) ** exponent, 0)
+    if not (counts > 0).any():
+        raise ValueError("the noise distribution needs at least one word with a count above 0")
+    # of logarithms, and relative to the largest: no power of a count overflows
+    logs = exponent * np.log(np.where(counts > 0, counts, 1))
+    powers = np.where(counts > 0, np.exp(logs - logs[counts > 0].max()), 0)
     return powers / powers.sum()
 
 
@@ -57,6 +61,7 @@ def alias_table(distribution: np.ndarray) -> AliasTable:
     if weights.sum() <= 0:
         raise ValueError("a distribution needs at least one weight above 0")
     share = weights / weights.sum() * len(weights)
+    share[weights.argmax()] = max(share.max(), 1.0)  # not below its even share by rounding
     alias = np.arange(len(weights))
     keep = np.minimum(share, 1)
     poor, rich = np.flatnonzero(share < 1), np.flatnonzero(share >= 1)

@@ -73,7 +73,7 @@ def test_stopped_thrice_at_random_and_resumed_equals_uninterrupted(run, tmp_path
 
 
 def test_saving_does_not_change_the_bits_and_keeps_the_last(run, tmp_path):
-    checkpoints = Checkpoints(tmp_path / "c", {}, segments=1, keep=2)
+    checkpoints = Checkpoints(tmp_path / "c", {}, steps=1, keep=2)
     saved = run(checkpoints=checkpoints)
     checkpoints.close()
     assert same(saved.params, run().params)
@@ -88,7 +88,7 @@ def test_saving_does_not_change_the_bits_and_keeps_the_last(run, tmp_path):
 
 
 def test_other_settings_are_refused_with_the_difference(run, tmp_path):
-    checkpoints = Checkpoints(tmp_path / "c", {"window": 5, "data": "x"}, segments=1)
+    checkpoints = Checkpoints(tmp_path / "c", {"window": 5, "data": "x"}, steps=1)
     run(checkpoints=checkpoints)
     checkpoints.close()
     with pytest.raises(
@@ -97,7 +97,7 @@ def test_other_settings_are_refused_with_the_difference(run, tmp_path):
         Checkpoints(tmp_path / "c", {"window": 6, "data": "y"})
 
 
-def test_states_are_saved_by_time_too(run, tmp_path):
+def test_states_are_saved_by_time_or_steps(run, tmp_path):
     never = Checkpoints(tmp_path / "never", {}, minutes=1000)
     always = Checkpoints(tmp_path / "always", {}, minutes=0)
     steps = []
@@ -105,6 +105,12 @@ def test_states_are_saved_by_time_too(run, tmp_path):
         run(checkpoints=checkpoints)
         checkpoints.close()
         steps.append(max(int(p.name) for p in checkpoints.folder.iterdir() if p.name.isdigit()))
+    often = Checkpoints(tmp_path / "often", {}, steps=60)
+    run(checkpoints=often)
+    total = often.progress().steps
+    often.close()
+    steps.append(max(int(p.name) for p in often.folder.iterdir() if p.name.isdigit()))
+    assert total // 120 <= steps[2] <= total // 60 + 1
     assert steps[0] == 1  # the end
     assert steps[1] > 6
 
@@ -180,6 +186,10 @@ def test_resuming_from_the_shell(topic_documents, tmp_path, monkeypatch, capsys)
     before = Path("v.txt").read_bytes(), Path("l").read_bytes()
     assert main([*command, "--resume"]) == 0
     assert "the run is finished" in capsys.readouterr().err
+    Path("v.txt").write_text("2 1\na 1\nb 2\n")  # of another run: not claimed, and not lost
+    assert main([*command, "--resume"]) == 2
+    assert "exists; --force" in capsys.readouterr().err
+    assert Path("v.txt").read_text() == "2 1\na 1\nb 2\n"
     Path("v.txt").unlink()
     assert main([*command, "--resume"]) == 0  # writes what is missing
     assert (Path("v.txt").read_bytes(), Path("l").read_bytes()) == before

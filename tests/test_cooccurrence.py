@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from jaxvec import Corpus, cooccurrence
+from jaxvec import Corpus, Vocab, cooccurrence
 from tests import reference
 
 
@@ -37,6 +37,12 @@ def test_equals_the_obvious_way(name, window, symmetric, distance_weighting):
     assert cells.data.dtype == np.float32
 
 
+def _wide(words):
+    """A corpus so large, by its own account, that pairs and distances need over 63 bits."""
+    vocab = Vocab(words, np.ones(len(words), int))
+    return Corpus(vocab, np.zeros(1, np.int32), np.array([0, 2**31]), raw_words=1)
+
+
 @pytest.mark.parametrize("mmap", [True, False])
 def test_saved_and_loaded(tmp_path, mmap):
     corpus = Corpus.from_documents(corpora()["documents"], min_count=2, unk="<unk>")
@@ -56,5 +62,7 @@ def test_bad_window_and_too_many_bits():
     corpus = Corpus.from_documents([["a", "b"]], min_count=1)
     with pytest.raises(ValueError, match="window must be at least 1"):
         cooccurrence.count(corpus, window=0)
+    assert len(cooccurrence.count(corpus, window=2**31 - 1)) == 2  # no farther than there is
+    words = [f"w{i}" for i in range(70_000)]
     with pytest.raises(ValueError, match="63 bits"):
-        cooccurrence.count(corpus, window=2**62)
+        cooccurrence.count(_wide(words), window=2**31 - 1)

@@ -88,7 +88,7 @@ def test_pruning_bounds_memory_and_keeps_the_frequent():
 def test_counts_are_those_of_the_tokens_kept_when_pruned_words_return():
     documents = [[f"w{i}" for i in np.random.default_rng(s).zipf(1.3, 3000) if i < 10**6]
                  for s in range(150)]  # fmt: skip
-    corpus = Corpus.from_documents(documents, max_vocab_size=2000, min_count=2)
+    corpus = Corpus.from_documents(documents, max_vocab_size=2000, min_count=2, unk="<unk>")
     assert Counter(corpus.ids.tolist()) == dict(enumerate(corpus.vocab.counts.tolist()))
 
 
@@ -124,6 +124,8 @@ def test_split_cuts_between_documents():
     one = Corpus.from_documents([["a", "b"] * 50], min_count=1)
     train, valid = one.split(0.1)
     assert (len(train), len(valid)) == (90, 10)
+    title = Corpus.from_documents([["a"], ["a", "b"] * 500], min_count=1)
+    assert len(title.split(0.05)[1]) == 50  # not all but the title
     for fraction in (0, 1, -0.1, 1e-9):
         with pytest.raises(ValueError, match="split"):
             one.split(fraction)

@@ -69,7 +69,9 @@ def test_nothing_known_is_nan_not_an_error(setting, tmp_path):
 
 
 def test_heading_and_spaces(tmp_path):
-    (tmp_path / "p").write_text("Word 1\tWord 2\tHuman (mean)\na\tb\t1\n\na c 2\nB  C 5\n")
+    (tmp_path / "p").write_text(
+        "# from people\nWord 1\tWord 2\tHuman (mean)\na\tb\t1\n\na c 2\nB  C 5\n"
+    )
     vectors = WordVectors(["a", "b", "c"], np.random.default_rng(0).normal(size=(3, 4)))
     assert evaluate.pairs(vectors, tmp_path / "p")[3:] == (3, 3)
 

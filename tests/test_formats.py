@@ -74,6 +74,14 @@ def test_glove_words_may_hold_spaces(tmp_path):
     same(WordVectors.load(tmp_path / "w.npz"), loaded)
 
 
+def test_line_breaks_are_refused_by_every_format(tmp_path):
+    vectors = WordVectors(["a\nb", "c"], np.eye(2))
+    for suffix in SUFFIXES:
+        with pytest.raises(ValueError, match="line break"):
+            vectors.save(tmp_path / f"v{suffix}")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_numpy_reads_our_npz(vectors, tmp_path):
     vectors.save(tmp_path / "v.npz")
     arrays = np.load(tmp_path / "v.npz")

@@ -33,6 +33,22 @@ def test_alias_table_holds_the_distribution(weights):
     np.testing.assert_allclose(total, expected, rtol=1e-6, atol=2e-7 * expected.max())
 
 
+def test_equal_weights_however_they_round():
+    for n in range(1, 400):
+        for weight in (1, 5, 7):
+            table = sampling.alias_table(np.full(n, weight))
+            assert table.alias.shape == (n,)
+            assert (np.asarray(table.keep) > 2**32 * 0.999).all()
+
+
+def test_extreme_exponents_and_counts():
+    counts = np.array([10**6, 1, 0])
+    assert sampling.noise_distribution(counts, 1000).tolist() == [1, 0, 0]
+    assert sampling.noise_distribution(counts, -1000).tolist() == [0, 1, 0]
+    with pytest.raises(ValueError, match="at least one word"):
+        sampling.noise_distribution(np.zeros(3))
+
+
 @pytest.mark.parametrize("exponent", [0.75, 0.5, 1.0, 0.0, -0.5])
 def test_draws_follow_the_distribution(exponent):
     counts = np.random.default_rng(1).zipf(1.3, 200).clip(max=10**6)

@@ -36,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         status = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, KeyError, OSError) as error:
-        message = error.args[0] if isinstance(error, KeyError) else str(error)
+    except (ValueError, KeyError, OSError, MemoryError) as error:
+        message = error.args[0] if isinstance(error, KeyError) else str(error) or "out of memory"
         print(f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr)
         return 2
     except KeyboardInterrupt:

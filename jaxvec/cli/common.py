@@ -1,6 +1,7 @@
 """What the commands share: numbers in bounds, outputs that lose nothing, messages."""
 
 import argparse
+import contextlib
 import math
 import sys
 import tempfile
@@ -14,7 +15,8 @@ from jaxvec.vectors import WordVectors
 
 def say(message: str) -> None:
     """Prints a message on standard error, past a progress bar if there is one."""
-    tqdm.write(message, file=sys.stderr)
+    with contextlib.suppress(BrokenPipeError):  # whoever reads it has gone; the work goes on
+        tqdm.write(message, file=sys.stderr)
 
 
 def whole(least: int) -> Callable[[str], int]:
@@ -61,20 +63,29 @@ def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
       ValueError: if it exists and `force` is not set, is a folder or one of the inputs, or
         cannot be made.
     """
-    target = Path(path)
+    target = Path(path).resolve()
     if target.is_dir():
         raise ValueError(f"output {path} is a folder; give a file's name")
-    if target.exists():
-        if any(Path(name).exists() and target.samefile(name) for name in inputs):
+    for name in inputs:
+        source = Path(name).resolve()
+        if target == source or (source.is_dir() and source in target.parents):
             raise ValueError(f"output {path} is also an input; give another name")
+    if target.exists():
+        if not target.is_file():
+            raise ValueError(f"output {path} is no plain file; give another name")
         if not force:
             raise ValueError(f"output {path} exists; --force overwrites it")
-    folder = next(parent for parent in target.absolute().parents if parent.exists())
+    check_folder(target.parent, path)
+
+
+def check_folder(folder: Path, path: str) -> None:
+    """Makes sure that files can be made in a folder, or the folder itself, for `path`."""
+    existing = next(f for f in (folder, *folder.parents) if f.exists())
     try:
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=existing):
             pass
     except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror} in {folder}") from None
+        raise ValueError(f"cannot write {path}: {error.strerror} in {existing}") from None
 
 
 def neighbours_line(vectors: WordVectors, word: str, topn: int = 8) -> str:

@@ -3,7 +3,7 @@
 import argparse
 
 from jaxvec.cli.common import check_output, say, whole
-from jaxvec.cli.data import add_text_options, count, read_data
+from jaxvec.cli.data import add_text_options, count, input_files, read_data
 from jaxvec.text.corpus import Corpus
 
 
@@ -26,8 +26,8 @@ def add_parser(commands) -> None:
     add("--force", action="store_true", help="overwrite the output")
     add_text_options(parser)
     add = parser.add_argument_group("counting").add_argument
-    add("--window", type=whole(1), default=10, metavar="W",
-        help="farthest word counted (default: %(default)s)")  # fmt: skip
+    add("--window", type=whole(1), metavar="W",
+        help="farthest word counted (default: 10)")  # fmt: skip
     add("--no-symmetric", action="store_true",
         help="count pairs one way only: the left word's row, the right word's column")  # fmt: skip
     add("--no-distance-weighting", action="store_true", help="add 1 for each pair, not 1/distance")
@@ -36,13 +36,13 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Counts and writes the counts."""
-    check_output(options.output, force=options.force, inputs=options.corpus)
+    check_output(options.output, force=options.force, inputs=input_files(options))
     corpus = read_data(options)
     if not isinstance(corpus, Corpus):
         raise ValueError(f"{options.corpus[0]} holds counts already; give text or a saved corpus")
     cells = count(
         corpus,
-        options.window,
+        options.window or 10,
         symmetric=not options.no_symmetric,
         distance_weighting=not options.no_distance_weighting,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxvec import cooccurrence, datasets
 from jaxvec.cli.common import say, whole
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.files import ZIP_MAGIC
+from jaxvec.files import ZIP_MAGIC, load_arrays
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.docstrings import documentation
 from jaxvec.text.vocab import Vocab
@@ -31,6 +31,11 @@ def add_text_options(parser) -> None:
     add("--vocab", metavar="FILE", help="use this vocabulary, a word and its count a line")
 
 
+def input_files(options: argparse.Namespace) -> list[str]:
+    """All that a command reads, which it must not overwrite."""
+    return [*options.corpus, *([options.vocab] if options.vocab else [])]
+
+
 def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
     """The corpus that the options name, or the counts.
 
@@ -44,6 +49,8 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
                     f"{options.corpus[0]} is saved and has its vocabulary: "
                     f"--{name.replace('_', '-')} does not go with it"
                 )
+        if kind == "cooccurrence" and getattr(options, "window", None) is not None:
+            raise ValueError(f"{options.corpus[0]} is counted: --window does not go with it")
         load = Cooccurrence.load if kind == "cooccurrence" else Corpus.load
         return load(options.corpus[0])
     defaults = _WITH_CORPUS if options.corpus else _WITHOUT
@@ -58,6 +65,8 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
                 raise ValueError(f"--{name.replace('_', '-')} does not go with --vocab")
         building["vocab"] = Vocab.load(options.vocab)
     if not options.corpus:
+        if options.errors:
+            raise ValueError("--errors needs a CORPUS: the documentation is read as it is")
         say("no corpus given: reading the documentation that is installed here")
         corpus = Corpus.from_documents(documentation(), **building)
     else:
@@ -102,8 +111,7 @@ def _archive_kind(path: str) -> str:
     with open(path, "rb") as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
             return ""
-    with np.load(path) as arrays:
-        kind = str(arrays["kind"]) if "kind" in arrays else ""
+    kind = str(load_arrays(path, mapped=True).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
         raise ValueError(f"{path} is an archive, but neither a saved corpus nor saved counts")
     return kind

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxvec import formats
-from jaxvec.cli.common import check_output, neighbours_line, number, say, whole
-from jaxvec.cli.data import add_text_options, count, fingerprint, read_data
+from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
+from jaxvec.cli.data import add_text_options, count, fingerprint, input_files, read_data
 from jaxvec.cli.stopping import Stopping
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import written_beside
@@ -23,15 +25,15 @@ from jaxvec.vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _DEFAULTS: dict[str, dict[str, Any]] = {
-    "sgns": {"window": 5, "epochs": 5, "optimizer": "sgd"},
-    "glove": {"window": 10, "epochs": 15, "optimizer": "glove_row_adagrad"},
+    "sgns": {"epochs": 5, "optimizer": "sgd"},
+    "glove": {"epochs": 15, "optimizer": "glove_row_adagrad"},
 }
 _WITHOUT_CORPUS: dict[str, dict[str, Any]] = {  # the documentation is small
-    "sgns": {"epochs": 10, "optimizer": "row_adagrad", "learning_rate": 0.05},
+    "sgns": {"epochs": 10, "optimizer": "row_adagrad", "learning_rate": 0.05, "sample": 1e-4},
     "glove": {"epochs": 30, "x_max": 10.0},
 }
 _OF_ONE_MODEL = {
-    "sgns": ("negative", "ns_exponent", "sample", "no_shrink_windows", "min_learning_rate"),
+    "sgns": ("negative", "ns_exponent", "sample", "no_shrink_windows"),
     "glove": ("x_max", "alpha"),
 }
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
@@ -46,7 +48,7 @@ are fetched.
 Without CORPUS, trains on the documentation that is on this disk already: the docstrings
 of jax, numpy, scipy, optax, flax, orbax and of Python's own library. Then the defaults
 are --tokenizer text8 --min-count 10 --epochs 10 --optimizer row_adagrad --learning-rate
-0.05, and neighbours of a few words are shown."""
+0.05 --sample 1e-4, and neighbours of a few words are shown."""
 
 _EXAMPLES = """\
 examples:
@@ -89,7 +91,7 @@ def add_parser(commands) -> None:
     add("--ns-exponent", type=number(), metavar="A",
         help="sgns: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
     add("--sample", type=number(0), metavar="T",
-        help="sgns: threshold of subsampling; 0 for none (default: 1e-4)")  # fmt: skip
+        help="sgns: threshold of subsampling; 0 for none (default: 1e-3)")  # fmt: skip
     add("--x-max", type=number(0, beyond=True), metavar="X",
         help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
     add("--alpha", type=number(0), metavar="A",
@@ -111,16 +113,17 @@ def add_parser(commands) -> None:
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
     add("--valid", type=number(0, 1), default=0.0, metavar="F",
-        help="hold out this fraction of the text, from its end, and report its loss")  # fmt: skip
+        help="hold out this fraction and report its loss: the end of the text, or for glove "
+        "cells at random")  # fmt: skip
     add("--probe", nargs="+", default=[], metavar="WORD",
         help="show the neighbours of these words after each epoch")  # fmt: skip
     add("--log", metavar="FILE", help="write a JSON line for each epoch")
 
     add = parser.add_argument_group("checkpoints").add_argument
     add("--checkpoint", metavar="DIR", help="save the state of the run there as it goes")
-    add("--checkpoint-every", type=_interval, default=(10.0, None), metavar="N",
-        help="so many minutes (10m), or segments (8) of a million words or cells "
-        "(default: 10m)")  # fmt: skip
+    add("--checkpoint-every", type=_interval, metavar="N",
+        help="so many minutes (10m) or seconds (30s), or steps (5000), at the end of the "
+        "segment of a million words or cells under way (default: 10m)")  # fmt: skip
     add("--resume", action="store_true",
         help="go on from the last state in DIR, to the same bits; afresh if there "
         "is none")  # fmt: skip
@@ -128,12 +131,14 @@ def add_parser(commands) -> None:
 
 
 def _interval(text: str) -> tuple[float, int | None]:
-    """Minutes, or segments."""
-    if match := re.fullmatch(r"(\d+(?:\.\d*)?)m", text):
-        return float(match[1]), None
+    """Minutes, or steps."""
+    if match := re.fullmatch(r"(\d+(?:\.\d*)?)([ms])", text):
+        return float(match[1]) / {"m": 1, "s": 60}[match[2]], None
     if re.fullmatch(r"[1-9]\d*", text):
         return 0.0, int(text)
-    raise argparse.ArgumentTypeError(f"expected minutes such as 10m, or segments, not {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"expected minutes or seconds, 10m or 30s, or steps, not {text!r}"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -151,9 +156,13 @@ def run(options: argparse.Namespace) -> int:
     formats.writer(options.output)
     if options.resume and not options.checkpoint:
         raise ValueError("--resume needs --checkpoint DIR to resume from")
+    if options.checkpoint_every and not options.checkpoint:
+        raise ValueError("--checkpoint-every needs --checkpoint DIR to save to")
     resuming = options.resume and Checkpoints.exist(options.checkpoint)
     if not resuming:
         _check_outputs(options)
+    if options.checkpoint:
+        _check_checkpoint(options.checkpoint)
     if options.checkpoint and not options.resume and Checkpoints.exist(options.checkpoint):
         raise ValueError(
             f"{options.checkpoint} holds the states of a run: --resume goes on with it, "
@@ -162,22 +171,22 @@ def run(options: argparse.Namespace) -> int:
     data = read_data(options)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
+    options.window = options.window or (10 if options.model == "glove" else 5)
     settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
     settings["data"] = fingerprint(data)
     if options.model == "glove" and isinstance(data, Corpus):
         data = count(data, options.window)
-    checkpoints = None
+    checkpoints, finished = None, False
     if options.checkpoint:
-        minutes, segments = options.checkpoint_every
-        checkpoints = Checkpoints(options.checkpoint, settings, minutes=minutes, segments=segments)
+        minutes, steps = options.checkpoint_every or (10.0, None)
+        checkpoints = Checkpoints(options.checkpoint, settings, minutes=minutes, steps=steps)
         done = checkpoints.progress().epoch
         if options.resume and not resuming:
             say(f"nothing to resume in {options.checkpoint}: starting afresh")
-        elif resuming and done == options.epochs and Path(options.output).exists():
-            say(f"the run is finished, and its vectors are in {options.output}")
-            return 0
         elif resuming:
-            _check_outputs(options)
+            finished = done == options.epochs
+            if not finished:
+                _check_outputs(options, resuming=True)
             say(f"resuming after {done} of {options.epochs} epochs")
     stopping = Stopping()
     try:
@@ -203,7 +212,13 @@ def run(options: argparse.Namespace) -> int:
     finally:
         if checkpoints is not None:
             checkpoints.close()
-    _write(options, result.vectors(options.vectors))
+    vectors = result.vectors(options.vectors)
+    if finished and _holds(options.output, vectors):
+        say(f"the run is finished, and its vectors are in {options.output}")
+        return 0
+    if finished:
+        _check_outputs(options, resuming=True)
+    _write(options, settings, vectors)
     return 0
 
 
@@ -236,21 +251,39 @@ def _model(options: argparse.Namespace) -> Model:
         return GloVe(vector_size=options.vector_size, **given)
     return SkipGram(
         vector_size=options.vector_size,
-        window=options.window,
+        window=options.window or 5,
         shrink_windows=not options.no_shrink_windows,
         **given,
     )
 
 
-def _check_outputs(options: argparse.Namespace) -> None:
+def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> None:
     """Refuses what would lose a file, before the work is done."""
     force = options.force
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)
-    check_output(options.output, force=force, inputs=options.corpus)
+    inputs = input_files(options)
+    check_output(options.output, force=force, inputs=inputs)
     if options.log:
-        inputs = [*options.corpus, options.output]
-        check_output(options.log, force=options.force or options.resume, inputs=inputs)
+        inputs.append(options.output)
+        check_output(options.log, force=options.force or resuming, inputs=inputs)
+
+
+def _check_checkpoint(folder: str) -> None:
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise ValueError(f"--checkpoint {folder} is no folder")
+    check_folder(Path(folder).resolve(), folder)
+
+
+def _holds(path: str, vectors: WordVectors) -> bool:
+    """Whether a file has just these vectors."""
+    try:
+        found = WordVectors.load(path)
+    except (ValueError, FileNotFoundError):
+        return False
+    return found.index_to_key == vectors.index_to_key and np.array_equal(
+        found.vectors, vectors.vectors
+    )
 
 
 def _is_of_documentation(path: str) -> bool:
@@ -259,7 +292,7 @@ def _is_of_documentation(path: str) -> bool:
         metadata = WordVectors.load(path).metadata
     except ValueError:
         return False
-    return metadata.get("options", {}).get("corpus") == []
+    return metadata.get("corpus") == []
 
 
 def _after_epoch(options: argparse.Namespace, report: Report, result: Result) -> None:
@@ -282,8 +315,8 @@ def _line(report: Report, unit: str) -> str:
     )
 
 
-def _write(options: argparse.Namespace, vectors: WordVectors) -> None:
-    vectors.metadata["options"] = {k: v for k, v in vars(options).items() if k != "run"}
+def _write(options: argparse.Namespace, settings: dict[str, Any], vectors: WordVectors) -> None:
+    vectors.metadata |= {"corpus": options.corpus, "run": settings}
     vectors.save(options.output)
     say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")
     if not options.corpus:

@@ -116,6 +116,8 @@ class Corpus:
             vocab = Vocab.from_counts(
                 counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
             )
+            if unk is not None:  # the tokens of forgotten words too
+                vocab.counts[vocab.ids[unk]] += coder.words - sum(counts.values())
             if len(vocab) == vocab.specials:
                 raise ValueError(
                     f"no word occurs min_count={min_count} times: the most frequent of "
@@ -141,7 +143,7 @@ class Corpus:
             yield self.ids[start:end]
 
     def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
-        """Cuts the last `fraction` off, at a document's end; inside one if there is but one.
+        """Cuts the last `fraction` off: at the end of a document if one is near, else inside it.
 
         Raises:
           ValueError: if `fraction` is not between 0 and 1, or a side would be empty.
@@ -151,7 +153,9 @@ class Corpus:
         cut = round(len(self) * (1 - fraction))
         if len(self.offsets) > 2:
             inner = self.offsets[1:-1]
-            cut = int(inner[np.abs(inner - cut).argmin()])
+            nearest = int(inner[np.abs(inner - cut).argmin()])
+            if abs(nearest - cut) <= len(self) * min(fraction, 1 - fraction) / 2:
+                cut = nearest
         if not 0 < cut < len(self):
             raise ValueError(f"a corpus of {len(self)} tokens is too small to split off {fraction}")
         offsets = np.union1d(self.offsets, [cut])

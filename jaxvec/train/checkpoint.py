@@ -20,6 +20,7 @@ class Progress(NamedTuple):
 
     epoch: int = 0  # epochs done
     segment: int = 0  # segments done of the next
+    steps: int = 0  # steps done in all
     loss: float = 0.0  # sums over the epoch under way
     pairs: float = 0.0
     seconds: float = 0.0
@@ -38,7 +39,7 @@ class Checkpoints:
       settings: what the run is: its arguments, and what tells its data apart. A run with
         others is refused.
       minutes: save when so much time has passed since the last.
-      segments: save after so many segments instead.
+      steps: save after so many steps instead, at the end of the segment they end in.
       keep: how many states to keep.
 
     Raises:
@@ -52,14 +53,14 @@ class Checkpoints:
         settings: dict[str, Any],
         *,
         minutes: float = 10.0,
-        segments: int | None = None,
+        steps: int | None = None,
         keep: int = 2,
     ):
         self.folder = Path(folder).absolute()
         self.settings = json.loads(json.dumps(settings))
         self.minutes = minutes
-        self.segments = segments
-        self._since = 0
+        self.steps = steps
+        self._last_step = 0
         self._last = time.monotonic()
         self._keep = keep
         if self.exist(self.folder):
@@ -97,19 +98,19 @@ class Checkpoints:
             self._manager.latest_step(),
             args=ocp.args.Composite(state=ocp.args.StandardRestore(like)),
         )
-        return restored["state"], self.progress()
+        at = self.progress()
+        self._last_step = at.steps
+        return restored["state"], at
 
     def save(self, state: State, at: Progress, *, now: bool = False) -> None:
         """Saves if it is time to, or `now`; then waits until it is on disk."""
-        self._since += 1
-        due = (
-            self._since >= self.segments
-            if self.segments is not None
-            else time.monotonic() - self._last >= 60 * self.minutes
-        )
+        if self.steps is not None:
+            due = at.steps - self._last_step >= self.steps
+        else:
+            due = time.monotonic() - self._last >= 60 * self.minutes
         if not (due or now):
             return
-        self._since, self._last = 0, time.monotonic()
+        self._last_step, self._last = at.steps, time.monotonic()
         at = at._replace(history=[list(report) for report in at.history])
         step = (self._manager.latest_step() or 0) + 1
         copy = jax.tree.map(np.array, state)  # training goes on in the state's own memory

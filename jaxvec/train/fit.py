@@ -111,7 +111,7 @@ def fit(
       min_learning_rate: the rate at the end, reached in a straight line; by default a
         10,000th of the first. Not with a schedule.
       valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
-        random choice of cells.
+        random choice of chunks of cells.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
         arrays are updated in place later: copy what is to be kept (`vectors` does).
       checkpoints: where to save states, and to resume from the last if there is one.
@@ -170,12 +170,14 @@ def fit(
                     model, optimize, state, constants, segment, jax.random.fold_in(epoch_key, i),
                     _rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[i + 1]) / epochs),
                 )  # fmt: skip
-                loss, pairs = _sums(_finite(jax.device_get(steps), epoch, i))
+                steps = _finite(jax.device_get(steps), epoch, i)
+                loss, pairs = _sums(steps)
                 bar.update(int(segments.sizes[i]))
                 bar.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
                 at = at._replace(
                     epoch=epoch,
                     segment=i + 1,
+                    steps=at.steps + int(np.count_nonzero(steps.weight)),
                     loss=at.loss + loss,
                     pairs=at.pairs + pairs,
                     seconds=at.seconds + time.perf_counter() - start,
@@ -201,8 +203,11 @@ def fit(
             result = Result(state.params, state.opt_state, history, data, model)
             for callback in callbacks:
                 callback(report, result)
-            at = Progress(epoch=epoch + 1, history=history)
+            at = Progress(epoch=epoch + 1, steps=at.steps, history=history)
             _save_or_stop(checkpoints, state, at, should_stop, last=epoch + 1 == epochs)
+    for table in jax.tree.leaves(state.params):
+        if not np.isfinite(table).all():
+            raise NonFiniteError("the last step made vectors that are not finite: lower the rate")
     return Result(state.params, state.opt_state, history, data, model)
 
 

@@ -54,6 +54,10 @@ class CellSegments:
     ) -> tuple["CellSegments", "CellSegments | None"]:
         """All chunks; or a random share of them held out, and the rest before it."""
         total = int(_chunks_a_row(cells, chunk_cells).sum())
+        if not total:
+            raise ValueError(
+                "there is nothing to learn from: no two words stand together in a document"
+            )
         if not valid:
             return cls(cells, chunk_cells, np.arange(total), multiple), None
         order = _generator(key).permutation(total)

@@ -55,7 +55,7 @@ class SkipGram:
     window: int = 5
     negative: int = 5
     ns_exponent: float = 0.75
-    sample: float = 1e-4
+    sample: float = 1e-3
     shrink_windows: bool = True
     block_tokens: int = 32
     block_negatives: int | None = None
@@ -127,6 +127,10 @@ class SkipGram:
         del key
         if not isinstance(data, Corpus):
             raise ValueError(f"skip-gram trains on text, and this is a {data!r}: train GloVe on it")
+        if np.diff(data.offsets).max() < 2:
+            raise ValueError(
+                "there is nothing to learn from: no two words stand together in a document"
+            )
         if not valid:
             return TokenSegments(data), None
         train, held_out = data.split(valid)
