@@ -10,7 +10,7 @@ import os
 import numpy as np
 from scipy import sparse
 
-from jaxvec.files import array_text, load_arrays, save_arrays, text_array
+from jaxvec.files import load_arrays, save_arrays
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 
@@ -60,10 +60,7 @@ class Cooccurrence:
             indptr=self.indptr,
             indices=self.indices,
             data=self.data,
-            words=text_array(self.vocab.words),
-            counts=self.vocab.counts,
-            specials=np.array(self.vocab.specials),
-            unk=np.array(self.vocab.unk or ""),
+            **self.vocab.to_arrays(),
             **{f"setting_{name}": np.array(value) for name, value in self.settings.items()},
         )
 
@@ -78,12 +75,7 @@ class Cooccurrence:
         arrays = load_arrays(path, mapped=mmap)
         if str(arrays.get("kind")) != "cooccurrence":
             raise ValueError(f"{path} is not a saved co-occurrence count")
-        vocab = Vocab(
-            array_text(arrays["words"]),
-            arrays["counts"],
-            specials=int(arrays["specials"]),
-            unk=str(arrays["unk"]) or None,
-        )
+        vocab = Vocab.from_arrays(arrays)
         settings = {
             name.removeprefix("setting_"): value.item()
             for name, value in arrays.items()

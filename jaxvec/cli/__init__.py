@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn
 
+from jax.errors import JaxRuntimeError
+
 from jaxvec.cli import cooccur, query, train
 
 
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         status = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, KeyError, OSError, MemoryError) as error:
+    except (ValueError, KeyError, OSError, MemoryError, JaxRuntimeError) as error:
         message = error.args[0] if isinstance(error, KeyError) else str(error) or "out of memory"
         print(f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr)
         return 2

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from jaxvec.files import array_text, load_arrays, save_arrays, text_array
+from jaxvec.files import load_arrays, save_arrays
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 from jaxvec.text.vocab import Vocab
@@ -177,10 +177,7 @@ class Corpus:
             kind=np.array("corpus"),
             ids=self.ids,
             offsets=self.offsets,
-            words=text_array(self.vocab.words),
-            counts=self.vocab.counts,
-            specials=np.array(self.vocab.specials),
-            unk=np.array(self.vocab.unk or ""),
+            **self.vocab.to_arrays(),
             raw_words=np.array(self.raw_words),
         )
 
@@ -195,12 +192,7 @@ class Corpus:
         arrays = load_arrays(path, mapped=mmap)
         if str(arrays.get("kind")) != "corpus":
             raise ValueError(f"{path} is not a saved corpus")
-        vocab = Vocab(
-            array_text(arrays["words"]),
-            arrays["counts"],
-            specials=int(arrays["specials"]),
-            unk=str(arrays["unk"]) or None,
-        )
+        vocab = Vocab.from_arrays(arrays)
         return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
 
 

@@ -7,7 +7,7 @@ from typing import overload
 
 import numpy as np
 
-from jaxvec.files import written_beside
+from jaxvec.files import array_text, text_array, written_beside
 
 Words = list[str] | tuple[str, ...]
 
@@ -173,6 +173,25 @@ class Vocab:
             for i, (word, count) in enumerate(zip(self.words, self.counts, strict=True)):
                 kind = "" if i >= self.specials else " unk" if word == self.unk else " special"
                 file.write(f"{word} {count}{kind}\n")
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """The vocabulary as arrays, for an archive that holds more than it."""
+        return {
+            "words": text_array(self.words),
+            "counts": self.counts,
+            "specials": np.array(self.specials),
+            "unk": np.array(self.unk or ""),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Vocab":
+        """What `to_arrays` gave."""
+        return cls(
+            array_text(arrays["words"]),
+            arrays["counts"],
+            specials=int(arrays["specials"]),
+            unk=str(arrays["unk"]) or None,
+        )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> "Vocab":
