@@ -85,6 +85,11 @@ def test_scattered_accumulators_sum_the_squares_of_copies(params):
     np.add.at(expected, np.asarray(rows.input).ravel(), np.square(gradients.input).reshape(-1, D))
     np.testing.assert_allclose(scattered[0].sum_of_squares.input, expected, rtol=1e-4)
 
+    _, combined = train(optim.row_sparse(transform), params, [one])
+    copies = np.bincount(np.asarray(rows.input).ravel(), minlength=V)[:, None]
+    bound = np.maximum(copies, 1) * (expected - 0.1) + 0.1
+    assert (np.asarray(combined[0].sum_of_squares.input) <= bound * 1.0001).all()
+
 
 def test_row_adagrad_equals_the_slow_reference():
     rng = np.random.default_rng(0)

@@ -43,6 +43,7 @@ def run(options: argparse.Namespace) -> None:
     cells = count(
         corpus,
         options.window or 10,
+        tell=print,
         symmetric=not options.no_symmetric,
         distance_weighting=not options.no_distance_weighting,
     )

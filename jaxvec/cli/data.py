@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -79,11 +80,13 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
     return corpus
 
 
-def count(corpus: Corpus, window: int, **options: bool) -> Cooccurrence:
-    """Counts, and says how many cells there are and how long it took."""
+def count(
+    corpus: Corpus, window: int, *, tell: Callable[[str], None] = say, **options: bool
+) -> Cooccurrence:
+    """Counts, and tells how many cells there are and how long it took."""
     start = time.perf_counter()
     cells = cooccurrence.count(corpus, window=window, **options)
-    say(f"{len(cells):,} cells, counted in {time.perf_counter() - start:.1f} s")
+    tell(f"{len(cells):,} cells, counted in {time.perf_counter() - start:.1f} s")
     return cells
 
 
