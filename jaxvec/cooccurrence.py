@@ -99,16 +99,15 @@ def count(
       symmetric: count each pair both ways.
       distance_weighting: add 1/d; or 1 for each pair.
 
-    Needs about 24 bytes for each token and distance at its peak: for 17 million tokens and
+    Needs about 20 bytes for each token and distance at its peak: for 17 million tokens and
     a window of 10, under 4 GB.
 
     Raises:
       ValueError: if `window` is below 1, or so many words and distances do not fit 63 bits.
 
     >>> corpus = Corpus.from_documents(["a b a"], min_count=1)
-    >>> count(corpus, window=2).matrix().toarray()
-    array([[1., 2.],
-           [2., 0.]])
+    >>> count(corpus, window=2).matrix().toarray().tolist()
+    [[1.0, 2.0], [2.0, 0.0]]
     """
     if window < 1:
         raise ValueError(f"window must be at least 1; got {window}")
