@@ -53,10 +53,6 @@ def test_blocks_hold_every_pair_of_the_text_once(blocks, size):
 
 
 def test_shrinking_windows_are_even(topic_corpus):
-    counts = sum(batch.weights.sum(1) for b in [batches(topic_corpus, SMALL)] for batch in b)
-    counts = np.asarray(counts).sum(0)  # by place in the block, around its middle
-    distance = SkipGram(window=3).window
-    assert distance == 3
     total = sum(float(batch.weights.sum()) for batch in batches(topic_corpus, SMALL))
     # windows of 1, 2 and 3 words a side, cut at the ends of documents of 40 words
     full = sum(len(topic_corpus) * 2 * r - 600 * r * (r + 1) for r in (1, 2, 3)) / 3
