@@ -2,11 +2,14 @@
 
 import argparse
 
-from benchmarks import glove, sgns
+from benchmarks import device, glove, sgns, stability, vocabulary
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 suites = parser.add_subparsers(required=True, metavar="SUITE")
 sgns.add_parser(suites)
 glove.add_parser(suites)
+stability.add_parser(suites)
+device.add_parser(suites)
+vocabulary.add_parser(suites)
 options = parser.parse_args()
 options.run(options)

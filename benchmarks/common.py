@@ -63,8 +63,11 @@ def machine() -> dict[str, str]:
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
     packages = ("jax", "jaxlib", "numpy", "gensim", "jaxvec")
+    import jax
+
     return {
         "python": platform.python_version(),
+        "device": jax.devices()[0].device_kind,
         "cores": str(len(os.sched_getaffinity(0))),
         "processor": names[0] if names else platform.processor(),
         **{name: version(name) for name in packages},

@@ -50,7 +50,7 @@ def _count(job: dict) -> dict:
 def _train(job: dict) -> dict:
     import jaxvec
 
-    jaxvec.single_thread()
+    jaxvec.use_cores(1)
     import jax
 
     cells = jaxvec.cooccurrence.Cooccurrence.load(job["cells"])

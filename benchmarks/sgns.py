@@ -1,10 +1,12 @@
-"""Skip-gram with negative sampling: jaxvec and gensim in turn, speed and quality of the same run.
+"""Skip-gram with negative sampling: jaxvec and its rivals, speed and quality of the same run.
 
 Each program runs in a process of its own, so that peak memory is its own and neither
-finds the other's threads. Vectors are scored by `jaxvec.evaluate` for both.
+finds the other's threads. Vectors are scored by `jaxvec.evaluate` for all. Knobs of
+jaxvec can be swept: each --sweep multiplies its runs.
 """
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
@@ -13,7 +15,8 @@ from pathlib import Path
 
 from benchmarks.common import add_options, peak_memory, report, run_apart, scores
 
-PROGRAMS = ("jaxvec", "gensim")
+PROGRAMS = ("jaxvec", "gensim", "fasttext")
+_FIT = ("optimizer", "learning_rate", "workers", "min_learning_rate")
 _SENTENCE = 1000  # words a line for gensim, as word2vec.c cuts its input
 
 
@@ -22,11 +25,14 @@ def add_parser(suites) -> None:
     parser = suites.add_parser("sgns", help=__doc__.splitlines()[0], description=__doc__)
     add_options(parser, epochs=5)
     add = parser.add_argument
-    add("--programs", nargs="+", choices=PROGRAMS, default=PROGRAMS)
+    add("--programs", nargs="+", choices=PROGRAMS, default=PROGRAMS[:2])
     add("--window", type=int, default=5)
     add("--negative", type=int, default=5)
     add("--sample", type=float, default=1e-4)
-    add("--workers", type=int, default=2, help="gensim's threads (default: %(default)s)")
+    add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
+    add("--sweep", nargs="+", action="append", default=[], metavar=("KNOB", "VALUE"),
+        help="a knob of jaxvec and the values to try: an option of SkipGram, "
+        "or optimizer, learning_rate, min_learning_rate or workers")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -35,37 +41,55 @@ def run(options: argparse.Namespace) -> None:
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        if "gensim" in options.programs:
+        if set(options.programs) - {"jaxvec"}:
             settings["lines"] = _lines(options.corpus, folder)
         for seed in range(1, options.rounds + 1):
-            for program in options.programs:
-                vectors = Path(folder) / f"{program}{seed}.bin"
+            for program, knobs in _runs(options):
+                vectors = Path(folder) / "vectors.bin"
                 job = {**settings, "program": program, "seed": seed, "output": str(vectors)}
-                figures = run_apart("benchmarks.sgns", job)
+                figures = run_apart("benchmarks.sgns", {**job, "knobs": knobs})
                 rows.append(
-                    {"program": program, "seed": seed, **figures, **scores(vectors, options)}
-                )
+                    {"program": program, **knobs, "seed": seed, **figures,
+                     **scores(vectors, options)}
+                )  # fmt: skip
                 print(json.dumps(rows[-1]), file=sys.stderr)
     report(rows, settings, options.json)
+
+
+def _runs(options: argparse.Namespace) -> list[tuple[str, dict]]:
+    """The programs, jaxvec once for each setting of the knobs swept."""
+    names = [name for name, *_ in options.sweep]
+    values = [[_value(text) for text in texts] for _, *texts in options.sweep]
+    settings = [dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*values)]
+    return [
+        (program, knobs)
+        for program in options.programs
+        for knobs in (settings if program == "jaxvec" else [dict.fromkeys(names, "")])
+    ]
+
+
+def _value(text: str):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def _jaxvec(job: dict) -> dict[str, float]:
     import jaxvec
 
-    jaxvec.single_thread()
+    knobs = {"workers": job["workers"], **job["knobs"]}
+    jaxvec.use_cores(knobs["workers"])
     import jax
 
     start = time.perf_counter()
     corpus = jaxvec.Corpus.from_files(job["corpus"], min_count=job["min_count"])
     read = time.perf_counter() - start
-    model = jaxvec.SkipGram(
-        vector_size=job["vector_size"],
-        window=job["window"],
-        negative=job["negative"],
-        sample=job["sample"],
-    )
+    of_fit = {name: knobs.pop(name) for name in _FIT if name in knobs}
+    given = {name: job[name] for name in ("vector_size", "window", "negative", "sample")}
+    model = jaxvec.SkipGram(**{**given, **knobs})
     key = jax.random.key(job["seed"])
-    result = jaxvec.fit(corpus, model, key=key, epochs=job["epochs"], progress=False)
+    result = jaxvec.fit(corpus, model, key=key, epochs=job["epochs"], progress=False, **of_fit)
     jax.block_until_ready(result.params)
     result.vectors().save(job["output"])
     train = sum(report.seconds for report in result.history)
@@ -103,6 +127,28 @@ def _gensim(job: dict) -> dict[str, float]:
     return _figures(read, 0.0, train, words * job["epochs"])
 
 
+def _fasttext(job: dict) -> dict[str, float]:
+    """Without n-grams. Its one call reads the vocabulary too, which is timed by itself first."""
+    import fasttext
+    import numpy as np
+
+    from jaxvec import WordVectors
+
+    options = {"model": "skipgram", "dim": job["vector_size"], "ws": job["window"],
+               "neg": job["negative"], "t": job["sample"], "minCount": job["min_count"],
+               "thread": job["workers"], "minn": 0, "maxn": 0, "bucket": 0}  # fmt: skip
+    seconds = []
+    for epochs in (0, job["epochs"]):
+        start = time.perf_counter()
+        model = fasttext.train_unsupervised(job["lines"], epoch=epochs, verbose=0, **options)
+        seconds.append(time.perf_counter() - start)
+    words = [word for word in model.words if word != "</s>"]
+    vectors = np.stack([model.get_word_vector(word) for word in words])
+    WordVectors(words, vectors).save(job["output"])
+    counted = len(Path(job["lines"]).read_text().split())
+    return _figures(seconds[0], 0.0, seconds[1] - seconds[0], counted * job["epochs"])
+
+
 def _lines(corpus: str, folder: str) -> str:
     """The corpus in lines that gensim does not cut off and can share out to its threads."""
     path, words = Path(folder) / "lines.txt", Path(corpus).read_text().split()
@@ -123,4 +169,8 @@ def _figures(read: float, compiling: float, train: float, words: int) -> dict[st
 
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])
-    print(json.dumps({"jaxvec": _jaxvec, "gensim": _gensim}[job["program"]](job)))
+    print(
+        json.dumps(
+            {"jaxvec": _jaxvec, "gensim": _gensim, "fasttext": _fasttext}[job["program"]](job)
+        )
+    )

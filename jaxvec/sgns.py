@@ -118,15 +118,36 @@ def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
     return _centre_losses(vectors, as_blocks(batch)).sum()
 
 
+def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
+    """How sharply the loss may bend along each gathered vector: [B, M] and [B, X + N].
+
+    The second derivative of softplus is at most 1/4. So along a centre's vector, all else
+    held, that of the loss is at most Σ w |u|² / 4, over the vectors u it is paired with at
+    weights w; and along theirs likewise.
+    """
+    blocks = as_blocks(batch)
+    weights = _weights(blocks)
+    centres, others = (jnp.square(v).sum(-1) for v in vectors)
+    return Params(
+        jnp.einsum("bmk,bk->bm", weights, others) / 4,
+        jnp.einsum("bmk,bm->bk", weights, centres) / 4,
+    )
+
+
 def _centre_losses(vectors: Params, blocks: Blocks) -> jax.Array:
     logits = jnp.einsum("bmd,bkd->bmk", vectors.input, vectors.output)  # k: X, then N
     is_context = lax.broadcasted_iota(jnp.int32, logits.shape, 2) < blocks.contexts.shape[1]
+    signed = jnp.where(is_context, -logits, logits)
+    return jnp.sum(_weights(blocks) * softplus(signed), axis=-1)
+
+
+def _weights(blocks: Blocks) -> jax.Array:
+    """Of every centre with the contexts, then with the negatives: [B, M, X + N]."""
     negative_weights = jnp.broadcast_to(
         blocks.negative_weights[..., None],
         (*blocks.centres.shape, blocks.negatives.shape[1]),
     )
-    weights = jnp.concatenate([blocks.weights, negative_weights], axis=-1)
-    return jnp.sum(weights * softplus(jnp.where(is_context, -logits, logits)), axis=-1)
+    return jnp.concatenate([blocks.weights, negative_weights], axis=-1)
 
 
 @jax.custom_jvp

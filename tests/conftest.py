@@ -1,15 +1,12 @@
 """Fixtures shared by the tests."""
 
-import os
-
-os.environ.setdefault("NPROC", "1")  # as the command line does: one thread is faster
-
 import jax
 import numpy as np
 import pytest
 
-from jaxvec import Corpus
+from jaxvec import Corpus, use_cores
 
+use_cores(4)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

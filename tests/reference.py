@@ -132,3 +132,29 @@ def cooccurrences(documents, window, symmetric, distance_weighting):
                 if symmetric:
                     cells[right, document[i]] += x
     return cells
+
+
+def cbow(input_table, output_table, centres, contexts, negatives, weights, mean):
+    """The loss of continuous bag of words, word by word."""
+    total = 0.0
+    for centre, context, ks, ws in zip(centres, contexts, negatives, weights, strict=True):
+        if not ws.any():
+            continue
+        hidden = sum(
+            w * input_table[j].astype(np.float64) for w, j in zip(ws, context, strict=True)
+        )
+        if mean:
+            hidden = hidden / ws.sum()
+        total -= np.log(sigmoid(output_table[centre] @ hidden))
+        for k in ks:
+            total -= np.log(sigmoid(-output_table[k] @ hidden))
+    return total
+
+
+def softmax(input_table, output_table, centres, contexts, weights):
+    """The cross-entropy of each pair, the probability of every word written out."""
+    total = 0.0
+    for centre, context, weight in zip(centres, contexts, weights, strict=True):
+        scores = np.exp(output_table.astype(np.float64) @ input_table[centre])
+        total -= weight * np.log(scores[context] / scores.sum())
+    return total

@@ -1,5 +1,6 @@
 """A run that was stopped and resumed ends in the bits of one that was not."""
 
+import contextlib
 import random
 import signal
 import subprocess
@@ -162,13 +163,24 @@ def test_killed_thrice_from_the_shell(text, tmp_path, model):
     assert (tmp_path / "killed.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
 
 
+def children(pid: int) -> list[str]:
+    """The processes that a process has started, where the system tells."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended
+            if int(stat.read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(stat.parent.name)
+    return found
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_finish_the_step_save_and_exit(text, tmp_path, number):
-    saving = ["--checkpoint", str(tmp_path / "c"), "--checkpoint-every", "1000m"]
+    saving = ["--checkpoint", str(tmp_path / "c"), "--checkpoint-every", "1000m", "--workers", "2"]
     command = [*PROGRAM, *arguments(text, tmp_path, "v", "sgns"), *saving, "--epochs", "1000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while "epoch 1:" not in process.stderr.readline():
             assert process.poll() is None
+        assert not children(process.pid)  # workers are threads: none can outlive the program
         process.send_signal(number)
         last = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 128 + number

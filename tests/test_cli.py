@@ -186,7 +186,7 @@ def bad_commands():
         "sample": (["train", "text.txt", "--sample", "-1", *new], "--sample"),
         "valid": (["train", "text.txt", "--valid", "1", *new], "at least 0 and below 1, not '1'"),
         "optimizer": (["train", "text.txt", "--optimizer", "sgdd", *new], "one of sgd, adagrad"),
-        "model": (["train", "text.txt", "--model", "lda", *new], "one of sgns, glove; got 'lda'"),
+        "model": (["train", "text.txt", "--model", "lda", *new], "cbow, softmax, glove; got 'lda'"),
         "tokenizer": (["train", "text.txt", "--tokenizer", "bert", *new], "one of whitespace"),
         "other model": (["train", "text.txt", "--model", "glove", "--sample", "0", *new], "is for"),
         "x-max": (["train", "text.txt", "--model", "glove", "--x-max", "0", *new], "--x-max"),
@@ -342,3 +342,24 @@ def test_output_to_a_closed_pipe_is_quiet(folder):
         shell=True, capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    "options", [["cbow"], ["cbow", "--cbow-sum"], ["softmax"], ["sgns", "--blocks", "16"],
+                ["sgns", "--workers", "2"]]
+)  # fmt: skip
+def test_models(folder, options, topic_documents):
+    (folder / "topics.txt").write_text("\n".join(" ".join(d) for d in topic_documents))
+    command = ["train", "topics.txt", "--model", *options, "--vector-size", "16", "--sample", "0",
+               "--epochs", "15", "--window", "3", "-o"]  # fmt: skip
+    for output in ("a.bin", "b.bin"):
+        assert main([*command, output]) == 0
+    assert topic_accuracy(WordVectors.load("a.bin")) > 0.9
+    assert (folder / "a.bin").read_bytes() == (folder / "b.bin").read_bytes()
+
+
+def test_options_of_other_models_are_refused(folder, capsys):
+    for model, flag in [("softmax", "--negative"), ("cbow", "--alpha"), ("glove", "--blocks")]:
+        (folder / "text.txt").write_text("a b " * 50)
+        assert main(["train", "text.txt", "--model", model, flag, "2", "-o", "new.txt"]) == 2
+        assert f"{flag} is for --model" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sgns
+from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sampling, sgns
 from jaxvec.train import epoch
 from jaxvec.train.fit import NonFiniteError
 from jaxvec.train.optimizers import resolve_optimizer
@@ -67,6 +67,34 @@ def test_negative_weights_are_k_a_pair(topic_corpus):
         np.testing.assert_allclose(total, 7 * batch.weights.sum(), rtol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"negative": 12}, {"block_negatives": 20}])
+def test_blocks_have_the_expected_loss_of_the_textbook_form(topic_corpus, options):
+    """Over draws of noise; the textbook's expectation is written out over the vocabulary."""
+    model = dataclasses.replace(SMALL, shrink_windows=False, blocks=2, block_tokens=8, **options)
+    rng = np.random.default_rng(0)
+    params = sgns.Params(
+        *(jnp.asarray(rng.normal(0, 0.5, (len(topic_corpus.vocab), 4)), jnp.float32) for _ in "io")
+    )
+    constants, plan = model.constants(topic_corpus), segment_of(topic_corpus, model)
+    draws = jax.random.bits(KEY, (2000, *model.bits()))
+    losses = jax.vmap(lambda bits: sgns.loss(params, model.batch(constants, plan, bits, 3)))(draws)
+
+    batch = model.batch(constants, plan, draws[0], 3)
+    noise = sampling.noise_distribution(topic_corpus.vocab.counts, model.ns_exponent)
+    logits = np.asarray(params.input @ params.output.T, np.float64)
+    expected = 0.0
+    for centres, contexts, weights in zip(
+        batch.centres, batch.contexts, batch.weights, strict=True
+    ):
+        for v, ws in zip(centres, weights, strict=True):
+            for u in contexts[ws > 0]:
+                expected += np.log1p(np.exp(-logits[v, u]))
+                expected += model.negative * noise @ np.log1p(np.exp(logits[v]))
+    error = np.std(losses) / np.sqrt(len(losses))
+    assert error < 0.01 * expected
+    assert abs(np.mean(losses) - expected) < 4 * error
+
+
 @pytest.mark.parametrize("tokens", [100, 1000, 10**6])
 def test_segments_hold_the_corpus(topic_corpus, tokens):
     segments = TokenSegments(topic_corpus, tokens)
@@ -103,7 +131,7 @@ def test_same_key_same_bits_and_other_key_others(topic_corpus):
 
 def test_compiles_once(topic_corpus):
     before = epoch.train_segment._cache_size()
-    for rate in (0.01, 0.02):
+    for rate in (0.001, 0.002):
         fit(topic_corpus, SkipGram(vector_size=9, blocks=2), key=KEY, epochs=3, learning_rate=rate)
     assert epoch.train_segment._cache_size() == before + 1
 
@@ -118,9 +146,13 @@ def compiled(corpus, optimizer) -> str:
     return lowered.compile().as_text()
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [*OPTIMIZERS, "damped sgd"])
 def test_no_copy_of_a_table_in_the_compiled_step(topic_corpus, name):
-    text = compiled(topic_corpus, resolve_optimizer(name, False, None, None)[0])
+    if name == "damped sgd":
+        optimizer = optim.damped_sgd()
+    else:
+        optimizer, _ = resolve_optimizer(name, False, None, None)
+    text = compiled(topic_corpus, optimizer)
     table = rf"f32\[{len(topic_corpus.vocab)},{SMALL.vector_size}\]"
     assert re.search(table, text)
     copies = re.findall(rf"\n.*= {table}\S* copy\(.*", text)

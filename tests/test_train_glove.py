@@ -102,7 +102,7 @@ def test_memory_mapped_counts_train_the_same(cells, tmp_path):
 def test_models_refuse_each_others_data(cells, topic_corpus):
     with pytest.raises(ValueError, match="GloVe trains on counts"):
         fit(topic_corpus, SMALL, key=KEY)
-    with pytest.raises(ValueError, match="skip-gram trains on text"):
+    with pytest.raises(ValueError, match="this model trains on text"):
         fit(cells, SkipGram(), key=KEY)
 
 

@@ -11,31 +11,18 @@ import numpy as np
 from jaxvec import formats
 from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
 from jaxvec.cli.data import add_text_options, count, fingerprint, input_files, read_data
+from jaxvec.cli.models import add_model_options, make_model, set_defaults
 from jaxvec.cli.stopping import Stopping
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import written_beside
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.epoch import Model
-from jaxvec.train.fit import Report, Result, Stopped, fit, single_thread
-from jaxvec.train.glove import GloVe
+from jaxvec.train.fit import Report, Result, Stopped, fit
 from jaxvec.train.optimizers import resolve_optimizer
-from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.workers import use_cores, usual_workers
 from jaxvec.vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
-_DEFAULTS: dict[str, dict[str, Any]] = {
-    "sgns": {"epochs": 5, "optimizer": "sgd"},
-    "glove": {"epochs": 15, "optimizer": "glove_row_adagrad"},
-}
-_WITHOUT_CORPUS: dict[str, dict[str, Any]] = {  # the documentation is small
-    "sgns": {"epochs": 10, "optimizer": "row_adagrad", "learning_rate": 0.05, "sample": 1e-4},
-    "glove": {"epochs": 30, "x_max": 10.0},
-}
-_OF_ONE_MODEL = {
-    "sgns": ("negative", "ns_exponent", "sample", "no_shrink_windows"),
-    "glove": ("x_max", "alpha"),
-}
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
                    "checkpoint", "checkpoint_every")  # fmt: skip
 
@@ -77,40 +64,22 @@ def add_parser(commands) -> None:
 
     add_text_options(parser)
 
-    model = parser.add_argument_group("model")
-    add = model.add_argument
-    add("--model", default="sgns", metavar="NAME",
-        help="sgns, skip-gram with negative sampling (default), or glove")  # fmt: skip
-    add("--vector-size", type=whole(1), default=100, metavar="D", help="default: %(default)s")
-    add("--window", type=whole(1), metavar="W",
-        help="farthest context word each side (default: 5; 10 for glove)")  # fmt: skip
-    add("--no-shrink-windows", action="store_const", const=True,
-        help="sgns: use all words of the window, not a random 1 to W each time")  # fmt: skip
-    add("--negative", type=whole(1), metavar="K",
-        help="sgns: negative samples a pair (default: 5)")  # fmt: skip
-    add("--ns-exponent", type=number(), metavar="A",
-        help="sgns: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
-    add("--sample", type=number(0), metavar="T",
-        help="sgns: threshold of subsampling; 0 for none (default: 1e-3)")  # fmt: skip
-    add("--x-max", type=number(0, beyond=True), metavar="X",
-        help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
-    add("--alpha", type=number(0), metavar="A",
-        help="glove: lesser counts weigh (x / X)^A (default: 0.75)")  # fmt: skip
-    add("--vectors", choices=["input", "output", "sum"],
-        help="which table to write, or the sum of both (default: input, or sum for "
-        "glove)")  # fmt: skip
-
+    add_model_options(parser)
     training = parser.add_argument_group("training")
     add = training.add_argument
     add("--epochs", type=whole(1), metavar="N", help="default: 5; 15 for glove")
     add("--optimizer", metavar="NAME",
-        help="sgd (default), adagrad, row_adagrad or adam; for glove also glove_row_adagrad "
-        "(its default) and glove_adagrad")  # fmt: skip
+        help="sgd (default of sgns and cbow), adam (of softmax), adagrad or row_adagrad; for "
+        "glove also glove_row_adagrad (its default) and glove_adagrad")  # fmt: skip
     add("--learning-rate", type=number(0, beyond=True), metavar="R",
-        help="at the start (default: 0.035; 0.2 for AdaGrad, 0.01 for Adam; 0.05 for "
-        "glove_adagrad and glove_row_adagrad)")  # fmt: skip
+        help="at the start (default: 0.035, for cbow 0.1; 0.2 for adagrad, 0.4 for row_adagrad, "
+        "0.01 for adam; 0.05 for glove_adagrad and glove_row_adagrad)")  # fmt: skip
     add("--min-learning-rate", type=number(0), metavar="R",
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
+    add("--workers", type=whole(1), metavar="N",
+        help="cores or devices that train, each on a part of its own (default: one for every "
+        "8 million words, if there are so many; 1 for glove); other numbers, other "
+        "vectors")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
     add("--valid", type=number(0, 1), default=0.0, metavar="F",
         help="hold out this fraction and report its loss: the end of the text, or for glove "
@@ -147,11 +116,11 @@ def run(options: argparse.Namespace) -> int:
     Raises:
       ValueError, KeyError, OSError: for bad input, before anything is written.
     """
-    single_thread()
+    use_cores(options.workers)
     import jax
 
-    _set_defaults(options)
-    model = _model(options)
+    set_defaults(options)
+    model = make_model(options)
     resolve_optimizer(options.optimizer, False, options.learning_rate, options.min_learning_rate)
     formats.writer(options.output)
     if options.resume and not options.checkpoint:
@@ -171,11 +140,14 @@ def run(options: argparse.Namespace) -> int:
     data = read_data(options)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
-    options.window = options.window or (10 if options.model == "glove" else 5)
+    if isinstance(data, Corpus):
+        options.window = options.window or (10 if options.model == "glove" else 5)
     settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
     settings["data"] = fingerprint(data)
     if options.model == "glove" and isinstance(data, Corpus):
         data = count(data, options.window)
+    options.workers = options.workers or usual_workers(data)
+    settings["workers"] = options.workers
     checkpoints, finished = None, False
     if options.checkpoint:
         minutes, steps = options.checkpoint_every or (10.0, None)
@@ -197,6 +169,7 @@ def run(options: argparse.Namespace) -> int:
                 key=jax.random.key(options.seed),
                 epochs=options.epochs,
                 optimizer=options.optimizer,
+                workers=options.workers,
                 learning_rate=options.learning_rate,
                 min_learning_rate=options.min_learning_rate,
                 valid=options.valid,
@@ -220,41 +193,6 @@ def run(options: argparse.Namespace) -> int:
         _check_outputs(options, resuming=True)
     _write(options, settings, vectors)
     return 0
-
-
-def _set_defaults(options: argparse.Namespace) -> None:
-    if options.model not in _DEFAULTS:
-        raise ValueError(f"model must be one of {', '.join(_DEFAULTS)}; got {options.model!r}")
-    for model, names in _OF_ONE_MODEL.items():
-        for name in names:
-            if getattr(options, name) is not None and model != options.model:
-                raise ValueError(
-                    f"--{name.replace('_', '-')} is for --model {model}, not {options.model}"
-                )
-    defaults = dict(_DEFAULTS[options.model])
-    if not options.corpus:
-        defaults |= _WITHOUT_CORPUS[options.model]
-    if options.optimizer:  # a default rate is for the default optimizer
-        defaults.pop("learning_rate", None)
-    for name, value in defaults.items():
-        if getattr(options, name) is None:
-            setattr(options, name, value)
-
-
-def _model(options: argparse.Namespace) -> Model:
-    given: dict[str, Any] = {
-        name: getattr(options, name)
-        for name in ("negative", "ns_exponent", "sample", "x_max", "alpha")
-        if getattr(options, name) is not None
-    }
-    if options.model == "glove":
-        return GloVe(vector_size=options.vector_size, **given)
-    return SkipGram(
-        vector_size=options.vector_size,
-        window=options.window or 5,
-        shrink_windows=not options.no_shrink_windows,
-        **given,
-    )
 
 
 def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> None:

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import jax
 import jax.numpy as jnp
@@ -19,14 +19,18 @@ class Model(Protocol):
     """What the trainer asks of a model; all but `segments` and `constants` is traced. Hashable.
 
     ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
-    of a batch is ``rows_loss(take(params, rows(batch)), batch)``.
+    of a batch is ``rows_loss(take(params, rows(batch)), batch)``. Some have ``rows_curvature``
+    too, for `optim.damped_sgd`.
     """
 
     default_optimizer: str
+    default_learning_rate: float
     default_vectors: str
 
     def init(self, key: jax.Array, vocab_size: int) -> PyTree: ...
-    def segments(self, data: Any, valid: float, key: jax.Array) -> tuple[Any, Any]: ...
+    def segments(
+        self, data: Any, valid: float, key: jax.Array, workers: int = 1
+    ) -> tuple[Any, Any]: ...
     def constants(self, data: Any) -> PyTree: ...
     def max_steps(self, segment: Any) -> int: ...
     def plan(self, constants: Any, key: jax.Array, segment: Any) -> Any: ...
@@ -80,9 +84,13 @@ def train_segment(
         # every read of the tables done before the first write, so that writes are in place
         vectors = lax.optimization_barrier(model.take(state.params, rows))
         loss, gradients = jax.value_and_grad(model.rows_loss)(vectors, batch)
+        curvature = []
+        if optimizer.uses_curvature:
+            curvature = [cast(Any, model).rows_curvature(vectors, batch)]
         params, opt_state, scratch = optimizer.update(
-            state.params, state.opt_state, scratch, rows, gradients, _interpolate(rates, t / steps)
-        )
+            state.params, state.opt_state, scratch, rows, gradients,
+            _interpolate(rates, t / steps), *curvature,
+        )  # fmt: skip
         return (State(params, opt_state), scratch), loss
 
     carry = state, optimizer.scratch(state.params)

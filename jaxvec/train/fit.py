@@ -1,7 +1,6 @@
 """`fit`: epochs over the data, with a schedule, validation, reports, callbacks and checkpoints."""
 
 import contextlib
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +12,18 @@ import optax
 from tqdm import tqdm
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.optim import damped_sgd
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
-from jaxvec.train.epoch import Model, State, Steps, evaluate_segment, train_segment
+from jaxvec.train.epoch import Model, State, Steps, evaluate_segment
 from jaxvec.train.optimizers import Schedule, resolve_optimizer
 from jaxvec.train.segments import Segments
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.text_model import NegativeSampling
+from jaxvec.train.workers import Team, usual_workers
 from jaxvec.vectors import WordVectors
+
+PyTree = Any
 
 _RATE_POINTS = 33  # where a schedule is evaluated within a segment
 
@@ -81,6 +85,7 @@ def fit(
     key: jax.Array,
     epochs: int = 5,
     optimizer: str | optax.GradientTransformation | None = None,
+    workers: int | None = None,
     dense: bool = False,
     learning_rate: float | Schedule | None = None,
     min_learning_rate: float | None = None,
@@ -98,14 +103,19 @@ def fit(
 
     Args:
       data: the text as ids; for GloVe its counts, `cooccurrence.count`.
-      model: `SkipGram()` or `GloVe()`, with its options.
+      model: `SkipGram()`, `CBOW()`, `Softmax()` or `GloVe()`, with its options.
       key: a `jax.random` key, the source of every random number.
       epochs: how often to go over the data.
       optimizer: a name out of `OPTIMIZERS`, or an optax transformation, which must treat
-        rows by themselves (see `optim.row_sparse`). By default ``"sgd"`` for skip-gram and
-        ``"glove_row_adagrad"`` for GloVe.
+        rows by themselves (see `optim.row_sparse`). By default the
+        model's own: ``"sgd"`` for skip-gram, ``"glove_row_adagrad"`` for GloVe.
+      workers: how many devices train at a time, each on a part of its own, their tables
+        put together some sixteen times an epoch; see `workers.combine`. By default one
+        for every 8 million words of text, if JAX has so many devices: a CPU is one, unless
+        `use_cores` was called before. Another number gives other bits.
       dense: update whole tables each step, with any optax transformation; slow.
-      learning_rate: the rate at the start, by default the one in `OPTIMIZERS`; or a
+      learning_rate: the rate at the start, by default the model's own or, with another
+        optimizer than its default, the one in `OPTIMIZERS`; or a
         function of progress from 0 to 1, such as an optax schedule over one step. An optax
         transformation's updates are multiplied by it; there it is 1 throughout by default.
       min_learning_rate: the rate at the end, reached in a straight line; by default a
@@ -134,30 +144,33 @@ def fit(
         raise ValueError(f"epochs must be at least 1; got {epochs}")
     model = cast(Model, SkipGram()) if model is None else model
     optimizer = model.default_optimizer if optimizer is None else optimizer
+    if learning_rate is None and optimizer == model.default_optimizer:
+        learning_rate = model.default_learning_rate
     optimize, schedule = resolve_optimizer(optimizer, dense, learning_rate, min_learning_rate)
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if isinstance(model, SkipGram) and optimizer == "sgd":
+    if isinstance(model, NegativeSampling) and optimizer == "sgd":
         highest = float(_rates(schedule, 0, 1).max())
-        model = cast(Model, model.stable(data.vocab.counts, highest))
+        model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
+        optimize = damped_sgd(damping) if damping and not dense else optimize
     init_key, train_key, valid_key = jax.random.split(key, 3)
-    segments, held_out = model.segments(data, valid, valid_key)
+    workers = usual_workers(data) if workers is None else workers
+    team = Team.of(workers, model, optimize, model.constants(data))
+    segments, held_out = model.segments(data, valid, valid_key, workers)
 
     start = time.perf_counter()
     params = model.init(init_key, len(data.vocab))
-    state = State(params, optimize.init(params))
-    constants = model.constants(data)
+    training = team.begin(State(params, optimize.init(params)))
     # a run over nothing compiles the program, and changes nothing
-    state, _ = train_segment(
-        model, optimize, state, constants, jax.device_put(segments.empty()), train_key,
-        _rates(schedule, 0, 0),
-    )  # fmt: skip
-    jax.block_until_ready(state)
+    nothing = team.share([(segments.empty(), train_key)] * workers)
+    training, _ = team.train(training, nothing, _rates(schedule, 0, 0))
+    jax.block_until_ready(training)
     compile_seconds = time.perf_counter() - start
 
     at = Progress()
     if checkpoints is not None:
-        state, at = checkpoints.restore(state)
+        state, at = checkpoints.restore(team.state(training))
+        training = team.begin(state)
     history = [Report(*report) for report in at.history]
     total = int(segments.sizes.sum())
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
@@ -165,33 +178,35 @@ def fit(
         for epoch in range(at.epoch, epochs):
             epoch_key = jax.random.fold_in(train_key, epoch)
             start = time.perf_counter()
-            for i, segment in _ahead(segments, epoch_key, at.segment):
-                state, steps = train_segment(
-                    model, optimize, state, constants, segment, jax.random.fold_in(epoch_key, i),
-                    _rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[i + 1]) / epochs),
+            for i, part in _ahead(segments, epoch_key, at.segment, team):
+                until = min(i + workers, len(segments.sizes))
+                training, steps = team.train(
+                    training, part,
+                    _rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[until]) / epochs),
                 )  # fmt: skip
                 steps = _finite(jax.device_get(steps), epoch, i)
                 loss, pairs = _sums(steps)
-                bar.update(int(segments.sizes[i]))
+                bar.update(int(segments.sizes[i:until].sum()))
                 bar.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
                 at = at._replace(
                     epoch=epoch,
-                    segment=i + 1,
+                    segment=until,
                     steps=at.steps + int(np.count_nonzero(steps.weight)),
                     loss=at.loss + loss,
                     pairs=at.pairs + pairs,
                     seconds=at.seconds + time.perf_counter() - start,
                 )
                 start = time.perf_counter()
-                if i + 1 < len(segments.sizes):  # after the last, the epoch's report comes first
-                    _save_or_stop(checkpoints, state, at, should_stop)
+                if until < len(segments.sizes):  # after the last, the epoch's report comes first
+                    _save_or_stop(checkpoints, team.state(training), at, should_stop)
                     start = time.perf_counter()
+            state = team.state(training)
             report = Report(
                 epoch=epoch + 1,
                 loss=at.loss / max(at.pairs, 1),
                 valid_loss=None
                 if held_out is None
-                else _evaluate(model, state.params, constants, held_out, valid_key),
+                else _evaluate(team.alone(), state.params, held_out, valid_key),
                 learning_rate=float(schedule((epoch + 1) / epochs)),
                 words=total,
                 pairs=int(at.pairs),
@@ -200,42 +215,39 @@ def fit(
                 compile_seconds=compile_seconds if epoch == 0 else 0.0,
             )
             history.append(report)
-            result = Result(state.params, state.opt_state, history, data, model)
+            result = Result(*state, history, data, model)
             for callback in callbacks:
                 callback(report, result)
             at = Progress(epoch=epoch + 1, steps=at.steps, history=history)
             _save_or_stop(checkpoints, state, at, should_stop, last=epoch + 1 == epochs)
+    state = team.state(training)
     for table in jax.tree.leaves(state.params):
         if not np.isfinite(table).all():
             raise NonFiniteError("the last step made vectors that are not finite: lower the rate")
-    return Result(state.params, state.opt_state, history, data, model)
-
-
-def single_thread() -> None:
-    """Lets JAX's CPU backend start with one thread, unless `NPROC` is set already.
-
-    Training steps are too small to be shared out: a second thread costs a quarter of the
-    speed. Takes effect only before JAX's first computation, `jax.random.key` included,
-    and then for the whole process; other backends do not mind.
-    """
-    os.environ.setdefault("NPROC", "1")
+    return Result(*state, history, data, model)
 
 
 def _ahead(
-    segments: Segments, key: jax.Array, first: int
-) -> Iterator[tuple[int, tuple[jax.Array, ...]]]:
-    """The segments from the first on; the next is read and sent to the device meanwhile."""
+    segments: Segments, key: jax.Array, first: int, team: Team
+) -> Iterator[tuple[int, PyTree]]:
+    """From the first on, as many segments at a time as the team has workers, each with its
+    key; the next are read and sent to the devices meanwhile."""
+    count = len(segments.sizes)
 
     def ready(i: int):
-        return jax.device_put(segments.get(key, i))
+        chosen = range(i, i + team.workers)
+        parts = [segments.get(key, j) if j < count else segments.empty() for j in chosen]
+        keys = [jax.random.fold_in(key, j) for j in chosen]
+        return team.share(list(zip(parts, keys, strict=True)))
 
     with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(ready, first) if first < len(segments.sizes) else None
-        for i in range(first, len(segments.sizes)):
+        following = reader.submit(ready, first) if first < count else None
+        for i in range(first, count, team.workers):
             assert following is not None
-            segment = following.result()
-            following = reader.submit(ready, i + 1) if i + 1 < len(segments.sizes) else None
-            yield i, segment
+            part = following.result()
+            after = i + team.workers
+            following = reader.submit(ready, after) if after < count else None
+            yield i, part
 
 
 def _save_or_stop(
@@ -254,11 +266,10 @@ def _rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
     )
 
 
-def _evaluate(model: Model, params, constants, segments: Segments, key: jax.Array) -> float:
+def _evaluate(team: Team, params, segments: Segments, key: jax.Array) -> float:
     reports = [
-        _sums(jax.device_get(evaluate_segment(model, params, constants, segment, k)))
-        for i, segment in _ahead(segments, key, 0)
-        for k in [jax.random.fold_in(key, i)]
+        _sums(jax.device_get(evaluate_segment(team.model, params, team.constants, *part)))
+        for _, part in _ahead(segments, key, 0, team)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
     return loss / max(pairs, 1)
@@ -272,10 +283,11 @@ def _sums(steps: Steps) -> tuple[float, float]:
 
 
 def _finite(steps: Steps, epoch: int, segment: int) -> Steps:
-    bad = np.flatnonzero(~np.isfinite(steps.loss))
+    bad = np.argwhere(~np.isfinite(np.atleast_2d(steps.loss)))  # by worker and step
     if len(bad):
+        worker, step = bad[0]
         raise NonFiniteError(
-            f"the loss is no longer finite at step {bad[0]} of segment {segment + 1}, epoch "
+            f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, epoch "
             f"{epoch + 1}: training diverged; lower the learning rate or take fewer blocks a step"
         )
     return steps

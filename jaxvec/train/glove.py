@@ -134,6 +134,7 @@ class GloVe:
     chunks: int = 16
 
     default_optimizer = "glove_row_adagrad"
+    default_learning_rate = 0.05
     default_vectors = "sum"
 
     def __post_init__(self):
@@ -157,11 +158,12 @@ class GloVe:
         return glove.init(key, vocab_size, self.vector_size)
 
     def segments(
-        self, data: Cooccurrence, valid: float, key: jax.Array
+        self, data: Cooccurrence, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[CellSegments, CellSegments | None]:
         """What to train on, and what is held out."""
         if not isinstance(data, Cooccurrence):
             raise ValueError(f"GloVe trains on counts: give cooccurrence.count(…) of this {data!r}")
+        del workers
         return CellSegments.split(data, self.chunk_cells, self.chunks, valid, key)
 
     def constants(self, data: Cooccurrence) -> tuple[()]:

@@ -16,7 +16,7 @@ Schedule = Callable[[float], Any]
 OPTIMIZERS = {
     "sgd": 0.035,
     "adagrad": 0.2,
-    "row_adagrad": 0.2,
+    "row_adagrad": 0.4,
     "adam": 0.01,
     "glove_adagrad": 0.05,
     "glove_row_adagrad": 0.05,

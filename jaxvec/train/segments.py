@@ -13,6 +13,7 @@ from jaxvec.files import release
 from jaxvec.text.corpus import Corpus
 
 SEGMENT_TOKENS = 1 << 20
+_LEAST_TOKENS = 1 << 14
 
 
 class Segments(Protocol):
@@ -40,7 +41,8 @@ class Tokens(NamedTuple):
 class TokenSegments:
     """The segments of a corpus, in its order, as equal in length as can be.
 
-    Windows do not cross from one segment into the next.
+    Windows do not cross from one segment into the next. Their number is a multiple of
+    `multiple`.
 
     Attributes:
       bounds: int[number of segments + 1], the tokens each begins and ends with.
@@ -49,11 +51,25 @@ class TokenSegments:
 
     unit = "word"
 
-    def __init__(self, corpus: Corpus, tokens: int | None = None):
+    def __init__(self, corpus: Corpus, tokens: int | None = None, multiple: int = 1):
         self.corpus = corpus
-        count = -(-len(corpus) // (tokens or SEGMENT_TOKENS))
+        count = -(-len(corpus) // ((tokens or SEGMENT_TOKENS) * multiple)) * multiple
         self.bounds = np.linspace(0, len(corpus), count + 1).round().astype(int)
         self.sizes = np.diff(self.bounds)
+
+    @classmethod
+    def for_workers(cls, corpus: Corpus, workers: int) -> "TokenSegments":
+        """Segments for so many workers at a time, who put their tables together after each.
+
+        That takes a time that grows with the vocabulary; done too seldom it costs quality.
+        So it comes every million tokens, less often with more than 100,000 words a worker,
+        and at least sixteen times an epoch.
+        """
+        if workers == 1:
+            return cls(corpus)
+        tokens = max(SEGMENT_TOKENS // workers, 5 * len(corpus.vocab))
+        tokens = min(tokens, -(-len(corpus) // (16 * workers)))
+        return cls(corpus, max(tokens, _LEAST_TOKENS), workers)
 
     def get(self, key: jax.Array, i: int) -> Tokens:
         """Segment `i`, whatever the key."""

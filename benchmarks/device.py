@@ -1,0 +1,104 @@
+"""What JAX's default device can do: the ceilings that training is held against.
+
+Bandwidth of a copy, speed of a large product, and rows a second of what a training step
+does most: gathering rows of a table, and adding to rows, once each or many times. Some
+versions of JAX compile the last to a loop on GPUs that is hundreds of times slower
+(openxla/xla#46225); then sorting the ids first and summing each run, the last line, wins.
+With --words-per-second, of a skip-gram run, also the share of the ceilings it reaches.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+
+from benchmarks.common import report
+
+_REPEATS = 20
+
+
+def add_parser(suites) -> None:
+    """Adds the suite to a parser."""
+    parser = suites.add_parser("device", help=__doc__.splitlines()[0], description=__doc__)
+    add = parser.add_argument
+    add("--words", type=int, default=70_000, help="rows of the table (default: %(default)s)")
+    add("--vector-size", type=int, default=100)
+    add("--rows", type=int, default=100_000, help="rows a step (default: %(default)s)")
+    add("--side", type=int, default=4096, help="of the square product (default: %(default)s)")
+    add("--words-per-second", type=float, metavar="R", help="of a run: window 5, 5 negatives")
+    add("--kept", type=float, default=0.43, metavar="F",
+        help="the fraction of that run's words that subsampling kept (default: %(default)s, "
+        "sample 1e-4 on 17M words of Wikipedia)")  # fmt: skip
+    add("--json", metavar="FILE", help="write every figure there")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Times each operation and prints a table."""
+    import jax
+    import jax.numpy as jnp
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    count, dim = options.rows, options.vector_size
+    table = jnp.ones((options.words, dim))
+    zipf = 1 / np.arange(1, options.words + 1)
+    repeated = jnp.asarray(rng.choice(options.words, count, p=zipf / zipf.sum()))
+    once = jnp.asarray(rng.permutation(options.words)[: min(count, options.words)])
+    rows = jnp.ones((count, dim))
+    large, square = jnp.ones(1 << 26), jnp.ones((options.side, options.side))
+
+    def segments(table, ids, rows):
+        order = jnp.argsort(ids)
+        ids, rows = ids[order], rows[order]
+        first = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])
+        run = jnp.cumsum(first) - 1
+        sums = jax.ops.segment_sum(rows, run, len(ids), indices_are_sorted=True)
+        targets = jnp.full(len(ids), len(table)).at[run].set(ids)
+        return table.at[targets].add(sums, mode="drop")
+
+    def add(table, ids, rows):
+        return table.at[ids].add(rows)
+
+    seconds = {
+        "copy": _seconds(lambda a: a + 1, large),
+        "product": _seconds(lambda a: a @ a, square),
+        "gather": _seconds(lambda t, i: t[i], table, repeated),
+        "add, ids once": _seconds(add, table, once, rows[: len(once)]),
+        "add, ids repeated": _seconds(add, table, repeated, rows),
+        "sort, sum runs, add": _seconds(segments, table, repeated, rows),
+    }
+    copied, flops = 2 * large.nbytes / seconds["copy"], 2 * options.side**3 / seconds["product"]
+    found = [
+        {"what": "copy", "figure": f"{copied / 1e9:.1f} GB/s"},
+        {"what": "product, float32", "figure": f"{flops / 1e9:.0f} GFLOP/s"},
+    ]
+    for name, n in [("gather", count), ("add, ids once", len(once)),
+                    ("add, ids repeated", count), ("sort, sum runs, add", count)]:  # fmt: skip
+        found.append({"what": name, "figure": f"{n / seconds[name] / 1e6:.1f}M rows/s"})
+    if options.words_per_second:
+        found += _shares(options, copied, flops)
+    report(found, {k: v for k, v in vars(options).items() if k != "run"}, options.json)
+
+
+def _shares(options: argparse.Namespace, copied: float, flops: float) -> list[dict]:
+    """Of a block of 32 words with 42 contexts and 32 negatives: three products of
+    32 x 74 x D; 106 rows gathered, written and read again."""
+    blocks = options.words_per_second * options.kept / 32
+    done = blocks * 3 * 2 * 32 * 74 * options.vector_size
+    moved = blocks * 3 * 106 * options.vector_size * 4
+    return [
+        {"what": "training", "figure": f"{done / 1e9:.0f} GFLOP/s, {done / flops:.0%}"},
+        {"what": "training", "figure": f"{moved / 1e9:.1f} GB/s, {moved / copied:.0%}"},
+    ]
+
+
+def _seconds(function: Callable, *arrays) -> float:
+    """The median of a compiled call."""
+    import jax
+
+    compiled, times = jax.jit(function), []
+    for _ in range(_REPEATS):
+        start = time.perf_counter()
+        jax.block_until_ready(compiled(*arrays))
+        times.append(time.perf_counter() - start)
+    return sorted(times)[_REPEATS // 2]

@@ -1,0 +1,108 @@
+"""The models that `jaxvec train` knows, and their options."""
+
+import argparse
+import dataclasses
+from typing import Any
+
+from jaxvec.cli.common import number, whole
+from jaxvec.train.cbow import CBOW
+from jaxvec.train.epoch import Model
+from jaxvec.train.glove import GloVe
+from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.softmax import Softmax
+
+_MODELS: dict[str, Any] = {"sgns": SkipGram, "cbow": CBOW, "softmax": Softmax, "glove": GloVe}
+_SMALL = {"epochs": 10, "sample": 1e-4}  # the documentation that one trains on without a corpus
+_SMALL_ADAGRAD = {**_SMALL, "optimizer": "row_adagrad", "learning_rate": 0.05}
+_WITHOUT_CORPUS: dict[str, dict[str, Any]] = {
+    "sgns": _SMALL_ADAGRAD,
+    "cbow": _SMALL,
+    "softmax": {**_SMALL, "epochs": 2},
+    "glove": {"epochs": 30, "x_max": 10.0},
+}
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what says which model is trained."""
+    add = parser.add_argument_group("model").add_argument
+    add("--model", default="sgns", metavar="NAME",
+        help="sgns, skip-gram with negative sampling (default); cbow, continuous bag of words "
+        "with negative sampling; softmax, skip-gram with a full softmax, for small "
+        "vocabularies; or glove")  # fmt: skip
+    add("--vector-size", type=whole(1), default=100, metavar="D", help="default: %(default)s")
+    add("--window", type=whole(1), metavar="W",
+        help="farthest context word each side (default: 5; 10 for glove)")  # fmt: skip
+    add("--no-shrink-windows", dest="shrink_windows", action="store_const", const=False,
+        help="use all words of the window, not a random 1 to W each time; not for "
+        "glove")  # fmt: skip
+    add("--cbow-sum", dest="cbow_mean", action="store_const", const=False,
+        help="cbow: predict from the sum of the context's vectors, not their mean")  # fmt: skip
+    add("--negative", type=whole(1), metavar="K",
+        help="sgns, cbow: negative samples a prediction (default: 5)")  # fmt: skip
+    add("--ns-exponent", type=number(), metavar="A",
+        help="sgns, cbow: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
+    add("--sample", type=number(0), metavar="T",
+        help="threshold of subsampling; 0 for none (default: 1e-3); not for glove")  # fmt: skip
+    add("--blocks", type=whole(1), metavar="B",
+        help="blocks of 32 words a step, not for glove (default: 4, or fewer for a small "
+        "vocabulary; an accelerator wants hundreds)")  # fmt: skip
+    add("--x-max", type=number(0, beyond=True), metavar="X",
+        help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
+    add("--alpha", type=number(0), metavar="A",
+        help="glove: lesser counts weigh (x / X)^A (default: 0.75)")  # fmt: skip
+    add("--vectors", choices=["input", "output", "sum"],
+        help="which table to write, or the sum of both (default: input, or sum for "
+        "glove)")  # fmt: skip
+
+
+_FLAGS = {
+    "shrink_windows": "--no-shrink-windows",
+    "cbow_mean": "--cbow-sum",
+    "negative": "--negative",
+    "ns_exponent": "--ns-exponent",
+    "sample": "--sample",
+    "blocks": "--blocks",
+    "x_max": "--x-max",
+    "alpha": "--alpha",
+}
+
+
+def set_defaults(options: argparse.Namespace) -> None:
+    """Fills in what depends on the model; ValueError if there is no such, or it has no such
+    option."""
+    if options.model not in _MODELS:
+        raise ValueError(f"model must be one of {', '.join(_MODELS)}; got {options.model!r}")
+    for name, flag in _FLAGS.items():
+        if getattr(options, name) is not None and name not in _fields(options.model):
+            having = " or ".join(model for model in _MODELS if name in _fields(model))
+            raise ValueError(f"{flag} is for --model {having}, not {options.model}")
+    model = _MODELS[options.model]
+    defaults = {
+        "epochs": 15 if options.model == "glove" else 5,
+        "optimizer": model.default_optimizer,
+        "learning_rate": model.default_learning_rate,
+    }
+    if not options.corpus:
+        defaults |= _WITHOUT_CORPUS[options.model]
+    if options.optimizer not in (
+        None,
+        defaults["optimizer"],
+    ):  # a default rate is for the default optimizer
+        defaults.pop("learning_rate", None)
+    for name, value in defaults.items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+
+
+def make_model(options: argparse.Namespace) -> Model:
+    """The model that the options describe."""
+    given = {
+        name: value
+        for name, value in vars(options).items()
+        if name in _fields(options.model) and value is not None
+    }
+    return _MODELS[options.model](**given)
+
+
+def _fields(model: str) -> set[str]:
+    return {field.name for field in dataclasses.fields(_MODELS[model])}

@@ -1,0 +1,65 @@
+"""Skip-gram with a full softmax: batches and the loss, as pure functions.
+
+Each word predicts its neighbours among the whole vocabulary: the model that negative
+sampling stands in for. Exact, and as much work a word as there are words. Mikolov et al.
+2013, "Efficient Estimation of Word Representations in Vector Space". Parameters are those
+of `sgns`.
+
+Letters: `V` vocabulary, `D` dimension, `B` batch; in blocks, `M` centres and `X` contexts.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxvec.sgns import Params
+from jaxvec.sgns import init as init
+
+
+class Batch(NamedTuple):
+    """The textbook form: independent pairs."""
+
+    centres: jax.Array  # int[B]
+    contexts: jax.Array  # int[B]
+    weights: jax.Array  # float[B], 0 for padding
+
+
+class Blocks(NamedTuple):
+    """Stretches of text: the pairs of each are a grid."""
+
+    centres: jax.Array  # int[B, M]
+    contexts: jax.Array  # int[B, X]
+    weights: jax.Array  # float[B, M, X], of each pair
+
+
+def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
+    """The weighted sum over pairs of the cross-entropy, a scalar.
+
+    For a centre vector v and the vectors u_w of the vocabulary, of which u is the context's:
+
+        log Σ_w exp(u_w·v) - u·v
+
+    >>> params = init(jax.random.key(0), vocab_size=10, dim=4)
+    >>> batch = Batch(jnp.array([1, 2]), jnp.array([3, 4]), jnp.ones(2))
+    >>> print(f"{loss(params, batch):.4f}")  # 2 log 10 while `output` is zero
+    4.6052
+    """
+    centres = params.input[as_blocks(batch).centres]
+    return rows_loss(params._replace(input=centres), batch)
+
+
+def as_blocks(batch: Batch | Blocks) -> Blocks:
+    """A batch as blocks of one pair each; blocks as they are."""
+    if isinstance(batch, Blocks):
+        return batch
+    return Blocks(batch.centres[:, None], batch.contexts[:, None], batch.weights[:, None, None])
+
+
+def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
+    """`loss` as a function of the centres' vectors [B, M, D] and of `output` whole."""
+    blocks = as_blocks(batch)
+    normaliser = jax.nn.logsumexp(jnp.einsum("bmd,vd->bmv", *vectors), axis=-1)
+    contexts = vectors.output[blocks.contexts]
+    logits = jnp.einsum("bmd,bxd->bmx", vectors.input, contexts)
+    return jnp.sum(blocks.weights * (normaliser[..., None] - logits))

@@ -1,0 +1,59 @@
+"""Continuous bag of words as the trainer sees it: from stretches of text to blocks."""
+
+import dataclasses
+
+import jax
+import numpy as np
+
+from jaxvec import cbow
+from jaxvec.sgns import Params, take
+from jaxvec.train.text_model import Constants, NegativeSampling, Plan
+
+
+@dataclasses.dataclass(frozen=True)
+class CBOW(NegativeSampling):
+    """Continuous bag of words with negative sampling: what is trained, and on which words.
+
+    A step takes `blocks` stretches of `block_tokens` words, and tells each word from the
+    block's negatives by its neighbours. For its other options see `TextModel` and
+    `NegativeSampling`.
+
+    Attributes:
+      cbow_mean: predict from the mean of the context's vectors, or from their sum.
+    """
+
+    cbow_mean: bool = True
+
+    default_optimizer = "sgd"
+    default_learning_rate = 0.1
+    default_vectors = "input"
+
+    rows = staticmethod(cbow.rows)
+    take = staticmethod(take)
+
+    def rows_loss(self, vectors: Params, batch: cbow.Blocks) -> jax.Array:
+        """See `cbow.loss`."""
+        return cbow.rows_loss(vectors, batch, self.cbow_mean)
+
+    def rows_curvature(self, vectors: Params, batch: cbow.Blocks) -> Params:
+        """See `cbow.rows_curvature`."""
+        return cbow.rows_curvature(vectors, batch, self.cbow_mean)
+
+    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array):
+        """The blocks of a step."""
+        text, negatives = self.sampled(constants, plan, bits, step)
+        share = np.float32(self.negative / negatives.shape[1])
+        return cbow.Blocks(
+            centres=self.centres(text.ids),
+            contexts=text.ids,
+            negatives=negatives,
+            weights=text.weights,
+            negative_weights=jax.numpy.full(text.weights.shape[:2], share),
+        )
+
+    def weight(self, batch: cbow.Blocks) -> jax.Array:
+        """How many words of a batch have a context."""
+        return (batch.weights.sum(-1) > 0).sum().astype(np.float32)
+
+    def _pairs_a_token(self) -> float:
+        return 1.0 if self.cbow_mean else super()._pairs_a_token()

@@ -1,0 +1,67 @@
+"""Skip-gram with a full softmax as the trainer sees it."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvec import softmax
+from jaxvec.sgns import Params, take
+from jaxvec.train.text_model import Constants, Plan, TextModel
+
+_MOST_LOGITS = 1 << 28  # of a step: a gibibyte
+
+
+class Step(NamedTuple):
+    """A batch, and the vocabulary that it is told apart from."""
+
+    blocks: softmax.Blocks
+    words: jax.Array  # int32[V], all of them
+
+
+@dataclasses.dataclass(frozen=True)
+class Softmax(TextModel):
+    """Skip-gram with a full softmax, for small vocabularies: each pair costs `V` products.
+
+    A step takes `blocks` stretches of `block_tokens` words, each of which predicts its
+    neighbours. For its options see `TextModel`.
+    """
+
+    default_optimizer = "adam"
+    default_learning_rate = 0.01
+    default_vectors = "input"
+
+    take = staticmethod(take)
+
+    def choices(self, counts: np.ndarray) -> jax.Array:
+        """All words; ValueError if they are too many for the size of a step."""
+        if self.step_tokens * len(counts) > _MOST_LOGITS:
+            raise ValueError(
+                f"a full softmax of {self.step_tokens} words a step over a vocabulary of "
+                f"{len(counts):,} does not fit: leave out rare words, or use negative sampling"
+            )
+        return jnp.arange(len(counts), dtype=jnp.int32)
+
+    def bits(self) -> tuple[int, int]:
+        """The shape of the random words of a step: one a word."""
+        return self.step_tokens // self.block_tokens, self.block_tokens
+
+    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
+        """The blocks of a step."""
+        text = self.stretches(plan, bits, step)
+        blocks = softmax.Blocks(self.centres(text.ids), text.ids, text.weights)
+        return Step(blocks, constants.words)
+
+    def rows(self, batch: Step) -> Params:
+        """The rows of `input` that a batch touches, and all of `output`."""
+        return Params(batch.blocks.centres, batch.words)
+
+    def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
+        """See `softmax.loss`."""
+        return softmax.rows_loss(vectors, batch.blocks)
+
+    def weight(self, batch: Step) -> jax.Array:
+        """How many pairs a batch holds."""
+        return batch.blocks.weights.sum()

@@ -1,0 +1,239 @@
+"""What models of running text share: from a segment of ids to stretches of it and their windows."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxvec import sampling
+from jaxvec.sgns import Params, init
+from jaxvec.text.corpus import Corpus
+from jaxvec.train.segments import TokenSegments
+
+DEFAULT_BLOCKS = 4
+_LEAST_STEP = 8
+
+
+class Constants(NamedTuple):
+    """What depends on the vocabulary's counts."""
+
+    keep: jax.Array  # uint32[V], see `sampling.keep_thresholds`
+    words: Any  # what a prediction is told apart from; see `TextModel.choices`
+
+
+class Plan(NamedTuple):
+    """A segment after subsampling, with room for a window at its start and a block at its end."""
+
+    ids: jax.Array  # int32[W + S + B·M + W]
+    docs: jax.Array  # the same; -1 where there is no token
+    steps: jax.Array  # int32, how many steps the tokens left fill
+
+
+class Stretches(NamedTuple):
+    """The text of a step: `B` stretches of `M` words, with `X` = M + 2W words around each."""
+
+    ids: jax.Array  # int32[B, X]
+    weights: jax.Array  # float32[B, M, X], 1 where a word has another in its window
+
+
+@dataclasses.dataclass(frozen=True)
+class TextModel:
+    """A model trained on text, `blocks` stretches of `block_tokens` words a step.
+
+    Attributes:
+      vector_size: `D`.
+      window: `W`, the farthest neighbour that is context, each side.
+      sample: threshold of subsampling, as word2vec's; 0 for none.
+      shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
+      block_tokens: `M`, words a block.
+      blocks: `B`, blocks a step. None for 4, or fewer and smaller ones if the vocabulary
+        is so small, or a word so frequent, that steps would grow too large; see `stable`.
+    """
+
+    vector_size: int = 100
+    window: int = 5
+    sample: float = 1e-3
+    shrink_windows: bool = True
+    block_tokens: int = 32
+    blocks: int | None = None
+
+    def __post_init__(self):
+        whole("vector_size", self.vector_size)
+        whole("window", self.window)
+        whole("block_tokens", self.block_tokens)
+        whole("blocks", 1 if self.blocks is None else self.blocks)
+        if not 0 <= self.sample < np.inf:
+            raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
+
+    @property
+    def step_tokens(self) -> int:
+        """How many words a step takes."""
+        return (self.blocks or DEFAULT_BLOCKS) * self.block_tokens
+
+    def init(self, key: jax.Array, vocab_size: int) -> Params:
+        """word2vec's start."""
+        return init(key, vocab_size, self.vector_size)
+
+    def segments(
+        self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
+    ) -> tuple[TokenSegments, TokenSegments | None]:
+        """What to train on, and what is held out: the corpus's end."""
+        del key
+        if not isinstance(data, Corpus):
+            raise ValueError(
+                f"this model trains on text, and this is a {data!r}: train GloVe on it"
+            )
+        if np.diff(data.offsets).max() < 2:
+            raise ValueError(
+                "there is nothing to learn from: no two words stand together in a document"
+            )
+        if not valid:
+            return TokenSegments.for_workers(data, workers), None
+        train, held_out = data.split(valid)
+        return TokenSegments.for_workers(train, workers), TokenSegments(held_out)
+
+    def constants(self, data: Corpus) -> Any:
+        """What depends on the vocabulary's counts."""
+        counts = data.vocab.counts
+        return Constants(
+            keep=sampling.keep_thresholds(sampling.keep_probability(counts, self.sample)),
+            words=self.choices(counts),
+        )
+
+    def max_steps(self, segment: tuple[jax.Array, jax.Array]) -> int:
+        """The most steps that a segment can take: if no token is left out."""
+        return -(-len(segment[0]) // self.step_tokens)
+
+    def plan(
+        self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
+    ) -> Plan:
+        """Subsamples a segment: token ids and their documents."""
+        ids, docs, count = sampling.subsample(key, *segment, constants.keep)
+        room = (self.window, self.step_tokens + self.window)
+        return Plan(
+            ids=jnp.pad(ids, room),
+            docs=jnp.pad(docs, room, constant_values=-1),
+            steps=-(-count // self.step_tokens),
+        )
+
+    def stretches(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Stretches:
+        """The text of a step, its windows drawn from a random word a token: uint32[B, M]."""
+        window, size = self.window, self.block_tokens
+        blocks = self.step_tokens // size
+        starts = (jnp.arange(blocks) * plan.steps + step) * size
+
+        def stretch(tokens, start):  # a block's tokens and a window's width on each side
+            return lax.dynamic_slice(tokens, (start,), (size + 2 * window,))
+
+        ids = jax.vmap(stretch, (None, 0))(plan.ids, starts)
+        docs = jax.vmap(stretch, (None, 0))(plan.docs, starts)
+        if self.shrink_windows:
+            reach = 1 + sampling.scale(bits, window)
+        else:
+            reach = jnp.full(bits.shape, window)
+        return Stretches(ids, jax.vmap(sampling.window_weights, (0, 0, None))(docs, reach, window))
+
+    def centres(self, ids: jax.Array) -> jax.Array:
+        """The words of the stretches themselves: int32[B, M]."""
+        return ids[:, self.window : self.window + self.block_tokens]
+
+    def weight(self, batch) -> jax.Array:
+        """How many pairs a batch holds."""
+        return batch.weights.sum()
+
+    def choices(self, counts: np.ndarray) -> Any:
+        """What a prediction is told apart from, for a vocabulary with those counts."""
+        raise NotImplementedError
+
+
+@dataclasses.dataclass(frozen=True)
+class NegativeSampling(TextModel):
+    """A text model whose predictions are told apart from noise; see `TextModel`.
+
+    Attributes:
+      negative: `K`, negatives a prediction.
+      ns_exponent: noise is drawn from counts to this power.
+      block_negatives: `N`, negatives drawn a block; None for `block_tokens`, or more if
+        `negative` is over 5: fewer make each one's step too large.
+    """
+
+    negative: int = 5
+    ns_exponent: float = 0.75
+    block_negatives: int | None = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        whole("negative", self.negative)
+        whole("block_negatives", self.negatives)
+        if not np.isfinite(self.ns_exponent):
+            raise ValueError(f"ns_exponent must be a finite number; got {self.ns_exponent}")
+
+    @property
+    def negatives(self) -> int:
+        """`N`."""
+        if self.block_negatives is None:
+            return self.block_tokens * max(1, -(-self.negative // 5))
+        return self.block_negatives
+
+    def choices(self, counts: np.ndarray) -> sampling.AliasTable:
+        """The noise."""
+        return sampling.alias_table(sampling.noise_distribution(counts, self.ns_exponent))
+
+    def bits(self) -> tuple[int, int]:
+        """The shape of the random words of a step: for each block, two a negative, one a word."""
+        return self.step_tokens // self.block_tokens, 2 * self.negatives + self.block_tokens
+
+    def sampled(
+        self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
+    ) -> tuple[Stretches, jax.Array]:
+        """The text of a step, and negatives for each stretch: int32[B, N]."""
+        text = self.stretches(plan, bits[:, 2 * self.negatives :], step)
+        noise_bits = bits[:, : 2 * self.negatives].reshape(-1, self.negatives, 2)
+        return text, sampling.draw(constants.words, noise_bits)
+
+    def stable(self, counts: np.ndarray, rate: float) -> tuple["NegativeSampling", float]:
+        """Itself with `blocks` chosen, if not given, so that plain SGD at that rate is stable.
+
+        All pairs of a step push from the same point. A row that n of them share moves by
+        up to n · rate times its partners, and they by as much times it: beyond a product
+        of about 1 the two can drive each other to infinity. word2vec, which takes pairs
+        one by one, cannot. So a step takes as many tokens as keep the most frequent
+        row's product, on average, below 2.
+
+        Returns:
+          The model, and how much damping `optim.damped_sgd` needs if its steps are larger
+          than that, because `blocks` or `block_negatives` were given, or no step is small
+          enough for so few words; else 0. The pairs of a word pull in as many ways as it
+          has different partners, so that the fewer words there are, the more it takes.
+        """
+        kept = counts * sampling.keep_probability(counts, self.sample)
+        share = kept / kept.sum()
+        noise = sampling.noise_distribution(counts, self.ns_exponent)
+        as_input = share * (1 + self.negative)
+        as_output = share + noise * self.negative
+        tokens = 2 / (rate * self._pairs_a_token() * max(as_input.max(), as_output.max()))
+        if self.blocks is None and tokens < _LEAST_STEP:  # a handful of words
+            model = dataclasses.replace(self, blocks=1)
+        elif self.blocks is None:
+            size = int(min(tokens, self.block_tokens))
+            blocks = int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
+            model = dataclasses.replace(self, block_tokens=size, blocks=blocks)
+        else:
+            model = self
+        too_large = model.step_tokens > tokens
+        too_few = model.negatives < model.block_tokens * max(1, self.negative / 5)
+        if not (too_large or too_few):
+            return model, 0.0
+        return model, max(0.1, round(2 * float(np.square(share).sum()), 2))
+
+    def _pairs_a_token(self) -> float:
+        return self.window + 1 if self.shrink_windows else 2 * self.window  # on average
+
+
+def whole(name: str, value: int) -> None:
+    """Raises a ValueError if an option is no whole number of at least 1."""
+    if isinstance(value, bool) or value != int(value) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value}")

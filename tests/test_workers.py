@@ -1,0 +1,183 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from jaxvec import Corpus, GloVe, SkipGram, cooccurrence, fit, use_cores
+from jaxvec.train import segments, workers
+from jaxvec.train.epoch import State, train_segment
+from jaxvec.train.fit import Checkpoints, Stopped
+from jaxvec.train.optimizers import resolve_optimizer
+from jaxvec.train.segments import TokenSegments
+from tests.conftest import topic_accuracy
+
+KEY = jax.random.key(0)
+SMALL = SkipGram(vector_size=16, window=3, sample=0)
+
+
+def combined(start, ends, opt_start=(), opt_ends=None):
+    """What `combine` makes of several workers' tables."""
+    n = len(ends)
+    mesh = workers.mesh(n)
+
+    def one(start, end):
+        end = jax.tree.map(lambda a: a[0], end)
+        return workers.combine(workers.Twins(start, end), "workers")
+
+    stacked = jax.tree.map(lambda *a: jnp.stack(a), *ends)
+    opt_stacked = jax.tree.map(lambda *a: jnp.stack(a), *opt_ends) if opt_ends else ()
+    specs = {"in_specs": (P(), P("workers")), "out_specs": P(), "check_vma": False}
+    twins = jax.jit(jax.shard_map(one, mesh=mesh, **specs))(
+        State(start, opt_start), State(stacked, opt_stacked)
+    )
+    for a, b in zip(jax.tree.leaves(twins.start), jax.tree.leaves(twins.end), strict=True):
+        assert np.array_equal(a, b)
+    return twins.end
+
+
+@pytest.mark.parametrize(
+    ("n", "rows"), [(2, 7), (3, workers._CHUNK_ROWS), (4, 2 * workers._CHUNK_ROWS + 5)]
+)
+def test_combine_is_its_formula(n, rows):
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=(rows, 5))
+    changes = rng.normal(size=(n, rows, 5))
+    changes[:, 0] = changes[0, 0]  # all the same
+    changes[1:, 1] = 0  # one worker alone
+    changes[:, 2] = 0  # nobody
+    total = changes.sum(0)
+    squares = np.square(changes).sum((0, 2))[:, None]
+    with np.errstate(invalid="ignore"):
+        agreement = np.square(total).sum(1, keepdims=True) / squares
+        expected = start + total / np.maximum(agreement, 1) ** (1 - 1 / n)
+    expected[2] = start[2]
+    as32 = [jnp.asarray(a, jnp.float32) for a in (start, *(start + changes))]
+    found = combined(as32[0], as32[1:]).params
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found[1], start[1] + changes[0, 1], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        found[0], start[0] + n ** (1 / n) * changes[0, 0], rtol=1e-4, atol=1e-5
+    )
+
+
+def test_state_of_optimisers_is_added_or_averaged():
+    params = jnp.ones((3, 2))
+    adagrad, adam = optax.adagrad(0.1, 0.5), optax.adam(0.1)
+    gradients = [jnp.array([[1.0, 2], [0, 0], [3, 0]]), jnp.array([[5.0, 2], [0, 0], [0, 0]])]
+    for transform in (adagrad, adam):
+        start = transform.init(params)
+        ends = [transform.update(g, start, params)[1] for g in gradients]
+        found = combined(params, [params, params], start, ends).opt_state
+        first, second, both = (jax.tree.leaves(tree) for tree in (ends[0], ends[1], found))
+        for before, a, b, together in zip(jax.tree.leaves(start), first, second, both, strict=True):
+            assert together.dtype == before.dtype
+            if transform is adagrad:  # the sum of all squares
+                expected = a + b - before
+            else:  # the mean of those who changed it; the count of steps is as for one
+                changed = (a != before).astype(int) + (b != before)
+                expected = before + (a + b - 2 * before) / np.maximum(changed, 1)
+            np.testing.assert_allclose(together, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("n", "optimizer"), [(2, "sgd"), (3, "row_adagrad"), (4, "adam")])
+def test_workers_learn_the_topics(topic_corpus, n, optimizer):
+    result = fit(topic_corpus, SMALL, key=KEY, epochs=8, workers=n, optimizer=optimizer)
+    assert topic_accuracy(result.vectors()) > 0.9
+    losses = [report.loss for report in result.history]
+    assert losses[-1] < losses[0]
+
+
+def test_glove_learns_with_workers(topic_corpus):
+    cells = cooccurrence.count(topic_corpus, window=5)
+    model = GloVe(vector_size=16, x_max=10.0)
+    alone, together = (fit(cells, model, key=KEY, epochs=4, workers=n) for n in (1, 2))
+    assert together.history[-1].loss < 1.5 * alone.history[-1].loss
+
+
+def test_same_number_of_workers_same_bits(topic_corpus):
+    first, second, alone = (
+        fit(topic_corpus, SMALL, key=KEY, epochs=2, workers=n).params for n in (2, 2, 1)
+    )
+    for a, b, c in zip(first, second, alone, strict=True):
+        assert np.array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_each_segment_is_trained_once(topic_corpus):
+    """Every pair of the text is trained on, however the segments are shared out."""
+    fixed = SkipGram(vector_size=4, window=3, sample=0, shrink_windows=False)
+    parts = TokenSegments.for_workers(topic_corpus, 3)
+    lost = 3 * 4 * len(np.setdiff1d(parts.bounds, topic_corpus.offsets))  # cut by segments
+    pairs = [
+        fit(topic_corpus, fixed, key=KEY, epochs=1, workers=n).history[0].pairs for n in (1, 3)
+    ]
+    assert pairs[0] - lost <= pairs[1] <= pairs[0]
+
+
+def test_resumes_to_the_same_bits(topic_corpus, tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "_LEAST_TOKENS", 1000)
+    settings, options = {"workers": 2}, {"key": KEY, "epochs": 2, "workers": 2}
+    model = SkipGram(vector_size=8, window=2, sample=0)
+    whole = fit(topic_corpus, model, **options)
+    checkpoints = Checkpoints(tmp_path, settings, steps=1)
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        fit(topic_corpus, model, **options, checkpoints=checkpoints,
+            should_stop=lambda: next(asked))  # fmt: skip
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path, settings, steps=10**9)
+    resumed = fit(topic_corpus, model, **options, checkpoints=checkpoints)
+    checkpoints.close()
+    for a, b in zip(whole.params, resumed.params, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_validates_with_workers(topic_corpus):
+    report = fit(topic_corpus, SMALL, key=KEY, epochs=1, workers=2, valid=0.1).history[0]
+    assert report.valid_loss < 6 * np.log(2)
+
+
+@pytest.mark.parametrize(("n", "message"), [(0, "at least 1; got 0"), (99, r"use_cores\(99\)")])
+def test_bad_numbers_of_workers(topic_corpus, n, message):
+    with pytest.raises(ValueError, match=message):
+        fit(topic_corpus, SMALL, key=KEY, workers=n)
+
+
+def test_use_cores_after_the_start_changes_nothing():
+    devices = len(jax.devices())
+    use_cores(devices + 1)
+    assert len(jax.devices()) == devices
+
+
+def test_a_worker_for_every_8_million_words(topic_corpus, monkeypatch):
+    for words, expected in [(2, 1), (15_999_999, 1), (16_000_000, 2), (10**9, 4)]:
+        monkeypatch.setattr(Corpus, "__len__", lambda corpus, words=words: words)
+        assert workers.usual_workers(topic_corpus) == expected
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adagrad"])
+def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer):
+    optimize, _ = resolve_optimizer(optimizer, False, None, None)
+    parts = TokenSegments(topic_corpus, 5_000)
+    rates, keys = np.full(2, 0.05, np.float32), jax.random.split(KEY, 4)
+    params = SMALL.init(KEY, len(topic_corpus.vocab))
+    state = State(params, optimize.init(params))
+    constants = SMALL.constants(topic_corpus)
+    team = workers.Team.of(2, SMALL, optimize, constants)
+    training = team.begin(state)
+    for first in (0, 2):
+        chosen = [(parts.get(KEY, i), keys[i]) for i in (first, first + 1)]
+        training, _ = team.train(training, team.share(chosen), rates)
+        copies = [jax.tree.map(jnp.copy, state) for _ in chosen]
+        ends = [
+            train_segment(SMALL, optimize, copy, constants, *part, rates)[0]
+            for copy, part in zip(copies, chosen, strict=True)
+        ]
+        state = combined(
+            state.params, [e.params for e in ends], state.opt_state, [e.opt_state for e in ends]
+        )
+        found = team.state(training)
+        for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(state), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
