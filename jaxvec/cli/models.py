@@ -84,10 +84,7 @@ def set_defaults(options: argparse.Namespace) -> None:
     }
     if not options.corpus:
         defaults |= _WITHOUT_CORPUS[options.model]
-    if options.optimizer not in (
-        None,
-        defaults["optimizer"],
-    ):  # a default rate is for the default optimizer
+    if options.optimizer not in (None, defaults["optimizer"]):  # the rate is for that one
         defaults.pop("learning_rate", None)
     for name, value in defaults.items():
         if getattr(options, name) is None:

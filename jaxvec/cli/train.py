@@ -63,8 +63,8 @@ def add_parser(commands) -> None:
     add("--force", action="store_true", help="overwrite the output, and the log")
 
     add_text_options(parser)
-
     add_model_options(parser)
+
     training = parser.add_argument_group("training")
     add = training.add_argument
     add("--epochs", type=whole(1), metavar="N", help="default: 5; 15 for glove")

@@ -3,7 +3,7 @@
 import dataclasses
 
 import jax
-import numpy as np
+import jax.numpy as jnp
 
 from jaxvec import cbow
 from jaxvec.sgns import Params, take
@@ -42,18 +42,19 @@ class CBOW(NegativeSampling):
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array):
         """The blocks of a step."""
         text, negatives = self.sampled(constants, plan, bits, step)
-        share = np.float32(self.negative / negatives.shape[1])
         return cbow.Blocks(
             centres=self.centres(text.ids),
             contexts=text.ids,
             negatives=negatives,
             weights=text.weights,
-            negative_weights=jax.numpy.full(text.weights.shape[:2], share),
+            negative_weights=jnp.full(
+                text.weights.shape[:2], self.negative / negatives.shape[1], jnp.float32
+            ),
         )
 
     def weight(self, batch: cbow.Blocks) -> jax.Array:
         """How many words of a batch have a context."""
-        return (batch.weights.sum(-1) > 0).sum().astype(np.float32)
+        return (batch.weights.sum(-1) > 0).sum().astype(jnp.float32)
 
     def _pairs_a_token(self) -> float:
         return 1.0 if self.cbow_mean else super()._pairs_a_token()

@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxvec import glove
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.train.text_model import whole
 
 SEGMENT_CELLS = 1 << 20
 
@@ -139,9 +140,7 @@ class GloVe:
 
     def __post_init__(self):
         for name in ("vector_size", "chunk_cells", "chunks"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or value != int(value) or value < 1:
-                raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
+            whole(name, getattr(self, name))
         if not 0 < self.x_max < np.inf:
             raise ValueError(f"x_max must be a positive number; got {self.x_max}")
         if not 0 <= self.alpha < np.inf:

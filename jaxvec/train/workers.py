@@ -21,6 +21,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import Model, State, Steps, train_segment
+from jaxvec.train.text_model import whole
 
 PyTree = Any
 
@@ -82,8 +83,7 @@ class Team(NamedTuple):
     @classmethod
     def of(cls, workers: int, model: Model, optimizer: RowOptimizer, constants: PyTree) -> "Team":
         """A team of so many; ValueError if JAX has fewer devices."""
-        if isinstance(workers, bool) or workers != int(workers) or workers < 1:
-            raise ValueError(f"workers must be a whole number of at least 1; got {workers}")
+        whole("workers", workers)
         team = cls(workers, model, optimizer, constants, mesh(workers) if workers > 1 else None)
         return team._replace(constants=team.send(constants))
 
