@@ -63,3 +63,23 @@ def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
     contexts = vectors.output[blocks.contexts]
     logits = jnp.einsum("bmd,bxd->bmx", vectors.input, contexts)
     return jnp.sum(blocks.weights * (normaliser[..., None] - logits))
+
+
+def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
+    """How sharply the loss may bend along each row of `rows_loss`: [B, M] and [V].
+
+    For a centre v whose pairs weigh W in all, q_w of it with the context w, and for the
+    probability p_w that the model gives that word, the loss bends along v by at most
+    W Σ_w p_w |u_w|² and along u_w by W p_w |v|², summed over the centres. Both grow as p
+    comes to be q: so this has p + q in the place of p.
+    """
+    blocks = as_blocks(batch)
+    probabilities = jax.nn.softmax(jnp.einsum("bmd,vd->bmv", *vectors))
+    centres, words = (jnp.square(v).sum(-1) for v in vectors)
+    observed = jnp.einsum("bmx,bx->bm", blocks.weights, words[blocks.contexts])
+    pulls = jnp.einsum("bmx,bm->bx", blocks.weights, centres)
+    totals = blocks.weights.sum(-1)
+    return Params(
+        totals * jnp.einsum("bmv,v->bm", probabilities, words) + observed,
+        jnp.einsum("bm,bm,bmv->v", totals, centres, probabilities).at[blocks.contexts].add(pulls),
+    )

@@ -39,7 +39,7 @@ def test_block_is_the_grid_of_its_pairs(params):
     np.testing.assert_allclose(softmax.loss(params, block), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(("optimizer", "rate"), [(None, None), ("sgd", 0.005)])
+@pytest.mark.parametrize(("optimizer", "rate"), [(None, None), ("sgd", None), ("sgd", 0.1)])
 def test_learns_the_topics(topic_corpus, optimizer, rate):
     model = Softmax(vector_size=16, window=3, sample=0)
     result = fit(topic_corpus, model, key=KEY, epochs=10, optimizer=optimizer, learning_rate=rate)

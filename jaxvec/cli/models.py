@@ -44,7 +44,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--sample", type=number(0), metavar="T",
         help="threshold of subsampling; 0 for none (default: 1e-3); not for glove")  # fmt: skip
     add("--blocks", type=whole(1), metavar="B",
-        help="blocks of 32 words a step, not for glove (default: 4, or fewer for a small "
+        help="blocks of 32 words a step, not for glove (default: 2, or fewer for a small "
         "vocabulary; an accelerator wants hundreds)")  # fmt: skip
     add("--x-max", type=number(0, beyond=True), metavar="X",
         help="glove: counts from here on have full weight (default: 100)")  # fmt: skip

@@ -19,7 +19,7 @@ from jaxvec.train.epoch import Model, State, Steps, evaluate_segment
 from jaxvec.train.optimizers import Schedule, resolve_optimizer
 from jaxvec.train.segments import Segments
 from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.text_model import NegativeSampling
+from jaxvec.train.text_model import TextModel
 from jaxvec.train.workers import Team, usual_workers
 from jaxvec.vectors import WordVectors
 
@@ -149,7 +149,7 @@ def fit(
     optimize, schedule = resolve_optimizer(optimizer, dense, learning_rate, min_learning_rate)
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if isinstance(model, NegativeSampling) and optimizer == "sgd":
+    if isinstance(model, TextModel) and optimizer == "sgd":
         highest = float(_rates(schedule, 0, 1).max())
         model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
         optimize = damped_sgd(damping) if damping and not dense else optimize

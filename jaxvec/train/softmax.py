@@ -44,6 +44,15 @@ class Softmax(TextModel):
             )
         return jnp.arange(len(counts), dtype=jnp.int32)
 
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+        """A word's pairs, and as many that are told apart from it."""
+        del counts
+        return float(2 * share.max())
+
+    def always_damped(self) -> bool:
+        """True: each pair moves all words, which no count of pairs a row bounds."""
+        return True
+
     def bits(self) -> tuple[int, int]:
         """The shape of the random words of a step: one a word."""
         return self.step_tokens // self.block_tokens, self.block_tokens
@@ -61,6 +70,10 @@ class Softmax(TextModel):
     def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
         """See `softmax.loss`."""
         return softmax.rows_loss(vectors, batch.blocks)
+
+    def rows_curvature(self, vectors: Params, batch: Step) -> Params:
+        """See `softmax.rows_curvature`."""
+        return softmax.rows_curvature(vectors, batch.blocks)
 
     def weight(self, batch: Step) -> jax.Array:
         """How many pairs a batch holds."""

@@ -13,7 +13,7 @@ from jaxvec.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.segments import TokenSegments
 
-DEFAULT_BLOCKS = 4
+DEFAULT_BLOCKS = 2
 _LEAST_STEP = 8
 
 
@@ -49,7 +49,7 @@ class TextModel:
       sample: threshold of subsampling, as word2vec's; 0 for none.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
       block_tokens: `M`, words a block.
-      blocks: `B`, blocks a step. None for 4, or fewer and smaller ones if the vocabulary
+      blocks: `B`, blocks a step. None for 2, or fewer and smaller ones if the vocabulary
         is so small, or a word so frequent, that steps would grow too large; see `stable`.
     """
 
@@ -144,6 +144,53 @@ class TextModel:
         """How many pairs a batch holds."""
         return batch.weights.sum()
 
+    def stable(self, counts: np.ndarray, rate: float) -> tuple["TextModel", float]:
+        """Itself with `blocks` chosen, if not given, so that plain SGD at that rate is stable.
+
+        All pairs of a step push from the same point. A row that n of them share moves by
+        up to n · rate times its partners, and they by as much times it: beyond a product
+        of about 1 the two can drive each other to infinity. word2vec, which takes pairs
+        one by one, cannot. So a step takes as many tokens as keep the most frequent
+        row's product, on average, below 2.
+
+        Returns:
+          The model, and how much damping `optim.damped_sgd` needs if its steps are larger
+          than that, because `blocks` or too few negatives were given, or no step is small
+          enough for so few words; else 0. The pairs of a word pull in as many ways as it
+          has different partners, so that the fewer words there are, the more it takes.
+        """
+        kept = counts * sampling.keep_probability(counts, self.sample)
+        share = kept / kept.sum()
+        tokens = 2 / (rate * self._pairs_a_token() * self.steepest_share(counts, share))
+        if self.blocks is None and tokens < _LEAST_STEP:  # a handful of words
+            model = dataclasses.replace(self, blocks=1)
+        elif self.blocks is None:
+            size = int(min(tokens, self.block_tokens))
+            blocks = int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
+            model = dataclasses.replace(self, block_tokens=size, blocks=blocks)
+        else:
+            model = self
+        too_large = model.step_tokens > tokens
+        if not (too_large or model.always_damped()):
+            return model, 0.0
+        return model, max(0.1, round(2 * float(np.square(share).sum()), 2))
+
+    def _pairs_a_token(self) -> float:
+        return self.window + 1 if self.shrink_windows else 2 * self.window  # on average
+
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+        """The most pairs that a row of a table has a part in, for each that is predicted.
+
+        Args:
+          counts: the vocabulary's.
+          share: of the tokens that subsampling keeps, by word.
+        """
+        raise NotImplementedError
+
+    def always_damped(self) -> bool:
+        """Whether even the smallest steps may be too large."""
+        return False
+
     def choices(self, counts: np.ndarray) -> Any:
         """What a prediction is told apart from, for a vocabulary with those counts."""
         raise NotImplementedError
@@ -194,43 +241,16 @@ class NegativeSampling(TextModel):
         noise_bits = bits[:, : 2 * self.negatives].reshape(-1, self.negatives, 2)
         return text, sampling.draw(constants.words, noise_bits)
 
-    def stable(self, counts: np.ndarray, rate: float) -> tuple["NegativeSampling", float]:
-        """Itself with `blocks` chosen, if not given, so that plain SGD at that rate is stable.
-
-        All pairs of a step push from the same point. A row that n of them share moves by
-        up to n · rate times its partners, and they by as much times it: beyond a product
-        of about 1 the two can drive each other to infinity. word2vec, which takes pairs
-        one by one, cannot. So a step takes as many tokens as keep the most frequent
-        row's product, on average, below 2.
-
-        Returns:
-          The model, and how much damping `optim.damped_sgd` needs if its steps are larger
-          than that, because `blocks` or `block_negatives` were given, or no step is small
-          enough for so few words; else 0. The pairs of a word pull in as many ways as it
-          has different partners, so that the fewer words there are, the more it takes.
-        """
-        kept = counts * sampling.keep_probability(counts, self.sample)
-        share = kept / kept.sum()
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+        """See `TextModel.steepest_share`."""
         noise = sampling.noise_distribution(counts, self.ns_exponent)
         as_input = share * (1 + self.negative)
         as_output = share + noise * self.negative
-        tokens = 2 / (rate * self._pairs_a_token() * max(as_input.max(), as_output.max()))
-        if self.blocks is None and tokens < _LEAST_STEP:  # a handful of words
-            model = dataclasses.replace(self, blocks=1)
-        elif self.blocks is None:
-            size = int(min(tokens, self.block_tokens))
-            blocks = int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
-            model = dataclasses.replace(self, block_tokens=size, blocks=blocks)
-        else:
-            model = self
-        too_large = model.step_tokens > tokens
-        too_few = model.negatives < model.block_tokens * max(1, self.negative / 5)
-        if not (too_large or too_few):
-            return model, 0.0
-        return model, max(0.1, round(2 * float(np.square(share).sum()), 2))
+        return float(max(as_input.max(), as_output.max()))
 
-    def _pairs_a_token(self) -> float:
-        return self.window + 1 if self.shrink_windows else 2 * self.window  # on average
+    def always_damped(self) -> bool:
+        """Whether negatives are so few that each one stands for too many."""
+        return self.negatives < self.block_tokens * max(1, self.negative / 5)
 
 
 def whole(name: str, value: int) -> None:
