@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 
@@ -15,6 +16,7 @@ ZIP_MAGIC = b"PK\x03\x04"
 """What an `.npz` begins with."""
 
 _ALIGNMENT = 64
+_PIECE = 1 << 20  # numbers written at a time
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
@@ -62,7 +64,18 @@ def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
             padding = -(start + 4) % _ALIGNMENT
             member.extra = b"jv" + padding.to_bytes(2, "little") + bytes(padding)
             with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.asarray(array, order="C"), allow_pickle=False)
+                _write_array(file, np.asanyarray(array, order="C"))
+
+
+def _write_array(file: IO[bytes], array: np.ndarray) -> None:
+    """As `numpy.lib.format.write_array`, but a memory-mapped array passes through memory."""
+    if array.dtype.hasobject:
+        raise ValueError(f"an array of {array.dtype} cannot be saved without pickle")
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    values = array.reshape(-1)
+    for start in range(0, len(values), _PIECE):
+        file.write(values[start : start + _PIECE].tobytes())
+        release(array)
 
 
 def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[str, np.ndarray]:
@@ -123,6 +136,14 @@ def release(array: np.ndarray) -> None:
     mapped = getattr(array, "_mmap", None)
     if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
+
+
+def resident_memory() -> int:
+    """Bytes of memory that this process holds, where the system tells; else 0."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 0
+    return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def text_array(words: list[str]) -> np.ndarray:

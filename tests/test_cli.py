@@ -118,6 +118,8 @@ def test_ways_of_counting(folder, topic_documents):
         ([], True, True),
         (["--no-symmetric"], False, True),
         (["--no-distance-weighting"], True, False),
+        (["--memory", "1GB"], True, True),
+        (["--on-device"], True, True),
     ]:
         assert main(["cooccur", "text.txt", "-o", "c", "--window", "3", "--force", *flags]) == 0
         cells = Cooccurrence.load("c")
@@ -194,6 +196,8 @@ def bad_commands():
         "count counts": (["cooccur", "cells", "-o", "new/c"], "counts already"),
         "cooccur missing": (["cooccur", "nowhere.txt", "-o", "new/c"], "no such file"),
         "cooccur window": (["cooccur", "text.txt", "-o", "new/c", "--window", "0"], "--window"),
+        "cooccur memory": (["cooccur", "text.txt", "-o", "new/c", "--memory", "1MB"], "--memory must"),
+        "cooccur size": (["cooccur", "text.txt", "-o", "new/c", "--memory", "much"], "such as 1GB"),
         "cooccur exists": (["cooccur", "text.txt", "-o", "cells"], "exists; --force"),
         "saved": (["train", "cells", "--min-count", "3", *new], "--min-count does not go"),
         "archive": (["train", "old.npz", *new], "neither a saved corpus nor"),

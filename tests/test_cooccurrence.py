@@ -1,8 +1,16 @@
+import importlib
+import signal
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
 from jaxvec import Corpus, Vocab, cooccurrence
+from jaxvec.cooccurrence import runs
 from tests import reference
+
+counting = importlib.import_module("jaxvec.cooccurrence.count")  # `count` is the function too
 
 
 def corpora():
@@ -35,6 +43,86 @@ def test_equals_the_obvious_way(name, window, symmetric, distance_weighting):
     assert found == pytest.approx(dict(expected), rel=1e-6)
     assert cells.indices.dtype == np.int32
     assert cells.data.dtype == np.float32
+
+
+@pytest.fixture
+def in_pieces(monkeypatch):
+    """Few pairs are counted at a time, and few cells merged, so that a small text has many."""
+    monkeypatch.setattr(counting, "_CHUNK_PAIRS", 64)
+    monkeypatch.setattr(counting, "_SLICE", 7)
+    monkeypatch.setattr(counting, "_BLOCK", 20)
+    monkeypatch.setattr(runs, "_SLICE", 5)
+    monkeypatch.setattr(runs, "_STRIDE", 2)
+
+
+@pytest.mark.usefixtures("in_pieces")
+@pytest.mark.parametrize("way", ["in memory", "in files", "on the device"])
+@pytest.mark.parametrize("name", corpora())
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("distance_weighting", [True, False])
+def test_pieces_make_the_same_cells(tmp_path, name, way, symmetric, distance_weighting):
+    corpus = Corpus.from_documents(corpora()[name], min_count=1)
+    where = {
+        "in memory": {},
+        "in files": {"memory": 64 << 20, "path": tmp_path / "new" / "cells"},
+        "on the device": {"on_device": True},
+    }[way]
+    options = {"symmetric": symmetric, "distance_weighting": distance_weighting}
+    found = cooccurrence.count(corpus, window=4, **options, **where)
+    ids = list(corpus.documents())
+    expected = reference.cooccurrences(ids, 4, symmetric, distance_weighting)
+    matrix = found.matrix().tocoo()
+    cells = dict(zip(zip(matrix.row, matrix.col, strict=True), matrix.data, strict=True))
+    assert cells == pytest.approx(dict(expected), rel=1e-6)
+    assert all(np.all(np.diff(row) > 0) for row in np.split(found.indices, found.indptr[1:-1]))
+    if way == "in files":
+        assert [file.name for file in (tmp_path / "new").iterdir()] == ["cells"]
+
+
+def test_sums_of_many_pairs_are_exact():
+    """As float32 sums of one at a time are not."""
+    corpus = Corpus.from_documents([["a", "b", "b"] * 100_000], min_count=1)
+    exact = sum((300_000 - d if d % 3 == 0 else 0) / d for d in range(1, 11)) / 3
+    for on_device in (False, True):
+        matrix = cooccurrence.count(corpus, window=10, on_device=on_device).matrix().toarray()
+        assert matrix[1, 1] == pytest.approx(2 * exact, rel=1e-6)
+
+
+def test_merging_keys_too_large_to_carry_a_place():
+    keys = np.array([2**62, 3, 2**61])
+    ordered, sums = runs.in_order(keys, np.array([1, 2, 3], np.float32))
+    assert ordered.tolist() == [3, 2**61, 2**62]
+    assert sums.tolist() == [2, 3, 1]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_killed_leaves_nothing(tmp_path):
+    """Neither a part of the counts nor what waited in temporary files."""
+    script = f"""
+from jaxvec import Corpus, cooccurrence
+import sys, time
+counting = sys.modules["jaxvec.cooccurrence.count"]
+counting._CHUNK_PAIRS = 1000
+def wait(*arguments):
+    print("counted", flush=True)
+    time.sleep(60)
+counting.merge = wait
+corpus = Corpus.from_documents([["a", "b"] * 5000], min_count=1)
+cooccurrence.count(corpus, memory=64 << 20, path={str(tmp_path / "cells")!r})
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"counted\n"
+        process.send_signal(signal.SIGKILL)
+    assert not list(tmp_path.iterdir())
+
+
+def test_memory_needs_a_path_and_enough(tmp_path):
+    corpus = Corpus.from_documents([["a", "b"]], min_count=1)
+    with pytest.raises(ValueError, match="needs a path"):
+        cooccurrence.count(corpus, memory=1 << 30)
+    with pytest.raises(ValueError, match="at least 67108864 bytes"):
+        cooccurrence.count(corpus, memory=1 << 20, path=tmp_path / "cells")
 
 
 def _wide(words):

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import math
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -54,6 +55,15 @@ def number(
         return value
 
     return convert
+
+
+def size(text: str) -> int:
+    """An argument that is a number of bytes, such as 1GB or 512MiB."""
+    match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
+    if not match:
+        raise argparse.ArgumentTypeError(f"expected a size such as 1GB or 512MiB, not {text!r}")
+    number, prefix, binary = match.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
 
 
 def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:

@@ -2,8 +2,10 @@
 
 import argparse
 
-from jaxvec.cli.common import check_output, say, whole
+from jaxvec.cli.common import check_output, say, size, whole
 from jaxvec.cli.data import add_text_options, count, input_files, read_data
+from jaxvec.cooccurrence.count import LEAST_MEMORY
+from jaxvec.files import resident_memory
 from jaxvec.text.corpus import Corpus
 
 
@@ -15,7 +17,8 @@ def add_parser(commands) -> None:
         description="Counts how often words stand within a window of each other, weighted by "
         "1/distance. The result is a corpus for 'jaxvec train --model glove'.",
         epilog="example:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
-        "  jaxvec train --model glove text.cells -o vectors.txt",
+        "  jaxvec train --model glove text.cells -o vectors.txt\n"
+        "  jaxvec cooccur dump/ -o dump.cells --memory 4GB",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -31,21 +34,37 @@ def add_parser(commands) -> None:
     add("--no-symmetric", action="store_true",
         help="count pairs one way only: the left word's row, the right word's column")  # fmt: skip
     add("--no-distance-weighting", action="store_true", help="add 1 for each pair, not 1/distance")
+    add("--memory", type=size, metavar="SIZE",
+        help="hold no more than about so much at a time, 1GB or 512MiB: what does not fit waits "
+        "in temporary files beside the output")  # fmt: skip
+    add("--on-device", action="store_true", help="sort on an accelerator, if JAX has one")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Counts and writes the counts."""
     check_output(options.output, force=options.force, inputs=input_files(options))
+    before = resident_memory()
     corpus = read_data(options)
     if not isinstance(corpus, Corpus):
         raise ValueError(f"{options.corpus[0]} holds counts already; give text or a saved corpus")
-    cells = count(
+    memory = options.memory
+    if memory is not None:
+        held = resident_memory() - before
+        memory -= held
+        if memory < LEAST_MEMORY:
+            raise ValueError(
+                f"--memory must be at least {LEAST_MEMORY + held} bytes, as the corpus takes "
+                f"{held}; one saved by Corpus.save stays on disk"
+            )
+    count(
         corpus,
         options.window or 10,
         tell=print,
         symmetric=not options.no_symmetric,
         distance_weighting=not options.no_distance_weighting,
+        memory=memory,
+        path=options.output,
+        on_device=options.on_device,
     )
-    cells.save(options.output)
     say(f"the counts are in {options.output}")

@@ -4,6 +4,7 @@ import argparse
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -81,7 +82,7 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
 
 
 def count(
-    corpus: Corpus, window: int, *, tell: Callable[[str], None] = say, **options: bool
+    corpus: Corpus, window: int, *, tell: Callable[[str], None] = say, **options: Any
 ) -> Cooccurrence:
     """Counts, and tells how many cells there are and how long it took."""
     start = time.perf_counter()

@@ -108,8 +108,8 @@ class Corpus:
         unk: str | None = None,
     ) -> "Corpus":
         coder = _Coder(max_vocab_size) if vocab is None else _Coder(known=vocab.ids)
-        ids, ends = coder.encode(pieces)
-        if not len(ids):
+        batches = [(codes, np.array(ends, np.int64)) for codes, ends in coder.batches(pieces)]
+        if not coder.words:
             raise ValueError(f"no words in {source}: expected text with at least one word")
         if vocab is None:
             counts = coder.counted()
@@ -123,7 +123,7 @@ class Corpus:
                     f"no word occurs min_count={min_count} times: the most frequent of "
                     f"{len(counts)} words occurs {max(counts.values())} times; lower min_count"
                 )
-        ids, offsets = _renumbered(ids, ends, coder.final_ids(vocab))
+        ids, offsets = _renumbered(batches, coder.final_ids(vocab))
         if not len(ids):
             raise ValueError(f"no word of {source} is in the vocabulary of {len(vocab)} words")
         return cls(vocab, ids, offsets, raw_words=coder.words)
@@ -141,6 +141,15 @@ class Corpus:
         """The ids of each document in turn."""
         for start, end in itertools.pairwise(self.offsets):
             yield self.ids[start:end]
+
+    def document_numbers(self, start: int, stop: int) -> np.ndarray:
+        """Which document each token from one place to another is in, int32; 0 is the first's."""
+        inside = self.offsets[
+            np.searchsorted(self.offsets, start, "right") : np.searchsorted(self.offsets, stop)
+        ]
+        begins = np.zeros(stop - start, np.int32)
+        begins[inside - start] = 1
+        return np.cumsum(begins, out=begins)
 
     def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
         """Cuts the last `fraction` off: at the end of a document if one is near, else inside it.
@@ -236,11 +245,6 @@ class _Coder:
                 batch, ends = [], []
         yield self._codes(batch), ends
 
-    def encode(self, pieces: _Pieces) -> tuple[np.ndarray, np.ndarray]:
-        batches = [(codes, np.array(ends, np.int64)) for codes, ends in self.batches(pieces)]
-        codes, ends = (np.concatenate(part) for part in zip(*batches, strict=True))
-        return codes, ends
-
     def _codes(self, words: list[str]) -> np.ndarray:
         codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
         self.words += len(words)
@@ -283,10 +287,25 @@ class _Known(dict):
 
 
 def _renumbered(
-    codes: np.ndarray, ends: np.ndarray, table: np.ndarray
+    batches: list[tuple[np.ndarray, np.ndarray]], table: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Final ids without the words left out, and the offsets of what documents remain."""
-    ids = table[codes]
-    kept = ids >= 0
-    before = np.concatenate([[0], np.cumsum(kept)])
-    return ids[kept], np.unique(np.concatenate([[0], before[ends]]))
+    """Final ids without the words left out, and the offsets of what documents remain.
+
+    Args:
+      batches: codes, and the document ends among all so far; let go of one by one.
+      table: the id of each code, -1 for words left out.
+    """
+    ids = np.empty(sum(len(codes) for codes, _ in batches), np.int32)
+    offsets = [np.zeros(1, np.int64)]
+    seen = filled = 0
+    batches.reverse()
+    while batches:
+        codes, ends = batches.pop()
+        part = table[codes]
+        kept = part >= 0
+        before = np.concatenate([[0], np.cumsum(kept)])
+        offsets.append(filled + before[ends - seen])
+        seen += len(codes)
+        ids[filled : filled + before[-1]] = part[kept]
+        filled += before[-1]
+    return ids[:filled], np.unique(np.concatenate(offsets))

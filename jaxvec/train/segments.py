@@ -78,11 +78,7 @@ class TokenSegments:
         ids, docs = self.empty()
         ids[: stop - start] = self.corpus.ids[start:stop]
         release(self.corpus.ids)
-        offsets = self.corpus.offsets
-        inside = offsets[np.searchsorted(offsets, start, "right") : np.searchsorted(offsets, stop)]
-        begins = np.zeros(stop - start, np.int32)
-        begins[inside - start] = 1
-        np.cumsum(begins, out=docs[: stop - start])
+        docs[: stop - start] = self.corpus.document_numbers(start, stop)
         return Tokens(ids, docs)
 
     def empty(self) -> Tokens:

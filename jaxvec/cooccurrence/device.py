@@ -1,0 +1,92 @@
+"""Counting on a JAX device, a stretch of text at a time."""
+
+import functools
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxvec.cooccurrence.runs import Run
+from jaxvec.text.corpus import Corpus
+
+
+def on_device(
+    corpus: Corpus, tokens: int, window: int, symmetric: bool, distance_weighting: bool
+) -> Callable[[int, int], Run]:
+    """A function that counts the pairs whose left word is one of up to so many tokens.
+
+    Raises:
+      ValueError: if a word and a distance do not fit into 32 bits.
+    """
+    if len(corpus.vocab) * window >= 2**32:
+        raise ValueError(
+            f"{len(corpus.vocab)} words and a window of {window} do not fit into 32 bits: count "
+            "on the host, raise min_count or lower the window"
+        )
+    id_bits = (len(corpus.vocab) - 1).bit_length()
+
+    def pairs(start: int, stop: int) -> Run:
+        ids = np.zeros(tokens + window, np.int32)
+        documents = np.full(tokens + window, -1, np.int32)
+        text = corpus.ids[start : stop + window]
+        ids[: len(text)] = text
+        documents[: len(text)] = corpus.document_numbers(start, start + len(text))
+        sums, low, high, found = sum_pairs(ids, documents, window, symmetric, distance_weighting)
+        keys = np.asarray(low[:found]).astype(np.int64) << id_bits
+        return Run(keys | np.asarray(high[:found]), np.asarray(sums[:found]).astype(np.float64))
+
+    return pairs
+
+
+@functools.partial(jax.jit, static_argnames=("window", "symmetric", "distance_weighting"))
+def sum_pairs(
+    ids: jax.Array,
+    documents: jax.Array,
+    window: int,
+    symmetric: bool = True,
+    distance_weighting: bool = True,
+) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
+    """Counts the pairs of all tokens but the last `window`, each with those to its right.
+
+    Args:
+      ids: int32[T + window].
+      documents: int32[T + window], which document each is of; -1 for padding.
+      window, symmetric, distance_weighting: as for `count`, but with `symmetric` the
+        lower id is the row, and there is no mirror image.
+
+    Returns:
+      Sums, float32, rows and columns, uint32, of [T · window], sorted; and how many of
+      them there are. A cell's weights are added distance by distance, so that its sum is
+      as exact as `window` additions are.
+    """
+    length = len(ids) - window
+    left = jnp.broadcast_to(ids[:length], (window, length))
+    right = jnp.stack([ids[d : d + length] for d in range(1, window + 1)])
+    document = jnp.stack([documents[d : d + length] for d in range(1, window + 1)])
+    real = (document == documents[None, :length]) & (document >= 0)
+    if symmetric:
+        left, right = jnp.minimum(left, right), jnp.maximum(left, right)
+    distance = jnp.arange(window, dtype=jnp.uint32)[:, None]  # less 1
+    none = jnp.uint32(2**32 - 1)
+    row = jnp.where(real, left.astype(jnp.uint32), none).reshape(-1)
+    rest = (right.astype(jnp.uint32) * jnp.uint32(window) + distance).reshape(-1)
+    row, rest = lax.sort((row, rest), num_keys=2)
+
+    column, distance = rest // window, rest % window
+    new_cell = _differs(row) | _differs(column)
+    new = new_cell | _differs(rest)
+    places = jnp.arange(len(row))
+    following = lax.cummin(jnp.where(new, places, len(row)), reverse=True)
+    times = jnp.append(following[1:], len(row)) - places  # of each distance, at its first place
+    weight = times / (distance + 1) if distance_weighting else times.astype(jnp.float32)
+    cell = jnp.cumsum(new_cell) - 1
+    sums = jax.ops.segment_sum(jnp.where(new, weight, 0), cell, len(row), indices_are_sorted=True)
+    rows, columns = (jnp.zeros_like(row).at[cell].set(part) for part in (row, column))
+    return sums, rows, columns, (new_cell & (row != none)).sum()
+
+
+def _differs(sorted_values: jax.Array) -> jax.Array:
+    """Whether each is another than the one before."""
+    return jnp.append(True, sorted_values[1:] != sorted_values[:-1])
