@@ -2,6 +2,7 @@
 
 import argparse
 
+from jaxvec import stanford
 from jaxvec.cli.common import check_output, say, whole
 from jaxvec.cli.data import add_text_options, count, input_files, read_data
 from jaxvec.text.corpus import Corpus
@@ -14,16 +15,20 @@ def add_parser(commands) -> None:
         help="count co-occurrences, for GloVe",
         description="Counts how often words stand within a window of each other, weighted by "
         "1/distance. The result is a corpus for 'jaxvec train --model glove'.",
-        epilog="example:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
-        "  jaxvec train --model glove text.cells -o vectors.txt",
+        epilog="examples:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
+        "  jaxvec train --model glove text.cells -o vectors.txt\n"
+        "  jaxvec cooccur text.txt -o cells.bin --save-vocab vocab.txt\n"
+        "  jaxvec train --model glove cells.bin --vocab vocab.txt -o vectors.txt",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     add = parser.add_argument
     add("corpus", nargs="+", metavar="CORPUS",
         help="text files, folders, -, a named or a saved corpus")  # fmt: skip
-    add("-o", "--output", required=True, metavar="FILE", help="where the counts go")
-    add("--force", action="store_true", help="overwrite the output")
+    add("-o", "--output", required=True, metavar="FILE",
+        help="where the counts go; .bin for the records of Stanford's GloVe")  # fmt: skip
+    add("--save-vocab", metavar="FILE", help="write the vocabulary, a word and its count a line")
+    add("--force", action="store_true", help="overwrite the outputs")
     add_text_options(parser)
     add = parser.add_argument_group("counting").add_argument
     add("--window", type=whole(1), metavar="W",
@@ -36,7 +41,10 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Counts and writes the counts."""
-    check_output(options.output, force=options.force, inputs=input_files(options))
+    inputs = input_files(options)
+    check_output(options.output, force=options.force, inputs=inputs)
+    if options.save_vocab:
+        check_output(options.save_vocab, force=options.force, inputs=[*inputs, options.output])
     corpus = read_data(options)
     if not isinstance(corpus, Corpus):
         raise ValueError(f"{options.corpus[0]} holds counts already; give text or a saved corpus")
@@ -47,5 +55,12 @@ def run(options: argparse.Namespace) -> None:
         symmetric=not options.no_symmetric,
         distance_weighting=not options.no_distance_weighting,
     )
-    cells.save(options.output)
+    if options.save_vocab:
+        cells.vocab.save(options.save_vocab)
+    if options.output.endswith(".bin"):
+        stanford.save_records(cells, options.output)
+        if not options.save_vocab and not options.vocab:
+            say("to read these counts takes their vocabulary too, which --save-vocab FILE writes")
+    else:
+        cells.save(options.output)
     say(f"the counts are in {options.output}")
