@@ -15,6 +15,7 @@ from jaxvec import optim as optim
 from jaxvec import sampling as sampling
 from jaxvec import sgns as sgns
 from jaxvec import softmax as softmax
+from jaxvec import stanford as stanford
 from jaxvec.text.corpus import Corpus as Corpus
 from jaxvec.text.docstrings import documentation as documentation
 from jaxvec.text.vocab import Vocab as Vocab

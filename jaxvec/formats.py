@@ -15,17 +15,20 @@ from jaxvec.vectors import WordVectors
 _ROWS = 4096  # rows turned to or from text at a time
 
 
-def save(vectors: WordVectors, path: str | os.PathLike[str]) -> None:
+def save(vectors: WordVectors, path: str | os.PathLike[str], *, header: bool = False) -> None:
     """Writes word vectors; the suffix says how.
 
     ``.glove.txt`` GloVe text (no header); ``.txt`` and ``.vec`` word2vec text; ``.bin``
     word2vec binary; ``.npz`` NumPy arrays ``vectors``, ``words`` (UTF-8 text, one a line),
-    ``counts`` and ``metadata`` (JSON).
+    ``counts`` and ``metadata`` (JSON). With `header`, GloVe text gets one too, which makes it
+    word2vec text.
 
     Raises:
       ValueError: for any other suffix, or a word that the format cannot hold.
     """
     write = writer(path)
+    if header and write is _write_glove:
+        write = _write_text
     for word in vectors.index_to_key:
         if "\n" in word:
             raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
@@ -200,7 +203,8 @@ def _read_text(
         blocks.append(block[1])
     if not words:
         raise ValueError(f"{path} holds no word vectors: expected a word and its numbers a line")
-    if count is not None and len(words) != count:
+    unannounced = words[-1] == "<unk>"  # glove -write-header 1 leaves it out
+    if count is not None and len(words) not in (count, count + unannounced):
         raise ValueError(f"{path}: its header promises {count} vectors, but {len(words)} follow")
     return _checked(path, words, np.concatenate(blocks))
 

@@ -196,7 +196,7 @@ def bad_commands():
         "count counts": (["cooccur", "cells", "-o", "new/c"], "counts already"),
         "cooccur missing": (["cooccur", "nowhere.txt", "-o", "new/c"], "no such file"),
         "cooccur window": (["cooccur", "text.txt", "-o", "new/c", "--window", "0"], "--window"),
-        "cooccur memory": (["cooccur", "text.txt", "-o", "new/c", "--memory", "1MB"], "--memory must"),
+        "cooccur memory": (["cooccur", "text.txt", "-o", "new/c", "--memory", "1MB"], "must be"),
         "cooccur size": (["cooccur", "text.txt", "-o", "new/c", "--memory", "much"], "such as 1GB"),
         "cooccur exists": (["cooccur", "text.txt", "-o", "cells"], "exists; --force"),
         "saved": (["train", "cells", "--min-count", "3", *new], "--min-count does not go"),

@@ -1,7 +1,10 @@
 """`jaxvec cooccur`: from text to counts of which words stand near each other."""
 
 import argparse
+import tempfile
+from pathlib import Path
 
+from jaxvec import stanford
 from jaxvec.cli.common import check_output, say, size, whole
 from jaxvec.cli.data import add_text_options, count, input_files, read_data
 from jaxvec.cooccurrence.count import LEAST_MEMORY
@@ -16,8 +19,10 @@ def add_parser(commands) -> None:
         help="count co-occurrences, for GloVe",
         description="Counts how often words stand within a window of each other, weighted by "
         "1/distance. The result is a corpus for 'jaxvec train --model glove'.",
-        epilog="example:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
+        epilog="examples:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
         "  jaxvec train --model glove text.cells -o vectors.txt\n"
+        "  jaxvec cooccur text.txt -o cells.bin --save-vocab vocab.txt\n"
+        "  jaxvec train --model glove cells.bin --vocab vocab.txt -o vectors.txt\n"
         "  jaxvec cooccur dump/ -o dump.cells --memory 4GB",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -25,8 +30,10 @@ def add_parser(commands) -> None:
     add = parser.add_argument
     add("corpus", nargs="+", metavar="CORPUS",
         help="text files, folders, -, a named or a saved corpus")  # fmt: skip
-    add("-o", "--output", required=True, metavar="FILE", help="where the counts go")
-    add("--force", action="store_true", help="overwrite the output")
+    add("-o", "--output", required=True, metavar="FILE",
+        help="where the counts go; .bin for the records of Stanford's GloVe")  # fmt: skip
+    add("--save-vocab", metavar="FILE", help="write the vocabulary, a word and its count a line")
+    add("--force", action="store_true", help="overwrite the outputs")
     add_text_options(parser)
     add = parser.add_argument_group("counting").add_argument
     add("--window", type=whole(1), metavar="W",
@@ -43,7 +50,10 @@ def add_parser(commands) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Counts and writes the counts."""
-    check_output(options.output, force=options.force, inputs=input_files(options))
+    inputs = input_files(options)
+    check_output(options.output, force=options.force, inputs=inputs)
+    if options.save_vocab:
+        check_output(options.save_vocab, force=options.force, inputs=[*inputs, options.output])
     before = resident_memory()
     corpus = read_data(options)
     if not isinstance(corpus, Corpus):
@@ -57,14 +67,24 @@ def run(options: argparse.Namespace) -> None:
                 f"--memory must be at least {LEAST_MEMORY + held} bytes, as the corpus takes "
                 f"{held}; one saved by Corpus.save stays on disk"
             )
-    count(
-        corpus,
-        options.window or 10,
-        tell=print,
-        symmetric=not options.no_symmetric,
-        distance_weighting=not options.no_distance_weighting,
-        memory=memory,
-        path=options.output,
-        on_device=options.on_device,
-    )
+    counting = {
+        "tell": print,
+        "symmetric": not options.no_symmetric,
+        "distance_weighting": not options.no_distance_weighting,
+        "memory": memory,
+        "on_device": options.on_device,
+    }
+    window = options.window or 10
+    if options.output.endswith(".bin"):
+        folder = Path(options.output).resolve().parent
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as beside:
+            cells = count(corpus, window, path=Path(beside) / "cells", **counting)
+            stanford.save_records(cells, options.output)
+        if not options.save_vocab and not options.vocab:
+            say("to read these counts takes their vocabulary too, which --save-vocab FILE writes")
+    else:
+        count(corpus, window, path=options.output, **counting)
+    if options.save_vocab:
+        corpus.vocab.save(options.save_vocab)
     say(f"the counts are in {options.output}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec import cooccurrence, datasets
+from jaxvec import cooccurrence, datasets, stanford
 from jaxvec.cli.common import say, whole
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import ZIP_MAGIC, load_arrays
@@ -44,15 +44,23 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
     Raises:
       ValueError, FileNotFoundError: if it cannot be read so.
     """
-    if len(options.corpus) == 1 and (kind := _archive_kind(options.corpus[0])):
+    if len(options.corpus) == 1 and (kind := _kind(options)):
+        records = kind == "records"
         for name in ("tokenizer", "errors", "min_count", "max_vocab", "vocab"):
-            if getattr(options, name) is not None:
+            if getattr(options, name) is not None and not (records and name == "vocab"):
                 raise ValueError(
                     f"{options.corpus[0]} is saved and has its vocabulary: "
                     f"--{name.replace('_', '-')} does not go with it"
                 )
-        if kind == "cooccurrence" and getattr(options, "window", None) is not None:
+        if kind != "corpus" and getattr(options, "window", None) is not None:
             raise ValueError(f"{options.corpus[0]} is counted: --window does not go with it")
+        if records and not options.vocab:
+            raise ValueError(
+                f"{options.corpus[0]} holds counts without their words: give its vocabulary, "
+                "--vocab FILE"
+            )
+        if records:
+            return stanford.load_records(options.corpus[0], Vocab.load(options.vocab))
         load = Cooccurrence.load if kind == "cooccurrence" else Corpus.load
         return load(options.corpus[0])
     defaults = _WITH_CORPUS if options.corpus else _WITHOUT
@@ -108,13 +116,16 @@ def _paths(name: str) -> list[str]:
     return [name]
 
 
-def _archive_kind(path: str) -> str:
-    """What a saved archive holds; "" for anything else."""
+def _kind(options: argparse.Namespace) -> str:
+    """What the one file that the options name holds: a saved "corpus" or "cooccurrence", the
+    "records" of Stanford's GloVe; "" for anything else."""
+    path = options.corpus[0]
     if not Path(path).is_file():
         return ""
     with open(path, "rb") as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
-            return ""
+            glove = getattr(options, "model", None) == "glove"
+            return "records" if glove and path.endswith(".bin") else ""
     kind = str(load_arrays(path, mapped=True).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
         raise ValueError(f"{path} is an archive, but neither a saved corpus nor saved counts")

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 
 from jaxvec import formats
+from jaxvec.cli import stanford
 from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
 from jaxvec.cli.data import add_text_options, count, fingerprint, input_files, read_data
 from jaxvec.cli.models import add_model_options, make_model, set_defaults
 from jaxvec.cli.stopping import Stopping
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import written_beside
+from jaxvec.stanford import with_unk
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.fit import Report, Result, Stopped, fit
@@ -24,13 +26,13 @@ from jaxvec.vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
-                   "checkpoint", "checkpoint_every")  # fmt: skip
+                   "checkpoint", "checkpoint_every", *stanford.NOT_OF_THE_RUN)  # fmt: skip
 
 _DESCRIPTION = """\
 Trains word vectors on text: files, folders, or - for standard input; plain or compressed
 (gzip, bzip2, xz); a line is a document. So will a corpus saved by jaxvec.Corpus.save, what
-'jaxvec cooccur' wrote (for --model glove), and text8, wikitext-2, wikitext-103 or ptb, which
-are fetched.
+'jaxvec cooccur' or, as .bin with its --vocab, Stanford's cooccur wrote (for --model glove),
+and text8, wikitext-2, wikitext-103 or ptb, which are fetched.
 
 Without CORPUS, trains on the documentation that is on this disk already: the docstrings
 of jax, numpy, scipy, optax, flax, orbax and of Python's own library. Then the defaults
@@ -60,7 +62,7 @@ def add_parser(commands) -> None:
     add("-o", "--output", default="vectors.npz", metavar="FILE",
         help="where the vectors go; .txt or .vec (word2vec text), .bin (word2vec binary), "
         ".glove.txt (GloVe text) or .npz (default: %(default)s)")  # fmt: skip
-    add("--force", action="store_true", help="overwrite the output, and the log")
+    add("--force", action="store_true", help="overwrite the outputs, and the log")
 
     add_text_options(parser)
     add_model_options(parser)
@@ -96,6 +98,7 @@ def add_parser(commands) -> None:
     add("--resume", action="store_true",
         help="go on from the last state in DIR, to the same bits; afresh if there "
         "is none")  # fmt: skip
+    stanford.add_options(parser)
     parser.set_defaults(run=run)
 
 
@@ -123,6 +126,7 @@ def run(options: argparse.Namespace) -> int:
     model = make_model(options)
     resolve_optimizer(options.optimizer, False, options.learning_rate, options.min_learning_rate)
     formats.writer(options.output)
+    stanford.check(options)
     if options.resume and not options.checkpoint:
         raise ValueError("--resume needs --checkpoint DIR to resume from")
     if options.checkpoint_every and not options.checkpoint:
@@ -140,6 +144,7 @@ def run(options: argparse.Namespace) -> int:
     data = read_data(options)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
+    start = None if resuming else stanford.start(options, data.vocab)
     if isinstance(data, Corpus):
         options.window = options.window or (10 if options.model == "glove" else 5)
     settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
@@ -173,6 +178,7 @@ def run(options: argparse.Namespace) -> int:
                 learning_rate=options.learning_rate,
                 min_learning_rate=options.min_learning_rate,
                 valid=options.valid,
+                start=start,
                 callbacks=[lambda report, result: _after_epoch(options, report, result)],
                 checkpoints=checkpoints,
                 should_stop=stopping,
@@ -186,12 +192,16 @@ def run(options: argparse.Namespace) -> int:
         if checkpoints is not None:
             checkpoints.close()
     vectors = result.vectors(options.vectors)
-    if finished and _holds(options.output, vectors):
+    if options.unk_vector:
+        vectors = with_unk(vectors)
+    others = stanford.files(options, stanford.OUTPUTS)
+    if finished and _holds(options.output, vectors) and all(Path(f).exists() for f in others):
         say(f"the run is finished, and its vectors are in {options.output}")
         return 0
     if finished:
         _check_outputs(options, resuming=True)
     _write(options, settings, vectors)
+    stanford.save(options, result)
     return 0
 
 
@@ -200,11 +210,13 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
     force = options.force
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)
-    inputs = input_files(options)
-    check_output(options.output, force=force, inputs=inputs)
+    taken = input_files(options) + stanford.files(options)
+    for path in (options.output, *stanford.files(options, stanford.OUTPUTS)):
+        check_output(path, force=force, inputs=taken)
+        force = options.force
+        taken.append(path)
     if options.log:
-        inputs.append(options.output)
-        check_output(options.log, force=options.force or resuming, inputs=inputs)
+        check_output(options.log, force=force or resuming, inputs=taken)
 
 
 def _check_checkpoint(folder: str) -> None:
@@ -255,7 +267,7 @@ def _line(report: Report, unit: str) -> str:
 
 def _write(options: argparse.Namespace, settings: dict[str, Any], vectors: WordVectors) -> None:
     vectors.metadata |= {"corpus": options.corpus, "run": settings}
-    vectors.save(options.output)
+    formats.save(vectors, options.output, header=options.header)
     say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")
     if not options.corpus:
         for word in _SHOWN:

@@ -49,6 +49,23 @@ class State(NamedTuple):
     opt_state: PyTree
 
 
+def begun(own: State, start: State | None) -> State:
+    """A copy of the state to start from, its parts that are None being one's own.
+
+    Raises:
+      ValueError: if it is not of the shapes of one's own.
+    """
+    if start is None:
+        return own
+    start = State(
+        *(mine if given is None else given for mine, given in zip(own, start, strict=True))
+    )
+    expected, got = (str(jax.tree.map(jnp.shape, state)) for state in (own, start))
+    if got != expected:
+        raise ValueError(f"start must have the shapes {expected}; got {got}")
+    return jax.tree.map(lambda mine, given: jnp.array(given, mine.dtype), own, start)
+
+
 class Steps(NamedTuple):
     """What each step of a segment reports; 0 beyond the last step."""
 

@@ -15,7 +15,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim import damped_sgd
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
-from jaxvec.train.epoch import Model, State, Steps, evaluate_segment
+from jaxvec.train.epoch import Model, State, Steps, begun, evaluate_segment
 from jaxvec.train.optimizers import Schedule, resolve_optimizer
 from jaxvec.train.segments import Segments
 from jaxvec.train.skipgram import SkipGram
@@ -90,6 +90,7 @@ def fit(
     learning_rate: float | Schedule | None = None,
     min_learning_rate: float | None = None,
     valid: float = 0.0,
+    start: State | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -122,6 +123,8 @@ def fit(
         10,000th of the first. Not with a schedule.
       valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
         random choice of chunks of cells.
+      start: parameters and optimiser state to begin with in place of the model's and the
+        optimiser's own, where they are not None. A checkpoint comes before it.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
         arrays are updated in place later: copy what is to be kept (`vectors` does).
       checkpoints: where to save states, and to resume from the last if there is one.
@@ -158,14 +161,14 @@ def fit(
     team = Team.of(workers, model, optimize, model.constants(data))
     segments, held_out = model.segments(data, valid, valid_key, workers)
 
-    start = time.perf_counter()
+    since = time.perf_counter()
     params = model.init(init_key, len(data.vocab))
-    training = team.begin(State(params, optimize.init(params)))
+    training = team.begin(begun(State(params, optimize.init(params)), start))
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), train_key)] * workers)
     training, _ = team.train(training, nothing, _rates(schedule, 0, 0))
     jax.block_until_ready(training)
-    compile_seconds = time.perf_counter() - start
+    compile_seconds = time.perf_counter() - since
 
     at = Progress()
     if checkpoints is not None:
@@ -177,7 +180,7 @@ def fit(
     with _bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as bar:
         for epoch in range(at.epoch, epochs):
             epoch_key = jax.random.fold_in(train_key, epoch)
-            start = time.perf_counter()
+            since = time.perf_counter()
             for i, part in _ahead(segments, epoch_key, at.segment, team):
                 until = min(i + workers, len(segments.sizes))
                 training, steps = team.train(
@@ -194,12 +197,12 @@ def fit(
                     steps=at.steps + int(np.count_nonzero(steps.weight)),
                     loss=at.loss + loss,
                     pairs=at.pairs + pairs,
-                    seconds=at.seconds + time.perf_counter() - start,
+                    seconds=at.seconds + time.perf_counter() - since,
                 )
-                start = time.perf_counter()
+                since = time.perf_counter()
                 if until < len(segments.sizes):  # after the last, the epoch's report comes first
                     _save_or_stop(checkpoints, team.state(training), at, should_stop)
-                    start = time.perf_counter()
+                    since = time.perf_counter()
             state = team.state(training)
             report = Report(
                 epoch=epoch + 1,

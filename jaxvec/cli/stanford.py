@@ -1,0 +1,95 @@
+"""Options of `jaxvec train` for the files of Stanford's GloVe."""
+
+import argparse
+from pathlib import Path
+
+from jaxvec import stanford
+from jaxvec.cli.common import say
+from jaxvec.text.vocab import Vocab
+from jaxvec.train.epoch import State
+from jaxvec.train.fit import Result
+from jaxvec.train.optimizers import OPTIMIZERS
+
+OUTPUTS = ("save_parameters", "save_gradsq")
+NOT_OF_THE_RUN = (*OUTPUTS, "header", "unk_vector")  # which its checkpoints need not know
+
+_INPUTS = ("load_parameters", "load_gradsq")
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Adds them to a parser."""
+    add = parser.add_argument_group("Stanford GloVe's files, for --model glove").add_argument
+    add("--header", action="store_true", help="begin .glove.txt with how many words and numbers")
+    add("--unk-vector", action="store_true",
+        help="add <unk>, the mean of the 100 rarest words' vectors")  # fmt: skip
+    add("--save-parameters", metavar="FILE",
+        help="write both tables and the biases, as its -binary 1 does")  # fmt: skip
+    add("--save-gradsq", metavar="FILE",
+        help="write AdaGrad's sums, as its -save-gradsq 1 does; to read, not to load, if the "
+        "name ends in .txt")  # fmt: skip
+    add("--load-parameters", metavar="FILE", help="start from these")
+    add("--load-gradsq", metavar="FILE", help="start from these sums")
+
+
+def check(options: argparse.Namespace) -> None:
+    """ValueError if they do not go with the others."""
+    for name in ("header", "unk_vector", *OUTPUTS, *_INPUTS):
+        flag = f"--{name.replace('_', '-')}"
+        if getattr(options, name) and options.model != "glove":
+            raise ValueError(f"{flag} is for --model glove, not {options.model}")
+        if getattr(options, name) and "gradsq" in name and "glove" not in options.optimizer:
+            raise ValueError(
+                f"{flag} is for --optimizer glove_row_adagrad or glove_adagrad, not "
+                f"{options.optimizer}"
+            )
+    if options.header and not options.output.lower().endswith(".glove.txt"):
+        raise ValueError(f"--header is for an output .glove.txt, not {options.output}")
+
+
+def files(options: argparse.Namespace, names: tuple[str, ...] = _INPUTS) -> list[str]:
+    """Those that the options name to start from, or others."""
+    return [getattr(options, name) for name in names if getattr(options, name)]
+
+
+def start(options: argparse.Namespace, vocab: Vocab) -> State:
+    """The state to start from, its parts None where no file is named.
+
+    Raises:
+      ValueError, FileNotFoundError: if a file does not fit, or <unk> is a word already.
+    """
+    if options.unk_vector and stanford.UNK in vocab:
+        raise ValueError(f"--unk-vector: the vocabulary has a word {stanford.UNK} already")
+    sizes = len(vocab), options.vector_size
+    return State(
+        stanford.load_parameters(options.load_parameters, *sizes)
+        if options.load_parameters
+        else None,
+        stanford.load_gradsq(
+            options.load_gradsq,
+            *sizes,
+            learning_rate=_rate(options),
+            per_row=options.optimizer == "glove_row_adagrad",
+        )
+        if options.load_gradsq
+        else None,
+    )
+
+
+def save(options: argparse.Namespace, result: Result) -> None:
+    """Writes the files that the options ask for."""
+    if options.save_parameters:
+        stanford.save_parameters(result.params, options.save_parameters)
+        say(f"its parameters are in {options.save_parameters}")
+    if options.save_gradsq:
+        stanford.save_gradsq(
+            result.opt_state,
+            options.save_gradsq,
+            options.vector_size,
+            learning_rate=_rate(options),
+            vocab=result.data.vocab if Path(options.save_gradsq).suffix == ".txt" else None,
+        )
+        say(f"its sums of squares are in {options.save_gradsq}")
+
+
+def _rate(options: argparse.Namespace) -> float:
+    return options.learning_rate or OPTIMIZERS[options.optimizer]
