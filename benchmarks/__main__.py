@@ -2,12 +2,13 @@
 
 import argparse
 
-from benchmarks import device, glove, sgns, stability, vocabulary
+from benchmarks import cooccurrence, device, glove, sgns, stability, vocabulary
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 suites = parser.add_subparsers(required=True, metavar="SUITE")
 sgns.add_parser(suites)
 glove.add_parser(suites)
+cooccurrence.add_parser(suites)
 stability.add_parser(suites)
 device.add_parser(suites)
 vocabulary.add_parser(suites)

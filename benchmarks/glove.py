@@ -1,4 +1,4 @@
-"""GloVe: counting and training, speed and quality of the same run."""
+"""GloVe: counting and training, speed and quality of the same run; gensim's SGNS beside it."""
 
 import argparse
 import json
@@ -8,14 +8,21 @@ import time
 from pathlib import Path
 
 from benchmarks.common import add_options, peak_memory, report, run_apart, scores
+from benchmarks.sgns import lines
 
 
 def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("glove", help=__doc__, description=__doc__)
     add_options(parser, epochs=15)
-    parser.add_argument("--window", type=int, default=10)
-    parser.add_argument("--x-max", type=float, default=10.0)
+    add = parser.add_argument
+    add("--window", type=int, default=10)
+    add("--x-max", type=float, default=10.0)
+    add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
+    add("--chunks", type=int, default=16, help="a step (default: %(default)s)")
+    add("--gensim", action="store_true", help="time an epoch of its SGNS each round")
+    add("--after", type=int, nargs="+", default=[], metavar="N",
+        help="score the vectors after these iterations too")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -25,15 +32,31 @@ def run(options: argparse.Namespace) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(1, options.rounds + 1):
-            vectors, cells = Path(folder) / f"{seed}.bin", Path(folder) / "cells"
-            job = {**settings, "seed": seed, "output": str(vectors), "cells": str(cells)}
+            job = {**settings, "seed": seed, "folder": folder}
             counting = run_apart("benchmarks.glove", {**job, "part": "count"})
             training = run_apart("benchmarks.glove", {**job, "part": "train"})
             costs = training.pop("cost")
-            rows.append({"seed": seed, **counting, **training, **scores(vectors, options)})
-            print(json.dumps(rows[-1]), file=sys.stderr)
+            beside = _gensim(job) if options.gensim else {}
+            for after in sorted({*options.after, options.epochs}):
+                rows.append(
+                    {"seed": seed, "iterations": after, **counting, **training, **beside,
+                     "cost": round(costs[after - 1], 4), **scores(_vectors(job, after), options)}
+                )  # fmt: skip
+                print(json.dumps(rows[-1]), file=sys.stderr)
             print("cost after each iteration:", " ".join(f"{cost:.4f}" for cost in costs))
     report(rows, settings, options.json)
+
+
+def _vectors(job: dict, iterations: int) -> Path:
+    return Path(job["folder"]) / f"{iterations}.bin"
+
+
+def _gensim(job: dict) -> dict:
+    """How long an epoch of its skip-gram takes, at the usual settings."""
+    usual = {"program": "gensim", "epochs": 1, "window": 5, "negative": 5, "sample": 1e-4}
+    files = {"lines": lines(job["corpus"], job["folder"]), "output": f"{job['folder']}/gensim.bin"}
+    figures = run_apart("benchmarks.sgns", {**job, **usual, **files})
+    return {"gensim's epoch, s": figures["train, s"]}
 
 
 def _count(job: dict) -> dict:
@@ -43,26 +66,41 @@ def _count(job: dict) -> dict:
     start = time.perf_counter()
     cells = cooccurrence.count(corpus, window=job["window"])
     seconds = time.perf_counter() - start
-    cells.save(job["cells"])
+    cells.save(Path(job["folder"]) / "cells")
     return {"cells": len(cells), "count, s": round(seconds, 2), "RSS counting, GB": peak_memory()}
 
 
 def _train(job: dict) -> dict:
     import jaxvec
 
-    jaxvec.use_cores(1)
+    jaxvec.use_cores(job["workers"])
     import jax
 
-    cells = jaxvec.cooccurrence.Cooccurrence.load(job["cells"])
-    model = jaxvec.GloVe(vector_size=job["vector_size"], x_max=job["x_max"])
+    def save(report, result):
+        if report.epoch in {*job["after"], job["epochs"]}:
+            result.vectors().save(_vectors(job, report.epoch))
+
+    cells = jaxvec.cooccurrence.Cooccurrence.load(Path(job["folder"]) / "cells")
+    model = jaxvec.GloVe(vector_size=job["vector_size"], x_max=job["x_max"], chunks=job["chunks"])
     key = jax.random.key(job["seed"])
-    result = jaxvec.fit(cells, model, key=key, epochs=job["epochs"], progress=False)
-    result.vectors().save(job["output"])
-    seconds = sum(epoch.seconds for epoch in result.history) / job["epochs"]
+    start = time.perf_counter()
+    result = jaxvec.fit(
+        cells, model, key=key, epochs=job["epochs"], workers=job["workers"], callbacks=[save],
+        progress=False,
+    )  # fmt: skip
+    total = time.perf_counter() - start
+    trained = sum(epoch.seconds for epoch in result.history)
+    compiling = result.history[0].compile_seconds
+    seconds = trained / job["epochs"]
+    numbers = 4 * 2 * (job["vector_size"] + 2)  # a row, its bias and their sums, read and written
+    a_cell = numbers * (1 + 1 / model.chunk_cells) + 8
     return {
-        "compile, s": round(result.history[0].compile_seconds, 2),
+        "workers": job["workers"],
+        "compile, s": round(compiling, 2),
+        "laying out, s": round(total - trained - compiling, 2),  # and callbacks
         "iteration, s": round(seconds, 2),
         "cells/s": round(len(cells) / seconds),
+        "GB/s": round(len(cells) / seconds * a_cell / 1e9, 1),
         "RSS training, GB": peak_memory(),
         "cost": [epoch.loss for epoch in result.history],
     }

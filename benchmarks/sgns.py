@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         if set(options.programs) - {"jaxvec"}:
-            settings["lines"] = _lines(options.corpus, folder)
+            settings["lines"] = lines(options.corpus, folder)
         for seed in range(1, options.rounds + 1):
             for program, knobs in _runs(options):
                 vectors = Path(folder) / "vectors.bin"
@@ -149,7 +149,7 @@ def _fasttext(job: dict) -> dict[str, float]:
     return _figures(seconds[0], 0.0, seconds[1] - seconds[0], counted * job["epochs"])
 
 
-def _lines(corpus: str, folder: str) -> str:
+def lines(corpus: str, folder: str) -> str:
     """The corpus in lines that gensim does not cut off and can share out to its threads."""
     path, words = Path(folder) / "lines.txt", Path(corpus).read_text().split()
     starts = range(0, len(words), _SENTENCE)

@@ -14,7 +14,7 @@ import pytest
 
 from jaxvec import Checkpoints, GloVe, SkipGram, cooccurrence, fit
 from jaxvec.cli import main
-from jaxvec.train import glove as glove_training
+from jaxvec.train import cells as cell_segments
 from jaxvec.train import segments as token_segments
 from jaxvec.train.fit import Stopped
 
@@ -30,7 +30,7 @@ RUNS = {
 def run(request, topic_corpus, monkeypatch):
     """A run of 3 epochs of several segments, as a function of what else `fit` takes."""
     monkeypatch.setattr(token_segments, "SEGMENT_TOKENS", 5000)
-    monkeypatch.setattr(glove_training, "SEGMENT_CELLS", 500)
+    monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", 500)
     model, optimizer = RUNS[request.param]
     data = topic_corpus
     if isinstance(model, GloVe):

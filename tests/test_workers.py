@@ -11,6 +11,7 @@ from jaxvec.train.epoch import State, train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
 from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.segments import TokenSegments
+from jaxvec.train.team import Team
 from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
@@ -165,11 +166,12 @@ def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer)
     params = SMALL.init(KEY, len(topic_corpus.vocab))
     state = State(params, optimize.init(params))
     constants = SMALL.constants(topic_corpus)
-    team = workers.Team.of(2, SMALL, optimize, constants)
+    team = Team.of(2, SMALL, optimize, constants)
     training = team.begin(state)
     for first in (0, 2):
         chosen = [(parts.get(KEY, i), keys[i]) for i in (first, first + 1)]
-        training, _ = team.train(training, team.share(chosen), rates)
+        shared = team.share([(part, np.asarray(jax.random.key_data(k))) for part, k in chosen])
+        training, _ = team.train(training, shared, rates)
         copies = [jax.tree.map(jnp.copy, state) for _ in chosen]
         ends = [
             train_segment(SMALL, optimize, copy, constants, *part, rates)[0]

@@ -50,6 +50,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
     add("--alpha", type=number(0), metavar="A",
         help="glove: lesser counts weigh (x / X)^A (default: 0.75)")  # fmt: skip
+    add("--mittens", type=number(0), metavar="M",
+        help="glove: draw the words that --init has towards their vectors there, this "
+        "strongly")  # fmt: skip
     add("--vectors", choices=["input", "output", "sum"],
         help="which table to write, or the sum of both (default: input, or sum for "
         "glove)")  # fmt: skip
@@ -64,6 +67,7 @@ _FLAGS = {
     "blocks": "--blocks",
     "x_max": "--x-max",
     "alpha": "--alpha",
+    "mittens": "--mittens",
 }
 
 

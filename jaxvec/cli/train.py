@@ -21,6 +21,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.fit import Report, Result, Stopped, fit
 from jaxvec.train.optimizers import resolve_optimizer
+from jaxvec.train.warm import matched
 from jaxvec.train.workers import use_cores, usual_workers
 from jaxvec.vectors import WordVectors
 
@@ -78,9 +79,17 @@ def add_parser(commands) -> None:
         "0.01 for adam; 0.05 for glove_adagrad and glove_row_adagrad)")  # fmt: skip
     add("--min-learning-rate", type=number(0), metavar="R",
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
+    add("--grad-clip", type=number(0, beyond=True), metavar="C",
+        help="bound of each number in a gradient (default: none; 100 with glove's optimizers)"
+        )  # fmt: skip
+    add(
+        "--init",
+        metavar="FILE",
+        help="word vectors to start from, by name; words without begin as usual",
+    )
     add("--workers", type=whole(1), metavar="N",
         help="cores or devices that train, each on a part of its own (default: one for every "
-        "8 million words, if there are so many; 1 for glove); other numbers, other "
+        "8 million words or 4 million cells, if there are so many); other numbers, other "
         "vectors")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
     add("--valid", type=number(0, 1), default=0.0, metavar="F",
@@ -124,7 +133,10 @@ def run(options: argparse.Namespace) -> int:
 
     set_defaults(options)
     model = make_model(options)
-    resolve_optimizer(options.optimizer, False, options.learning_rate, options.min_learning_rate)
+    resolve_optimizer(
+        options.optimizer, False, options.learning_rate, options.min_learning_rate,
+        options.grad_clip,
+    )  # fmt: skip
     formats.writer(options.output)
     stanford.check(options)
     if options.resume and not options.checkpoint:
@@ -144,6 +156,10 @@ def run(options: argparse.Namespace) -> int:
     data = read_data(options)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
+    init = None if options.init is None else WordVectors.load(options.init)
+    if init is not None:
+        known = matched(init, data.vocab, options.vector_size)[1]
+        say(f"{known.sum():,} of {len(known):,} words start from {options.init}")
     start = None if resuming else stanford.start(options, data.vocab)
     if isinstance(data, Corpus):
         options.window = options.window or (10 if options.model == "glove" else 5)
@@ -151,7 +167,7 @@ def run(options: argparse.Namespace) -> int:
     settings["data"] = fingerprint(data)
     if options.model == "glove" and isinstance(data, Corpus):
         data = count(data, options.window)
-    options.workers = options.workers or usual_workers(data)
+    options.workers = options.workers or (1 if options.mittens else usual_workers(data))
     settings["workers"] = options.workers
     checkpoints, finished = None, False
     if options.checkpoint:
@@ -178,7 +194,9 @@ def run(options: argparse.Namespace) -> int:
                 learning_rate=options.learning_rate,
                 min_learning_rate=options.min_learning_rate,
                 valid=options.valid,
+                init=init,
                 start=start,
+                grad_clip=options.grad_clip,
                 callbacks=[lambda report, result: _after_epoch(options, report, result)],
                 checkpoints=checkpoints,
                 should_stop=stopping,
@@ -211,6 +229,7 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)
     taken = input_files(options) + stanford.files(options)
+    taken += [options.init] if options.init else []
     for path in (options.output, *stanford.files(options, stanford.OUTPUTS)):
         check_output(path, force=force, inputs=taken)
         force = options.force

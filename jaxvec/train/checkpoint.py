@@ -5,6 +5,7 @@ import json
 import os
 import time
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -102,8 +103,9 @@ class Checkpoints:
         self._last_step = at.steps
         return restored["state"], at
 
-    def save(self, state: State, at: Progress, *, now: bool = False) -> None:
-        """Saves if it is time to, or `now`; then waits until it is on disk."""
+    def save(self, state: Callable[[], State], at: Progress, *, now: bool = False) -> None:
+        """Saves what a function returns if it is time to, or `now`; then waits until it is on
+        disk."""
         if self.steps is not None:
             due = at.steps - self._last_step >= self.steps
         else:
@@ -113,7 +115,7 @@ class Checkpoints:
         self._last_step, self._last = at.steps, time.monotonic()
         at = at._replace(history=[list(report) for report in at.history])
         step = (self._manager.latest_step() or 0) + 1
-        copy = jax.tree.map(np.array, state)  # training goes on in the state's own memory
+        copy = jax.tree.map(np.array, state())  # training goes on in the state's own memory
         progress = {"at": at._asdict(), "settings": self.settings}
         self._manager.save(
             step,

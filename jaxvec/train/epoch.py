@@ -26,6 +26,7 @@ class Model(Protocol):
     default_optimizer: str
     default_learning_rate: float
     default_vectors: str
+    stratified: bool  # several workers share the tables out (`strata`), or have copies (`workers`)
 
     def init(self, key: jax.Array, vocab_size: int) -> PyTree: ...
     def segments(

@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import jax
@@ -19,8 +20,10 @@ from jaxvec.train.epoch import Model, State, Steps, begun, evaluate_segment
 from jaxvec.train.optimizers import Schedule, resolve_optimizer
 from jaxvec.train.segments import Segments
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
-from jaxvec.train.workers import Team, usual_workers
+from jaxvec.train.warm import matched, warm
+from jaxvec.train.workers import usual_workers
 from jaxvec.vectors import WordVectors
 
 PyTree = Any
@@ -90,7 +93,9 @@ def fit(
     learning_rate: float | Schedule | None = None,
     min_learning_rate: float | None = None,
     valid: float = 0.0,
+    init: WordVectors | None = None,
     start: State | None = None,
+    grad_clip: float | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
     should_stop: Callable[[], bool] = lambda: False,
@@ -123,8 +128,13 @@ def fit(
         10,000th of the first. Not with a schedule.
       valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
         random choice of chunks of cells.
+      init: vectors of words to begin with, by name; other words begin as usual. Where the
+        model's vectors are the sum of two tables, each gets half. With `GloVe(mittens=…)`
+        they are what the words are drawn to, too.
       start: parameters and optimiser state to begin with in place of the model's and the
         optimiser's own, where they are not None. A checkpoint comes before it.
+      grad_clip: bound of each number in a gradient; by default none but, with GloVe's
+        optimisers, the C program's 100 for vectors.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
         arrays are updated in place later: copy what is to be kept (`vectors` does).
       checkpoints: where to save states, and to resume from the last if there is one.
@@ -149,23 +159,35 @@ def fit(
     optimizer = model.default_optimizer if optimizer is None else optimizer
     if learning_rate is None and optimizer == model.default_optimizer:
         learning_rate = model.default_learning_rate
-    optimize, schedule = resolve_optimizer(optimizer, dense, learning_rate, min_learning_rate)
+    optimize, schedule = resolve_optimizer(
+        optimizer, dense, learning_rate, min_learning_rate, grad_clip
+    )
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if isinstance(model, TextModel) and optimizer == "sgd":
+    if isinstance(model, TextModel) and optimizer == "sgd" and grad_clip is None:
         highest = float(_rates(schedule, 0, 1).max())
         model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
         optimize = damped_sgd(damping) if damping and not dense else optimize
     init_key, train_key, valid_key = jax.random.split(key, 3)
-    workers = usual_workers(data) if workers is None else workers
-    team = Team.of(workers, model, optimize, model.constants(data))
+    mittens = getattr(model, "mittens", 0)
+    if workers is None:
+        workers = 1 if mittens else usual_workers(data)
+    constants = model.constants(data)
+    params = model.init(init_key, len(data.vocab))
+    if init is not None:
+        table, known = matched(init, data.vocab, params.input.shape[1])
+        params = warm(params, table, known, model.default_vectors)
+        if mittens:
+            constants = cast(Any, model).drawn_to(constants, data, table, known)
+    elif mittens:
+        raise ValueError("mittens needs init, the vectors that words are drawn to")
+    team = Team.of(workers, model, optimize, constants)
     segments, held_out = model.segments(data, valid, valid_key, workers)
 
     since = time.perf_counter()
-    params = model.init(init_key, len(data.vocab))
     training = team.begin(begun(State(params, optimize.init(params)), start))
     # a run over nothing compiles the program, and changes nothing
-    nothing = team.share([(segments.empty(), train_key)] * workers)
+    nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)
     training, _ = team.train(training, nothing, _rates(schedule, 0, 0))
     jax.block_until_ready(training)
     compile_seconds = time.perf_counter() - since
@@ -201,7 +223,7 @@ def fit(
                 )
                 since = time.perf_counter()
                 if until < len(segments.sizes):  # after the last, the epoch's report comes first
-                    _save_or_stop(checkpoints, team.state(training), at, should_stop)
+                    _save_or_stop(checkpoints, partial(team.state, training), at, should_stop)
                     since = time.perf_counter()
             state = team.state(training)
             report = Report(
@@ -222,7 +244,8 @@ def fit(
             for callback in callbacks:
                 callback(report, result)
             at = Progress(epoch=epoch + 1, steps=at.steps, history=history)
-            _save_or_stop(checkpoints, state, at, should_stop, last=epoch + 1 == epochs)
+            saved = partial(team.state, training)
+            _save_or_stop(checkpoints, saved, at, should_stop, last=epoch + 1 == epochs)
     state = team.state(training)
     for table in jax.tree.leaves(state.params):
         if not np.isfinite(table).all():
@@ -236,12 +259,14 @@ def _ahead(
     """From the first on, as many segments at a time as the team has workers, each with its
     key; the next are read and sent to the devices meanwhile."""
     count = len(segments.sizes)
+    numbers = np.arange(count + team.workers)  # the last ones may be of segments without data
+    # made before the devices are at work, which would keep them waiting
+    keys = np.asarray(jax.random.key_data(jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)))
 
     def ready(i: int):
         chosen = range(i, i + team.workers)
         parts = [segments.get(key, j) if j < count else segments.empty() for j in chosen]
-        keys = [jax.random.fold_in(key, j) for j in chosen]
-        return team.share(list(zip(parts, keys, strict=True)))
+        return team.share(list(zip(parts, keys[i : i + team.workers], strict=True)))
 
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(ready, first) if first < count else None
@@ -254,7 +279,12 @@ def _ahead(
 
 
 def _save_or_stop(
-    checkpoints: Checkpoints | None, state: State, at: Progress, should_stop, *, last: bool = False
+    checkpoints: Checkpoints | None,
+    state: Callable[[], State],
+    at: Progress,
+    should_stop,
+    *,
+    last: bool = False,
 ) -> None:
     stop = should_stop() and not last
     if checkpoints is not None:

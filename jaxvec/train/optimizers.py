@@ -23,7 +23,6 @@ OPTIMIZERS = {
 }
 """The optimisers known by name, and their default learning rates."""
 
-_SCATTERED = ("sgd", "glove_adagrad", "glove_row_adagrad")  # a row's copies need not be combined
 _TRANSFORMS = {
     "sgd": optax.sgd(1.0),
     "adagrad": optax.adagrad(1.0),
@@ -42,6 +41,7 @@ def resolve_optimizer(
     dense: bool,
     learning_rate: float | Schedule | None,
     min_learning_rate: float | None,
+    grad_clip: float | None = None,
 ) -> tuple[RowOptimizer, Schedule]:
     """The arguments of `fit` as what trains; ValueError if they are not right."""
     named = isinstance(optimizer, str)
@@ -50,14 +50,16 @@ def resolve_optimizer(
             f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optax "
             f"transformation; got {optimizer!r}"
         )
+    if grad_clip is not None and not 0 < grad_clip < math.inf:
+        raise ValueError(f"grad_clip must be a positive number; got {grad_clip}")
     schedule = _schedule(optimizer, learning_rate, min_learning_rate)
-    if not named:
-        transform, combine = optimizer, True
-    elif optimizer in _TRANSFORMS:
-        transform, combine = _TRANSFORMS[optimizer], optimizer not in _SCATTERED
-    else:  # GloVe's rate is part of its rule, and does not decay
-        transform, combine = _glove(optimizer, float(schedule(0))), False
+    if named and optimizer not in _TRANSFORMS:  # GloVe's rate is part of its rule, no decay
+        transform, combine = _glove(optimizer, float(schedule(0)), grad_clip or 100.0), False
         schedule = linear_decay(1.0, 1.0)
+    else:
+        transform = _TRANSFORMS[optimizer] if named else optimizer
+        transform = transform if grad_clip is None else _clipped(transform, grad_clip)
+        combine = grad_clip is not None or optimizer != "sgd"  # sums of a row's copies alone
     rows = optim.dense(transform) if dense else optim.row_sparse(transform, combine=combine)
     return rows, schedule
 
@@ -84,5 +86,11 @@ def _schedule(optimizer, learning_rate, min_learning_rate) -> Schedule:
 
 
 @functools.cache  # the same object each time, so that nothing is compiled twice
-def _glove(name: str, rate: float) -> optax.GradientTransformation:
-    return optim.glove_adagrad(rate, per_row=name == "glove_row_adagrad", accumulate_first=True)
+def _glove(name: str, rate: float, clip: float) -> optax.GradientTransformation:
+    per_row = name == "glove_row_adagrad"
+    return optim.glove_adagrad(rate, clip=clip, per_row=per_row, accumulate_first=True)
+
+
+@functools.cache
+def _clipped(transform: optax.GradientTransformation, clip: float) -> optax.GradientTransformation:
+    return optax.chain(optax.clip(clip), transform)

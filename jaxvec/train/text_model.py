@@ -60,6 +60,8 @@ class TextModel:
     block_tokens: int = 32
     blocks: int | None = None
 
+    stratified = False
+
     def __post_init__(self):
         whole("vector_size", self.vector_size)
         whole("window", self.window)

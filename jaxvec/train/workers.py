@@ -7,26 +7,25 @@ program over a mesh, so the same code would serve several hosts. `N` workers.
 import contextlib
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import Model, State, Steps, train_segment
-from jaxvec.train.text_model import whole
 
 PyTree = Any
 
 _CHUNK_ROWS = 2048
 _WORDS_A_WORKER = 8_000_000
+_CELLS_A_WORKER = 4_000_000
 
 
 def use_cores(workers: int | None = None) -> None:
@@ -50,14 +49,14 @@ def use_cores(workers: int | None = None) -> None:
 
 
 def usual_workers(data: Corpus | Cooccurrence) -> int:
-    """A worker for every 8 million words of text, if there are so many devices; one for counts.
+    """A worker for every 8 million words of text, or 4 million cells of counts, if there are
+    so many devices.
 
-    Each learns by itself between one `combine` and the next, so that with little to learn
-    from many learn less than one would.
+    On text each learns by itself between one `combine` and the next, so that with little to
+    learn from many learn less than one would; on counts what is shared out must be worth it.
     """
-    if isinstance(data, Cooccurrence):
-        return 1
-    return max(1, min(len(data) // _WORDS_A_WORKER, len(jax.devices())))
+    enough = _CELLS_A_WORKER if isinstance(data, Cooccurrence) else _WORDS_A_WORKER
+    return max(1, min(len(data) // enough, len(jax.devices())))
 
 
 def mesh(workers: int) -> Mesh:
@@ -69,59 +68,6 @@ def mesh(workers: int) -> Mesh:
             f"jaxvec.use_cores({workers}) before JAX's first computation"
         )
     return jax.make_mesh((workers,), ("workers",), (AxisType.Auto,), devices=devices[:workers])
-
-
-class Team(NamedTuple):
-    """What trains: one worker on JAX's default device, or `N` on a mesh of devices."""
-
-    workers: int
-    model: Model
-    optimizer: RowOptimizer
-    constants: PyTree
-    mesh: Mesh | None
-
-    @classmethod
-    def of(cls, workers: int, model: Model, optimizer: RowOptimizer, constants: PyTree) -> "Team":
-        """A team of so many; ValueError if JAX has fewer devices."""
-        whole("workers", workers)
-        team = cls(workers, model, optimizer, constants, mesh(workers) if workers > 1 else None)
-        return team._replace(constants=team.send(constants))
-
-    def alone(self) -> "Team":
-        """Its first worker."""
-        return self._replace(workers=1, constants=self.fetch(self.constants), mesh=None)
-
-    def send(self, tree: PyTree) -> PyTree:
-        """Arrays, a copy of each on every worker's device."""
-        return tree if self.mesh is None else jax.device_put(tree, NamedSharding(self.mesh, P()))
-
-    def fetch(self, tree: PyTree) -> PyTree:
-        """One worker's copy of what `send` returned."""
-        return tree if self.mesh is None else jax.tree.map(lambda a: a.addressable_data(0), tree)
-
-    def begin(self, state: State) -> "State | Twins":
-        """A state as `train` takes it."""
-        if self.mesh is None:
-            return state
-        return Twins(*(self.send(jax.tree.map(jnp.copy, state)) for _ in range(2)))
-
-    def state(self, training: "State | Twins") -> State:
-        """The state in what `train` returned."""
-        return self.fetch(training.end) if isinstance(training, Twins) else training
-
-    def share(self, parts: Sequence[PyTree]) -> PyTree:
-        """One of `N` trees of arrays to each worker's device."""
-        if self.mesh is None:
-            return jax.device_put(parts[0])
-        stacked = jax.tree.map(lambda *arrays: jnp.stack(arrays), *parts)
-        return jax.device_put(stacked, NamedSharding(self.mesh, P("workers")))
-
-    def train(
-        self, training: "State | Twins", part: PyTree, rates: np.ndarray
-    ) -> "tuple[State | Twins, Steps]":
-        """Trains each worker on its segment with its key, and combines what they learnt."""
-        run = train_segment if self.mesh is None else functools.partial(train_segments, self.mesh)
-        return run(self.model, self.optimizer, training, self.constants, *part, rates)
 
 
 class Twins(NamedTuple):

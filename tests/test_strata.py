@@ -1,0 +1,98 @@
+"""Workers that share GloVe's tables out."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxvec import GloVe, cooccurrence, fit
+from jaxvec.train import cells as cell_segments
+from jaxvec.train import strata, workers
+from jaxvec.train.epoch import State, train_segment
+from jaxvec.train.fit import Checkpoints, Stopped
+from jaxvec.train.optimizers import resolve_optimizer
+from jaxvec.train.team import Team
+from tests.conftest import topic_accuracy
+
+KEY = jax.random.key(0)
+SMALL = GloVe(vector_size=16, x_max=20.0, chunks=4)
+
+
+@pytest.fixture(scope="module")
+def cells(topic_corpus):
+    return cooccurrence.count(topic_corpus, window=5)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_spread_and_gathered_again(n):
+    rng = np.random.default_rng(0)
+    state = (jnp.asarray(rng.normal(size=(7, 2))), jnp.arange(7.0), jnp.int32(5))
+    shards = strata.spread(state, n)
+    for k in range(n):
+        assert np.array_equal(shards[1][k][: len(range(k, 7, n))], np.arange(k, 7, n))
+    for a, b in zip(strata.gathered(shards, state), state, strict=True):
+        assert np.array_equal(a, b)
+
+
+@pytest.mark.parametrize("n", [2, 3])
+@pytest.mark.parametrize("optimizer", ["glove_row_adagrad", "adagrad"])
+def test_phases_are_one_worker_taking_turns(cells, monkeypatch, n, optimizer):
+    """What all workers do at a time is what one does on the same cells, one block after another."""
+    monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", 400)
+    optimize, _ = resolve_optimizer(optimizer, False, None, None)
+    segments, _ = SMALL.segments(cells, 0, KEY, n)
+    params = SMALL.init(KEY, len(cells.vocab))
+    state = State(params, optimize.init(params))
+    constants = SMALL.constants(cells)
+    team = Team.of(n, SMALL, optimize, constants)
+    parts = [segments.get(KEY, k) for k in range(n)]
+    key_data = np.asarray(jax.random.key_data(KEY))
+    rates = np.full(2, 0.05, np.float32)
+    shared = team.share([(part, key_data) for part in parts])
+    training, steps = team.train(team.begin(state), shared, rates)
+    losses = np.asarray(steps.loss).reshape(n, n, -1)
+    for phase in range(n):
+        for k, part in enumerate(parts):
+            words, contexts, counts = (array[phase] for array in part)
+            ids = words * n + k, contexts * n + (k + phase) % n
+            last = len(cells.vocab) - 1  # padding may be beyond
+            local = cell_segments.Cells(*(np.minimum(i, last) for i in ids), counts)
+            state, alone = train_segment(SMALL, optimize, state, constants, local, KEY, rates)
+            np.testing.assert_allclose(losses[k, phase], alone.loss, rtol=1e-3, atol=1e-5)
+    for a, b in zip(jax.tree.leaves(team.state(training)), jax.tree.leaves(state), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_workers_learn_the_topics_and_repeat(topic_documents):
+    from jaxvec import Corpus
+
+    rng = np.random.default_rng(0)
+    mixed = [[w if rng.random() < 0.8 else topic_documents[rng.integers(600)][0] for w in d]
+             for d in topic_documents]  # fmt: skip
+    counts = cooccurrence.count(Corpus.from_documents(mixed, min_count=1), window=5)
+    runs = [fit(counts, SMALL, key=KEY, epochs=30, workers=2, valid=0.1) for _ in range(2)]
+    assert topic_accuracy(runs[0].vectors()) > 0.9
+    assert runs[0].history[-1].valid_loss < runs[0].history[0].valid_loss
+    assert np.array_equal(runs[0].params.input, runs[1].params.input)
+
+
+def test_resumed_equals_uninterrupted(cells, monkeypatch, tmp_path):
+    monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", 1000)
+    options = {"key": KEY, "epochs": 2, "workers": 2}
+    whole = fit(cells, SMALL, **options)
+    checkpoints = Checkpoints(tmp_path, {}, steps=1)
+    asked = iter([False, True])
+    with pytest.raises(Stopped):
+        fit(cells, SMALL, **options, checkpoints=checkpoints, should_stop=lambda: next(asked))
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path, {}, steps=10**9)
+    resumed = fit(cells, SMALL, **options, checkpoints=checkpoints)
+    checkpoints.close()
+    for a, b in zip(whole.params, resumed.params, strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_a_worker_for_every_4_million_cells(cells, monkeypatch):
+    for count, expected in [(2, 1), (7_999_999, 1), (8_000_000, 2), (10**9, 4)]:
+        monkeypatch.setattr(type(cells), "__len__", lambda counts, count=count: count)
+        assert workers.usual_workers(cells) == expected
