@@ -113,6 +113,28 @@ def test_glove_from_text_and_from_counts_are_the_same(folder, capsys):
     assert Path("w.txt").read_text() != Path("b.txt").read_text()
 
 
+def test_warm_start_and_mittens(folder, capsys):
+    glove = ["--model", "glove", "--vector-size", "8", "--epochs", "2", "--x-max", "10"]
+    assert main(["train", "text.txt", "-o", "first.txt", *glove]) == 0
+    first = WordVectors.load("first.txt")
+    WordVectors(first.index_to_key[:60], first.vectors[:60]).save("some.txt")
+    distances = {}
+    for name, options in {
+        "afresh": [],
+        "warm": ["--init", "some.txt"],
+        "drawn": ["--init", "some.txt", "--mittens", "10"],
+        "clipped": ["--init", "some.txt", "--grad-clip", "1e-6"],
+    }.items():
+        assert (
+            main(["train", "text.txt", "-o", f"{name}.txt", "--seed", "2", *glove, *options]) == 0
+        )
+        started = "60 of 99 words start from some.txt" in capsys.readouterr().err
+        assert started == (name != "afresh")
+        vectors = WordVectors.load(f"{name}.txt").vectors[:60]
+        distances[name] = np.square(vectors - first.vectors[:60]).sum()
+    assert distances["afresh"] > distances["warm"] > distances["drawn"] > distances["clipped"]
+
+
 def test_ways_of_counting(folder, topic_documents):
     for flags, symmetric, weighted in [
         ([], True, True),
@@ -196,6 +218,10 @@ def bad_commands():
         "count counts": (["cooccur", "cells", "-o", "new/c"], "counts already"),
         "cooccur missing": (["cooccur", "nowhere.txt", "-o", "new/c"], "no such file"),
         "cooccur window": (["cooccur", "text.txt", "-o", "new/c", "--window", "0"], "--window"),
+        "mittens alone": (["train", "text.txt", "--model", "glove", "--mittens", "1"], "--init"),
+        "mittens of sgns": (["train", "text.txt", "--mittens", "1"], "for --model glove, not sgns"),
+        "init missing": (["train", "text.txt", "--init", "nowhere.bin"], "no such vectors file"),
+        "clip": (["train", "text.txt", "--grad-clip", "0"], "--grad-clip"),
         "cooccur memory": (["cooccur", "text.txt", "-o", "new/c", "--memory", "1MB"], "must be"),
         "cooccur size": (["cooccur", "text.txt", "-o", "new/c", "--memory", "much"], "such as 1GB"),
         "cooccur exists": (["cooccur", "text.txt", "-o", "cells"], "exists; --force"),

@@ -139,6 +139,8 @@ def run(options: argparse.Namespace) -> int:
     )  # fmt: skip
     formats.writer(options.output)
     stanford.check(options)
+    if options.mittens and not options.init:
+        raise ValueError("--mittens needs --init FILE, the vectors that words are drawn to")
     if options.resume and not options.checkpoint:
         raise ValueError("--resume needs --checkpoint DIR to resume from")
     if options.checkpoint_every and not options.checkpoint:

@@ -7,6 +7,7 @@ are merged; if memory is short they wait in temporary files.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -17,9 +18,9 @@ from jaxvec.cooccurrence.runs import Growing, Run, each, in_order, merge, sum_so
 from jaxvec.files import release
 from jaxvec.text.corpus import Corpus
 
-_SLICE = 1 << 18  # tokens whose pairs stay in a core's cache
+_SLICE = 1 << 15  # tokens whose pairs stay in a core's cache
 _CHUNK_PAIRS = 1 << 25  # counted at a time, if memory is not said to be short
-_BLOCK = 1 << 20  # entries merged at a time, likewise
+_BLOCK = 1 << 18  # entries merged at a time, likewise
 _UNIT = 2.0**32  # weights are multiples of 1 / this: sums are exact up to 2 million, in any order
 _BYTES_A_PAIR = 24  # while they are counted
 _BYTES_AN_ENTRY = 140  # while they are merged
@@ -99,8 +100,8 @@ def count(
         pairs = pairs_on_device(corpus, tokens, window, symmetric, distance_weighting)
         runs = [pairs(i, i + tokens).kept(folder) for i in range(0, len(corpus), tokens)]
     else:
-        pairs = _on_host(corpus, id_bits, window, symmetric, distance_weighting)
         tokens = max(1, chunk // window)
+        pairs = _on_host(corpus, tokens, id_bits, window, symmetric, distance_weighting)
         starts = range(0, len(corpus), tokens)
         runs = list(each(lambda i: pairs(i, i + tokens).kept(folder), starts, threads))
     if symmetric:
@@ -121,14 +122,24 @@ def _cores() -> int:
 
 
 def _on_host(
-    corpus: Corpus, id_bits: int, window: int, symmetric: bool, distance_weighting: bool
+    corpus: Corpus,
+    tokens: int,
+    id_bits: int,
+    window: int,
+    symmetric: bool,
+    distance_weighting: bool,
 ) -> Pairs:
+    """For up to so many tokens at a time."""
     weights = 1 / np.arange(1, window + 1) if distance_weighting else np.ones(1)
     weights = np.round(weights * _UNIT) / _UNIT
     bits = (len(weights) - 1).bit_length()
+    rooms = threading.local()  # memory is slow the first time that it is used
 
     def pairs(start: int, stop: int) -> Run:
-        keys = _keys(corpus, start, min(stop, len(corpus)), window, symmetric, id_bits, bits)
+        if not hasattr(rooms, "keys"):
+            rooms.keys = np.empty(min(tokens, len(corpus)) * window, np.int64)
+        stop = min(stop, len(corpus))
+        keys = _keys(corpus, start, stop, window, symmetric, id_bits, bits, rooms.keys)
         keys.sort()
         return sum_sorted(keys, bits, weights)
 
@@ -136,11 +147,17 @@ def _on_host(
 
 
 def _keys(
-    corpus: Corpus, start: int, stop: int, window: int, symmetric: bool, id_bits: int, bits: int
+    corpus: Corpus,
+    start: int,
+    stop: int,
+    window: int,
+    symmetric: bool,
+    id_bits: int,
+    bits: int,
+    keys: np.ndarray,
 ) -> np.ndarray:
-    """(left, right, d - 1) of each pair as an int64, d - 1 left out if `bits` is 0; the lower
-    id first if `symmetric`."""
-    keys = np.empty((stop - start) * window, np.int64)
+    """(left, right, d - 1) of each pair, d - 1 left out if `bits` is 0; the lower id first if
+    `symmetric`. The beginning of `keys`, int64, which it is written to."""
     pair = np.empty(min(_SLICE, stop - start), np.int64)
     filled = 0
     for first in range(start, stop, _SLICE):

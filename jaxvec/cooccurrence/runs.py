@@ -14,7 +14,7 @@ from jaxvec.files import release
 T = TypeVar("T")
 U = TypeVar("U")
 
-_SLICE = 1 << 18  # entries that stay in a core's cache
+_SLICE = 1 << 16  # entries that stay in a core's cache
 _STRIDE = 1 << 14  # of a run's keys, one in so many is looked at to divide the work
 
 
@@ -72,7 +72,7 @@ def sum_sorted(keys: np.ndarray, bits: int, weights: np.ndarray) -> Run:
       bits: how many of them number the weights.
       weights: float64[up to 2^bits].
     """
-    sums = np.empty(len(keys))
+    sums: list[np.ndarray] = [np.empty(0)]
     kept = 0
     for start in range(0, len(keys), _SLICE):
         packed = keys[start : start + _SLICE]
@@ -81,21 +81,22 @@ def sum_sorted(keys: np.ndarray, bits: int, weights: np.ndarray) -> Run:
         found = np.add.reduceat(weights[packed & ((1 << bits) - 1)], first)
         part = part[first]
         if kept and part[0] == keys[kept - 1]:  # goes on from the slice before
-            sums[kept - 1] += found[0]
+            sums[-1][-1] += found[0]
             part, found = part[1:], found[1:]
         keys[kept : kept + len(part)] = part
-        sums[kept : kept + len(part)] = found
         kept += len(part)
-    return Run(keys[:kept].copy(), sums[:kept].copy())
+        if len(found):
+            sums.append(found)
+    return Run(keys[:kept].copy(), np.concatenate(sums))
 
 
 def in_order(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keys and their sums, sorted by key."""
+    """Keys, which are overwritten, and their sums, sorted by key."""
     bits = len(keys).bit_length()
     if len(keys) and int(keys.max()).bit_length() + bits > 63:
         order = np.argsort(keys)
         return keys[order], sums[order]
-    keys = keys << bits  # with its place in the low bits a key brings its sum along: quicker
+    keys <<= bits  # with its place in the low bits a key brings its sum along: quicker
     keys |= np.arange(len(keys))
     keys.sort()
     sums = sums[keys & ((1 << bits) - 1)]
@@ -127,6 +128,8 @@ def merge(
             return then(Run(keys, sums))
         keys, sums = in_order(keys, sums)
         first = _firsts(keys)
+        if len(first) == len(keys):
+            return then(Run(keys, sums))
         return then(Run(keys[first], np.add.reduceat(sums, first)))
 
     filled = [i for i in range(len(cuts) + 1) if any(at[i] < at[i + 1] for at in bounds)]
