@@ -15,6 +15,7 @@ def add_parser(suites) -> None:
     add("--words", type=int, nargs="+", default=[50_000, 1_000_000])
     add("--tokens", type=int, default=20_000_000)
     add("--workers", type=int, default=1)
+    add("--model", choices=["sgns", "glove"], default="sgns")
     add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
     add("--json", metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
@@ -37,19 +38,18 @@ def _train(job: dict) -> dict:
     jaxvec.use_cores(job["workers"])
     import jax
 
-    corpus = zipf_corpus(job["vocabulary"], job["tokens"])
+    data = zipf_corpus(job["vocabulary"], job["tokens"])
+    model = jaxvec.SkipGram(sample=1e-4)
+    if job["model"] == "glove":
+        data, model = jaxvec.cooccurrence.count(data, window=5), jaxvec.GloVe()
     result = jaxvec.fit(
-        corpus,
-        jaxvec.SkipGram(sample=1e-4),
-        key=jax.random.key(1),
-        epochs=1,
-        workers=job["workers"],
-        progress=False,
+        data, model, key=jax.random.key(1), epochs=1, workers=job["workers"], progress=False
     )
     tables = sum(table.nbytes for table in result.params) / 2**30
     return {
         "vocabulary": job["vocabulary"],
-        "words/s": round(result.history[0].words_per_second),
+        "words or cells": len(data),
+        "a second": round(result.history[0].words_per_second),
         "tables, GB": round(tables, 2),
         "peak RSS, GB": peak_memory(),
     }

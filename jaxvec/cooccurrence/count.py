@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxvec.cooccurrence import device
 from jaxvec.cooccurrence.cells import Cooccurrence
 from jaxvec.cooccurrence.runs import Growing, Run, each, in_order, merge, sum_sorted
 from jaxvec.files import release
@@ -25,9 +26,6 @@ _UNIT = 2.0**32  # weights are multiples of 1 / this: sums are exact up to 2 mil
 _BYTES_A_PAIR = 24  # while they are counted
 _BYTES_AN_ENTRY = 140  # while they are merged
 LEAST_MEMORY = 64 << 20
-
-Pairs = Callable[[int, int], Run]
-"""Counts the pairs whose left word is one of the tokens from one place to another."""
 
 
 def count(
@@ -93,17 +91,16 @@ def count(
     if memory is not None:
         chunk = min(chunk, memory // _BYTES_A_PAIR // threads)
         block = min(block, memory // _BYTES_AN_ENTRY // (2 * threads + 1))
-    if on_device:
-        from jaxvec.cooccurrence.device import on_device as pairs_on_device
-
-        tokens = max(1, min(chunk, _CHUNK_PAIRS // 4, len(corpus) * window) // window)
-        pairs = pairs_on_device(corpus, tokens, window, symmetric, distance_weighting)
-        runs = [pairs(i, i + tokens).kept(folder) for i in range(0, len(corpus), tokens)]
-    else:
-        tokens = max(1, chunk // window)
-        pairs = _on_host(corpus, tokens, id_bits, window, symmetric, distance_weighting)
-        starts = range(0, len(corpus), tokens)
-        runs = list(each(lambda i: pairs(i, i + tokens).kept(folder), starts, threads))
+    tokens = max(1, min(chunk // window, len(corpus)))
+    counter = device.counter if on_device else _counter
+    pairs = counter(corpus, tokens, id_bits, window, symmetric, distance_weighting)
+    runs = list(
+        each(
+            lambda start: pairs(start, start + tokens).kept(folder),
+            range(0, len(corpus), tokens),
+            1 if on_device else threads,
+        )
+    )
     if symmetric:
         runs = [run for both in merge(runs, block, threads, _both_ways(id_bits, folder))
                 for run in both]  # fmt: skip
@@ -121,15 +118,16 @@ def _cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _on_host(
+def _counter(
     corpus: Corpus,
     tokens: int,
     id_bits: int,
     window: int,
     symmetric: bool,
     distance_weighting: bool,
-) -> Pairs:
-    """For up to so many tokens at a time."""
+) -> Callable[[int, int], Run]:
+    """A function that counts the pairs whose left word is one of up to so many tokens, from one
+    place to another."""
     weights = 1 / np.arange(1, window + 1) if distance_weighting else np.ones(1)
     weights = np.round(weights * _UNIT) / _UNIT
     bits = (len(weights) - 1).bit_length()
@@ -137,7 +135,7 @@ def _on_host(
 
     def pairs(start: int, stop: int) -> Run:
         if not hasattr(rooms, "keys"):
-            rooms.keys = np.empty(min(tokens, len(corpus)) * window, np.int64)
+            rooms.keys = np.empty(tokens * window, np.int64)
         stop = min(stop, len(corpus))
         keys = _keys(corpus, start, stop, window, symmetric, id_bits, bits, rooms.keys)
         keys.sort()

@@ -12,10 +12,16 @@ from jaxvec.cooccurrence.runs import Run
 from jaxvec.text.corpus import Corpus
 
 
-def on_device(
-    corpus: Corpus, tokens: int, window: int, symmetric: bool, distance_weighting: bool
+def counter(
+    corpus: Corpus,
+    tokens: int,
+    id_bits: int,
+    window: int,
+    symmetric: bool,
+    distance_weighting: bool,
 ) -> Callable[[int, int], Run]:
-    """A function that counts the pairs whose left word is one of up to so many tokens.
+    """A function that counts the pairs whose left word is one of up to so many tokens, from one
+    place to another.
 
     Raises:
       ValueError: if a word and a distance do not fit into 32 bits.
@@ -25,7 +31,6 @@ def on_device(
             f"{len(corpus.vocab)} words and a window of {window} do not fit into 32 bits: count "
             "on the host, raise min_count or lower the window"
         )
-    id_bits = (len(corpus.vocab) - 1).bit_length()
 
     def pairs(start: int, stop: int) -> Run:
         ids = np.zeros(tokens + window, np.int32)

@@ -164,10 +164,11 @@ def fit(
     )
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if isinstance(model, TextModel) and optimizer == "sgd" and grad_clip is None:
+    if isinstance(model, TextModel) and optimizer == "sgd":
         highest = float(_rates(schedule, 0, 1).max())
         model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
-        optimize = damped_sgd(damping) if damping and not dense else optimize
+        if damping and not dense and grad_clip is None:
+            optimize = damped_sgd(damping)
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:
