@@ -239,7 +239,7 @@ def _judged(
         )
     if not people:
         raise ValueError(f"{path} holds no word pairs")
-    return np.array(people), np.array(cosines)
+    return np.array(people), np.array(cosines, np.float64)
 
 
 def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]:

@@ -13,7 +13,7 @@ Key = str | int | np.integer  # a word, or its place
 
 
 class WordTable:
-    """`V` words and their `D`-dimensional vectors: what `WordVectors` asks its questions of.
+    """`V` words and their `D`-dimensional vectors, with the attributes of `WordVectors`.
 
     Wherever a word is asked for, its place will do, as with gensim.
     """
@@ -76,10 +76,11 @@ class WordTable:
         >>> WordTable(["a", "b"], np.eye(2)).get_index("x", -1)
         -1
         """
+        place = -1
         if isinstance(key, str):
             place = self.key_to_index.get(key, -1)
-        else:
-            place = int(key) if 0 <= key < len(self) else -1
+        elif isinstance(key, Key) and key < len(self):
+            place = int(key)
         if place >= 0:
             return place
         if default is not None:
@@ -131,7 +132,7 @@ class WordTable:
         extras: Mapping[str, np.ndarray | Sequence[int]] | None = None,
         replace: bool = False,
     ) -> None:
-        """Adds words at the end, in place.
+        """Adds words at the end, in place, whatever their counts.
 
         Args:
           keys: a word, or `n` words.

@@ -19,8 +19,7 @@ class WordVectors(WordTable):
     """`V` words and their `D`-dimensional vectors, in falling order of count.
 
     Has the interface of gensim's `KeyedVectors`, and its results but for what the methods
-    say. Wherever a word is asked for, its place will do.
-    Words of equal score come in the
+    say. Wherever a word is asked for, its place will do. Words of equal score come in the
     order of their places, and a vector of zeros has the cosine 0 with any other.
 
     Attributes:
@@ -45,13 +44,13 @@ class WordVectors(WordTable):
         return 1 - self.similarity(word1, word2)
 
     def distances(
-        self, word_or_vector: Key | np.ndarray, other_words: Iterable[Key] = ()
+        self, word_or_vector: Key | np.ndarray, other_words: Iterable[Key] | None = None
     ) -> np.ndarray:
         """1 - the cosines of a word, or a vector [D], with other words: float32[n].
 
         Args:
           word_or_vector: the word or vector.
-          other_words: the `n` words; by default all, in order.
+          other_words: the `n` words; by default, or if there are none, all in order.
 
         Raises:
           KeyError: for an unknown word, with close matches.
@@ -61,7 +60,7 @@ class WordVectors(WordTable):
         [0.0, 1.0]
         """
         vector, _ = self._unit_term(word_or_vector)
-        others = [self.get_index(word) for word in other_words]
+        others = [self.get_index(word) for word in _listed(other_words)]
         return 1 - self.unit_vectors[others or slice(None)] @ neighbours.unit(vector)
 
     def n_similarity(self, words1: Iterable[Key], words2: Iterable[Key]) -> float:
@@ -110,7 +109,8 @@ class WordVectors(WordTable):
           restrict_vocab: look among the first so many words only.
 
         Returns:
-          Pairs of word and cosine, the nearest first; for ``topn=None`` float32[V].
+          Pairs of word and cosine, the nearest first; for ``topn=None`` float32[V], or as
+          many as `restrict_vocab` leaves.
 
         Raises:
           KeyError: for an unknown word, with close matches.
@@ -152,7 +152,8 @@ class WordVectors(WordTable):
           restrict_vocab: look among the first so many words only.
 
         Returns:
-          Pairs of word and score, the best first; for ``topn=None`` float32[V].
+          Pairs of word and score, the best first; for ``topn=None`` float32[V], or as
+          many as `restrict_vocab` leaves.
 
         Raises:
           KeyError: for an unknown word, with close matches.

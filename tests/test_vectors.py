@@ -173,7 +173,7 @@ def test_pairs_of_words(ours, theirs):
 
 
 def test_distances(ours, theirs):
-    for args in (("w7",), ("w7", ["w1", "w200"]), (vector(1),), (vector(1), WORDS[5:9]), (7, [])):
+    for args in (("w7",), ("w7", ["w1", "w200"]), (vector(1),), (vector(1), WORDS[5:9]), (7, None)):
         np.testing.assert_allclose(ours.distances(*args), theirs.distances(*args), atol=1e-5)
 
 
@@ -202,6 +202,8 @@ def test_look_ups(ours, theirs, table):
         assert ours.get_index(key, 77) == theirs.get_index(key, 77)
         assert ours.get_index(key, -1) == theirs.get_index(key, -1)
     assert None not in ours
+    with pytest.raises(KeyError, match="not in the vocabulary"):
+        ours.get_index(2.0)
     for norm in (False, True):
         found = ours.get_vector("w5", norm=norm)
         np.testing.assert_allclose(found, theirs.get_vector("w5", norm=norm), atol=1e-6)
