@@ -11,6 +11,7 @@ from jaxvec import cooccurrence as cooccurrence
 from jaxvec import evaluate as evaluate
 from jaxvec import formats as formats
 from jaxvec import glove as glove
+from jaxvec import neighbours as neighbours
 from jaxvec import optim as optim
 from jaxvec import sampling as sampling
 from jaxvec import sgns as sgns

@@ -1,8 +1,8 @@
 """Scores of word vectors: analogies by 3CosAdd, word pairs by rank correlation."""
 
 import os
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import stats
@@ -10,6 +10,8 @@ from scipy import stats
 from jaxvec.vectors import WordVectors
 
 _QUESTIONS = 512  # questions that are answered by one product
+
+Question = tuple[str, ...]  # of four words
 
 
 class Section(NamedTuple):
@@ -64,28 +66,80 @@ def analogies(
     Source: Mikolov et al. 2013, "Efficient Estimation of Word Representations in Vector
     Space".
     """
-    if restrict_vocab is not None and restrict_vocab < 1:
-        raise ValueError(f"restrict_vocab must be at least 1; got {restrict_vocab}")
-    units = vectors.unit_vectors[:restrict_vocab]
-    spellings: dict[str, list[int]] = {}
-    for i, word in enumerate(vectors.index_to_key[:restrict_vocab]):
-        spellings.setdefault(word.upper(), []).append(i)
     sections = []
-    for name, questions in _read_questions(path):
-        known = [q for q in questions if all(word in spellings for word in q)]
-        correct = sum(
-            _count_correct(units, spellings, known[i : i + _QUESTIONS])
-            for i in range(0, len(known), _QUESTIONS)
-        )
-        sections.append(Section(name, correct, len(known)))
-    if not sections:
-        raise ValueError(f"{path} holds no questions")
+    for name, answers in _answers(vectors, path, restrict_vocab, str.upper):
+        right = [is_right for _, is_right in answers if is_right is not None]
+        sections.append(Section(name, sum(right), len(right)))
     return Analogies(sections, sum(s.correct for s in sections), sum(s.total for s in sections))
 
 
-def _count_correct(
-    units: np.ndarray, spellings: dict[str, list[int]], questions: list[list[str]]
-) -> int:
+def word_analogies(
+    vectors: WordVectors,
+    path: str | os.PathLike[str],
+    *,
+    restrict_vocab: int | None,
+    case_insensitive: bool,
+    dummy4unknown: bool,
+) -> tuple[float, list[dict[str, Any]]]:
+    """`analogies` in gensim's form; see `WordVectors.evaluate_word_analogies`."""
+    sections: list[dict[str, Any]] = []
+    for name, answers in _answers(vectors, path, restrict_vocab, _folding(case_insensitive)):
+        asked = [(q, right) for q, right in answers if dummy4unknown or right is not None]
+        sections.append(
+            {
+                "section": name,
+                "correct": [q for q, right in asked if right],
+                "incorrect": [q for q, right in asked if not right],
+            }
+        )
+    correct, incorrect = (
+        [q for section in sections for q in section[key]] for key in ("correct", "incorrect")
+    )
+    sections.append({"section": "Total accuracy", "correct": correct, "incorrect": incorrect})
+    return len(correct) / max(len(correct) + len(incorrect), 1), sections
+
+
+def _folding(case_insensitive: bool) -> Callable[[str], str]:
+    return str.upper if case_insensitive else str
+
+
+def _spellings(
+    vectors: WordVectors, restrict_vocab: int | None, fold: Callable[[str], str]
+) -> dict[str, list[int]]:
+    """The places of all words that are the same once folded, the most frequent first."""
+    if restrict_vocab is not None and restrict_vocab < 1:
+        raise ValueError(f"restrict_vocab must be at least 1; got {restrict_vocab}")
+    spellings: dict[str, list[int]] = {}
+    for i, word in enumerate(vectors.index_to_key[:restrict_vocab]):
+        spellings.setdefault(fold(word), []).append(i)
+    return spellings
+
+
+def _answers(
+    vectors: WordVectors, path, restrict_vocab: int | None, fold: Callable[[str], str]
+) -> Iterator[tuple[str, list[tuple[Question, bool | None]]]]:
+    """Each section's questions, and whether they are answered right; None if a word is unknown."""
+    spellings = _spellings(vectors, restrict_vocab, fold)
+    units = vectors.unit_vectors[:restrict_vocab]
+    empty = True
+    for name, questions in _read_questions(path, fold):
+        known = [q for q in questions if all(word in spellings for word in q)]
+        right = [
+            answer
+            for i in range(0, len(known), _QUESTIONS)
+            for answer in _right(units, spellings, known[i : i + _QUESTIONS])
+        ]
+        results = dict(zip(known, right, strict=True))
+        yield name, [(q, results.get(q)) for q in questions]
+        empty = False
+    if empty:
+        raise ValueError(f"{path} holds no questions")
+
+
+def _right(
+    units: np.ndarray, spellings: dict[str, list[int]], questions: list[Question]
+) -> list[bool]:
+    """Whether each question's nearest word is the expected one, in any spelling."""
     a, b, c, expected = np.array([[spellings[word][0] for word in q] for q in questions]).T
     scores = (units[b] - units[a] + units[c]) @ units.T
     for row, question in zip(scores, questions, strict=True):
@@ -95,18 +149,18 @@ def _count_correct(
     same = answers == expected
     for i in np.flatnonzero(~same):
         same[i] = answers[i] in spellings[questions[i][3]]
-    return int(same.sum())
+    return same.tolist()
 
 
-def _read_questions(path) -> Iterator[tuple[str, list[list[str]]]]:
-    section, questions = "", list[list[str]]()
+def _read_questions(path, fold: Callable[[str], str]) -> Iterator[tuple[str, list[Question]]]:
+    section, questions = "", list[Question]()
     for number, line in _lines(path):
         if line.startswith(":"):
             if questions:
                 yield section, questions
             section, questions = line[1:].strip(), []
             continue
-        words = line.upper().split()
+        words = tuple(fold(line).split())
         if len(words) != 4:
             raise ValueError(
                 f"{path} is not a file of analogies: line {number} has {len(words)} words; "
@@ -132,36 +186,75 @@ def pairs(vectors: WordVectors, path: str | os.PathLike[str]) -> Pairs:
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form.
     """
-    places: dict[str, int] = {}
-    for i, word in enumerate(vectors.index_to_key):
-        places.setdefault(word.upper(), i)
-    known: list[tuple[int, int]] = []
+    people, cosines = _judged(vectors, path, None, None, str.upper)
+    known = ~np.isnan(cosines)
+    spearman = pearson = float("nan")
+    if known.sum() > 1:
+        spearman = float(stats.spearmanr(cosines[known], people[known]).statistic)
+        pearson = float(stats.pearsonr(cosines[known], people[known]).statistic)
+    return Pairs(os.fspath(path), spearman, pearson, int(known.sum()), len(people))
+
+
+def word_pairs(
+    vectors: WordVectors,
+    path: str | os.PathLike[str],
+    *,
+    delimiter: str | None,
+    restrict_vocab: int | None,
+    case_insensitive: bool,
+    dummy4unknown: bool,
+) -> tuple[Any, Any, float]:
+    """`pairs` in gensim's form; see `WordVectors.evaluate_word_pairs`."""
+    fold = _folding(case_insensitive)
+    people, cosines = _judged(vectors, path, delimiter, restrict_vocab, fold)
+    known = ~np.isnan(cosines)
+    unknown = 100 * float(1 - known.mean())
+    if dummy4unknown:
+        cosines[~known] = 0
+    else:
+        people, cosines = people[known], cosines[known]
+    if len(people) < 2:
+        raise ValueError(f"{path}: two pairs of known words are needed; {len(people)} found")
+    return stats.pearsonr(people, cosines), stats.spearmanr(people, cosines), unknown
+
+
+def _judged(
+    vectors: WordVectors,
+    path,
+    delimiter: str | None,
+    restrict_vocab: int | None,
+    fold: Callable[[str], str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """People's scores of the pairs of a file, and the words' cosines, NaN if one is unknown."""
+    spellings = _spellings(vectors, restrict_vocab, fold)
+    units = vectors.unit_vectors
     people: list[float] = []
-    total = 0
+    cosines: list[float] = []
+    for word1, word2, score in _read_pairs(path, delimiter):
+        word1, word2 = fold(word1), fold(word2)
+        known = word1 in spellings and word2 in spellings
+        people.append(score)
+        cosines.append(
+            units[spellings[word1][0]] @ units[spellings[word2][0]] if known else float("nan")
+        )
+    if not people:
+        raise ValueError(f"{path} holds no word pairs")
+    return np.array(people), np.array(cosines, np.float64)
+
+
+def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]:
     for i, (number, line) in enumerate(_lines(path)):
-        fields = [field.strip() for field in line.split("\t" if "\t" in line else None)]
+        apart = delimiter or ("\t" if "\t" in line else None)
+        fields = [field.strip() for field in line.split(apart)]
         try:
-            word1, word2, score = fields[0].upper(), fields[1].upper(), float(fields[2])
+            yield fields[0], fields[1], float(fields[2])
         except (IndexError, ValueError):
             if i == 0:
                 continue  # a heading
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
-                "words and a number, parted by tabs"
+                f"words and a number, parted by {delimiter or 'tabs'}"
             ) from None
-        total += 1
-        if word1 in places and word2 in places:
-            known.append((places[word1], places[word2]))
-            people.append(score)
-    if not total:
-        raise ValueError(f"{path} holds no word pairs")
-    spearman = pearson = float("nan")
-    if len(known) > 1:
-        left, right = vectors.unit_vectors[np.array(known).T]
-        cosines = np.einsum("nd,nd->n", left, right)
-        spearman = float(stats.spearmanr(cosines, people).statistic)
-        pearson = float(stats.pearsonr(cosines, people).statistic)
-    return Pairs(os.fspath(path), spearman, pearson, len(known), total)
 
 
 def _lines(path) -> Iterator[tuple[int, str]]:

@@ -1,18 +1,26 @@
 """`WordVectors`: words and their vectors, to query."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.text.vocab import unknown_word
+from jaxvec import neighbours
+from jaxvec.table import Key, WordTable
+
+Term = Key | np.ndarray | tuple[Key | np.ndarray, float]  # of a query; a vector; with a weight
+Terms = Key | np.ndarray | Iterable[Term] | None
+Limit = int | None
+Neighbours = list[tuple[str, float]]
 
 
-class WordVectors:
+class WordVectors(WordTable):
     """`V` words and their `D`-dimensional vectors, in falling order of count.
 
-    Named after gensim's `KeyedVectors`.
+    Has the interface of gensim's `KeyedVectors`, and its results but for what the methods
+    say. Wherever a word is asked for, its place will do. Words of equal score come in the
+    order of their places, and a vector of zeros has the cosine 0 with any other.
 
     Attributes:
       index_to_key: the `V` words.
@@ -26,114 +34,348 @@ class WordVectors:
     ('b', 0.7071)
     """
 
-    def __init__(
-        self,
-        words: Sequence[str],
-        vectors: np.ndarray | Sequence[Sequence[float]],
-        *,
-        counts: np.ndarray | Sequence[int] | None = None,
-        metadata: dict[str, Any] | None = None,
-    ):
-        self.index_to_key = list(words)
-        self.vectors = np.asarray(vectors, np.float32)
-        self.counts = None if counts is None else np.asarray(counts, np.int64)
-        self.metadata = dict(metadata or {})
-        if self.vectors.ndim != 2 or len(self.vectors) != len(self.index_to_key):
-            raise ValueError(
-                f"{len(self.index_to_key)} words need vectors [{len(self.index_to_key)}, D]; "
-                f"got {self.vectors.shape}"
-            )
-        if self.counts is not None:
-            if self.counts.shape != (len(self.index_to_key),):
-                raise ValueError(f"{len(self)} words need as many counts, not {self.counts.shape}")
-            order = np.argsort(-self.counts, kind="stable")
-            if (order[1:] < order[:-1]).any():
-                self.index_to_key = [self.index_to_key[i] for i in order]
-                self.vectors, self.counts = self.vectors[order], self.counts[order]
-        self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
-        if len(self.key_to_index) != len(self.index_to_key):
-            twice = next(w for i, w in enumerate(self.index_to_key) if self.key_to_index[w] != i)
-            raise ValueError(f"the word {twice!r} comes twice")
-        self._unit: np.ndarray | None = None
-
-    @property
-    def vector_size(self) -> int:
-        """`D`."""
-        return self.vectors.shape[1]
-
-    @property
-    def unit_vectors(self) -> np.ndarray:
-        """The vectors scaled to length 1 (zero vectors stay), float32[V, D]; made once."""
-        if self._unit is None:
-            norms = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-            self._unit = self.vectors / np.where(norms > 0, norms, 1)
-        return self._unit
-
-    def __len__(self) -> int:
-        return len(self.index_to_key)
-
-    def __repr__(self) -> str:
-        return f"WordVectors of {len(self):,} words, {self.vector_size} numbers each"
-
-    def __contains__(self, word: object) -> bool:
-        return word in self.key_to_index
-
-    def get_index(self, word: str) -> int:
-        """The place of a word; KeyError, with close matches, if it is unknown."""
-        if word in self.key_to_index:
-            return self.key_to_index[word]
-        raise unknown_word(word, self.index_to_key)
-
-    def __getitem__(self, words: str | Sequence[str]) -> np.ndarray:
-        """The vector of a word [D], or those of many [n, D]."""
-        if isinstance(words, str):
-            return self.vectors[self.get_index(words)]
-        return self.vectors[[self.get_index(word) for word in words]]
-
-    def similarity(self, word1: str, word2: str) -> float:
-        """The cosine between two words' vectors."""
+    def similarity(self, word1: Key, word2: Key) -> float:
+        """The cosine between two words' vectors; KeyError, with close matches, if unknown."""
         units = self.unit_vectors
         return float(units[self.get_index(word1)] @ units[self.get_index(word2)])
 
-    @overload
-    def most_similar(
-        self, positive: str, negative: Sequence[str] = ..., topn: int = ...,
-        restrict_vocab: int | None = ...,
-    ) -> list[tuple[str, float]]: ...  # fmt: skip
-    @overload
-    def most_similar(
-        self, positive: Sequence[str] = ..., negative: Sequence[str] = ..., topn: int = ...,
-        restrict_vocab: int | None = ...,
-    ) -> list[tuple[str, float]]: ...  # fmt: skip
-    def most_similar(self, positive=(), negative=(), topn=10, restrict_vocab=None):
-        """The words nearest to the mean of the unit vectors of some words, less those of others.
+    def distance(self, word1: Key, word2: Key) -> float:
+        """1 - `similarity`."""
+        return 1 - self.similarity(word1, word2)
+
+    def distances(
+        self, word_or_vector: Key | np.ndarray, other_words: Iterable[Key] | None = None
+    ) -> np.ndarray:
+        """1 - the cosines of a word, or a vector [D], with other words: float32[n].
 
         Args:
-          positive: a word, or words that pull.
-          negative: a word, or words that push away.
-          topn: how many to return. The words asked about are never among them.
-          restrict_vocab: look among the first so many words only.
-
-        Returns:
-          Pairs of word and cosine, the nearest first.
+          word_or_vector: the word or vector.
+          other_words: the `n` words; by default, or if there are none, all in order.
 
         Raises:
           KeyError: for an unknown word, with close matches.
-          ValueError: if no word is given.
+          ValueError: for a vector of another size.
+
+        >>> WordVectors(["a", "b"], [[1, 0], [0, 2]]).distances("a").tolist()
+        [0.0, 1.0]
         """
-        positive = [positive] if isinstance(positive, str) else list(positive)
-        negative = [negative] if isinstance(negative, str) else list(negative)
-        if not positive + negative:
+        vector, _ = self._unit_term(word_or_vector)
+        others = [self.get_index(word) for word in _listed(other_words)]
+        return 1 - self.unit_vectors[others or slice(None)] @ neighbours.unit(vector)
+
+    def n_similarity(self, words1: Iterable[Key], words2: Iterable[Key]) -> float:
+        """The cosine between the mean vectors of two lists of words.
+
+        Words that are unknown are left out, and a list without a known one has the cosine 0,
+        as with gensim.
+
+        Raises:
+          ValueError: if a list is empty. (gensim: ZeroDivisionError.)
+
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
+        >>> round(wv.n_similarity(["a", "c"], ["b", "unheard"]), 4)
+        1.0
+        """
+        means = []
+        for words in (_listed(words1), _listed(words2)):
+            if not words:
+                raise ValueError("n_similarity needs a word or more in each list")
+            places = [self.get_index(word) for word in words if word in self]
+            means.append(neighbours.unit(self.vectors[places].sum(axis=0)))
+        return float(means[0] @ means[1])
+
+    @overload
+    def most_similar(
+        self, positive: Terms = ..., negative: Terms = ..., topn: int = ...,
+        restrict_vocab: Limit = ...,
+    ) -> Neighbours: ...  # fmt: skip
+    @overload
+    def most_similar(
+        self, positive: Terms = ..., negative: Terms = ..., *, topn: None,
+        restrict_vocab: Limit = ...,
+    ) -> np.ndarray: ...  # fmt: skip
+    def most_similar(self, positive=None, negative=None, topn=10, restrict_vocab=None):
+        """The words nearest by cosine to Σ w v / |Σ w v| over the terms of a query.
+
+        v is the unit vector of a word, or a vector as it is given; the weight w is 1 if it is
+        positive and -1 if negative. A term may be a pair of word or vector and weight, which
+        holds as it is: ``negative=[("a", 0.5)]`` pulls, as with gensim.
+
+        Args:
+          positive: a word, a vector [D], or a list of terms, that pull.
+          negative: the same, that push away.
+          topn: how many to return. The words asked about are never among them. None: the
+            cosines of all words, those asked about too.
+          restrict_vocab: look among the first so many words only.
+
+        Returns:
+          Pairs of word and cosine, the nearest first; for ``topn=None`` float32[V], or as
+          many as `restrict_vocab` leaves.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+          ValueError: if no word is given, or a vector of another size.
+
+        >>> words, table = ["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]
+        >>> wv = WordVectors(words, table)
+        >>> wv.most_similar(["king", "woman"], ["man"], topn=1)[0][0]
+        'queen'
+        """
+        terms = [_weighted(term, 1) for term in _listed(positive)]
+        terms += [_weighted(term, -1) for term in _listed(negative)]
+        if not terms:
             raise ValueError("most_similar needs at least one word")
-        asked = [self.get_index(word) for word in positive + negative]
-        signs = np.repeat([1.0, -1.0], [len(positive), len(negative)])
-        units = self.unit_vectors
-        query = signs @ units[asked]
-        query /= np.linalg.norm(query) or 1
-        scores = units[:restrict_vocab] @ query.astype(np.float32)
-        scores[[i for i in asked if i < len(scores)]] = -np.inf
-        best = np.argsort(-scores, kind="stable")[:topn]
-        return [(self.index_to_key[i], float(scores[i])) for i in best if scores[i] > -np.inf]
+        vectors, asked = self._unit_terms(term for term, _ in terms)
+        query = neighbours.unit(np.array([weight for _, weight in terms]) @ vectors)
+        scores = self.unit_vectors[: restrict_vocab or None] @ query.astype(np.float32)
+        return self._ranked(scores, asked, topn)
+
+    @overload
+    def most_similar_cosmul(
+        self, positive: Terms = ..., negative: Terms = ..., topn: int = ...,
+        restrict_vocab: Limit = ...,
+    ) -> Neighbours: ...  # fmt: skip
+    @overload
+    def most_similar_cosmul(
+        self, positive: Terms = ..., negative: Terms = ..., *, topn: None,
+        restrict_vocab: Limit = ...,
+    ) -> np.ndarray: ...  # fmt: skip
+    def most_similar_cosmul(self, positive=None, negative=None, topn=10, restrict_vocab=None):
+        """The words with the highest 3CosMul score; see `neighbours.cosmul` for the formula.
+
+        Vectors are scaled to length 1, and `restrict_vocab` holds. (gensim does neither.)
+
+        Args:
+          positive: a word, a vector [D], or a list of them, that pull.
+          negative: the same, that push away.
+          topn: how many to return, as in `most_similar`.
+          restrict_vocab: look among the first so many words only.
+
+        Returns:
+          Pairs of word and score, the best first; for ``topn=None`` float32[V], or as
+          many as `restrict_vocab` leaves.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+          ValueError: if no positive word is given, or a vector of another size.
+
+        >>> words, table = ["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]
+        >>> wv = WordVectors(words, table)
+        >>> wv.most_similar_cosmul(["king", "woman"], ["man"], topn=1)[0][0]
+        'queen'
+        """
+        pulls, asked = self._unit_terms(_listed(positive))
+        pushes, asked_too = self._unit_terms(_listed(negative))
+        if not len(pulls):
+            raise ValueError("most_similar_cosmul needs at least one positive word")
+        units = self.unit_vectors[: restrict_vocab or None]
+        scores = neighbours.cosmul(units, neighbours.unit(pulls), neighbours.unit(pushes))
+        return self._ranked(scores, asked + asked_too, topn)
+
+    @overload
+    def similar_by_word(
+        self, word: Key, topn: int = ..., restrict_vocab: Limit = ...
+    ) -> Neighbours: ...
+    @overload
+    def similar_by_word(self, word: Key, topn: None, restrict_vocab: Limit = ...) -> np.ndarray: ...
+    def similar_by_word(self, word, topn=10, restrict_vocab=None):
+        """`most_similar` to a word."""
+        return self.most_similar([word], topn=topn, restrict_vocab=restrict_vocab)
+
+    @overload
+    def similar_by_vector(
+        self, vector: np.ndarray, topn: int = ..., restrict_vocab: Limit = ...
+    ) -> Neighbours: ...
+    @overload
+    def similar_by_vector(
+        self, vector: np.ndarray, topn: None, restrict_vocab: Limit = ...
+    ) -> np.ndarray: ...
+    def similar_by_vector(self, vector, topn=10, restrict_vocab=None):
+        """`most_similar` to a vector [D]; a word that has this vector is found too."""
+        return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
+
+    def most_similar_many(
+        self, words: Sequence[Key], topn: int = 10, restrict_vocab: Limit = None
+    ) -> list[Neighbours]:
+        """`most_similar` to each of many words, in one compiled call.
+
+        Worth it from some hundred words on; each new number of words, or `topn`, is compiled
+        once. For vectors see `neighbours.cosine_top`, which this calls.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
+        >>> [found[0][0] for found in wv.most_similar_many(["a", "c"], topn=1)]
+        ['b', 'b']
+        """
+        asked = np.array([self.get_index(word) for word in words], np.int32)
+        units = self.unit_vectors[: restrict_vocab or None]
+        if not len(asked) or topn < 1:
+            return [[] for _ in asked]
+        top = neighbours.cosine_top(
+            units, self.unit_vectors[asked], min(topn, len(units)), asked[:, None]
+        )
+        return [
+            [
+                (self.index_to_key[i], score)
+                for i, score in zip(*row, strict=True)
+                if score != -np.inf
+            ]
+            for row in zip(top.indices.tolist(), top.scores.tolist(), strict=True)
+        ]
+
+    def doesnt_match(self, words: Iterable[Key]) -> str:
+        """The word with the lowest cosine to the mean of all words' unit vectors.
+
+        Unknown words are left out. Of equal ones it is the first of the alphabet, as with
+        gensim.
+
+        Raises:
+          ValueError: if no word is known.
+
+        >>> WordVectors(["a", "b", "c"], [[1, 0], [1, 0.1], [0, 1]]).doesnt_match(["a", "b", "c"])
+        'c'
+        """
+        places = [self.get_index(word) for word in _listed(words) if word in self]
+        if not places:
+            raise ValueError("doesnt_match needs at least one word that is known")
+        units = self.unit_vectors[places]
+        scores = units @ neighbours.unit(units.mean(axis=0))
+        return min(zip(scores.tolist(), (self.index_to_key[i] for i in places), strict=True))[1]
+
+    def closer_than(self, word1: Key, word2: Key) -> list[str]:
+        """The words that are nearer to `word1` than `word2` is, in order of place.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+
+        >>> WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]]).closer_than("a", "c")
+        ['b']
+        """
+        distances, asked = self.distances(word1), self.get_index(word1)
+        nearer = np.flatnonzero(distances < distances[self.get_index(word2)])
+        return [self.index_to_key[i] for i in nearer if i != asked]
+
+    def rank(self, word1: Key, word2: Key) -> int:
+        """Which neighbour of `word1` the word `word2` is, from 1: 1 + `closer_than`'s words."""
+        return len(self.closer_than(word1, word2)) + 1
+
+    def most_similar_to_given(self, word: Key, words: Sequence[Key]) -> Key:
+        """That of some words which is nearest to a word; the first of equal ones.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+          ValueError: if there are no words to choose from.
+
+        >>> WordVectors(["a", "b"], np.eye(2)).most_similar_to_given("a", ["b", "a"])
+        'a'
+        """
+        if not len(words):
+            raise ValueError("most_similar_to_given needs words to choose from")
+        return words[int(self.distances(word, words).argmin())]
+
+    def wmdistance(
+        self, document1: Sequence[Key], document2: Sequence[Key], norm: bool = True
+    ) -> float:
+        """The Word Mover's Distance: the least mean way from one text's words to the other's.
+
+        min Σ_ij F_ij |v_i - v_j| over flows F ≥ 0 between the words of both, which for each
+        word add up to its share of its text; solved exactly, as a linear programme. Words
+        that are unknown are left out.
+
+        Args:
+          document1: the words of a text.
+          document2: those of another.
+          norm: whether to scale the vectors to length 1 before.
+
+        Returns:
+          The distance; infinity if no word of a text is known. It is 0 between different words
+          of the same vectors. (gensim has infinity.)
+
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [0, 1], [-1, 0]])
+        >>> wv.wmdistance(["a", "a", "b", "b"], ["a", "c"])  # half of it stays, half goes √2
+        0.7071067811865476
+
+        Source: Kusner et al. 2015, "From Word Embeddings To Document Distances".
+        """
+        from jaxvec import transport
+
+        return transport.word_movers_distance(self, _listed(document1), _listed(document2), norm)
+
+    def evaluate_word_analogies(
+        self,
+        analogies: str | os.PathLike[str],
+        *,
+        restrict_vocab: Limit = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+    ) -> tuple[float, list[dict[str, Any]]]:
+        """The score on a file of analogies, as `evaluate.analogies`, and all answers.
+
+        Args:
+          analogies: a file as `questions-words.txt`: ``: section`` lines, four words a line.
+          restrict_vocab: know only the first so many words.
+          case_insensitive: whether words are the same in upper and lower case.
+          dummy4unknown: whether questions with unknown words count as wrong, or not at all.
+
+        Returns:
+          The share of right answers, 0 if nothing could be asked; and the sections, each with
+          its name as ``section`` and its questions, four words each, as ``correct`` and
+          ``incorrect``. The last has those of all, and the name ``Total accuracy``.
+
+        Raises:
+          FileNotFoundError: if there is no such file.
+          ValueError: if a line has another form, which gensim skips.
+        """
+        from jaxvec import evaluate
+
+        return evaluate.word_analogies(
+            self,
+            analogies,
+            restrict_vocab=restrict_vocab,
+            case_insensitive=case_insensitive,
+            dummy4unknown=dummy4unknown,
+        )
+
+    def evaluate_word_pairs(
+        self,
+        pairs: str | os.PathLike[str],
+        *,
+        delimiter: str | None = None,
+        restrict_vocab: Limit = 300_000,
+        case_insensitive: bool = True,
+        dummy4unknown: bool = False,
+    ) -> tuple[Any, Any, float]:
+        """How the cosines of word pairs correlate with people's scores, as `evaluate.pairs`.
+
+        Args:
+          pairs: a file of two words and a number a line.
+          delimiter: what parts them; by default tabs or, in lines without, white space.
+          restrict_vocab: know only the first so many words.
+          case_insensitive: whether words are the same in upper and lower case.
+          dummy4unknown: whether pairs with unknown words count with a cosine of 0, or not at
+            all.
+
+        Returns:
+          scipy's results for Pearson's and for Spearman's correlation, each with statistic and
+          p-value, and the percentage of pairs with unknown words.
+
+        Raises:
+          FileNotFoundError: if there is no such file.
+          ValueError: if a line has another form, which gensim skips; or if fewer than two
+            pairs are known.
+        """
+        from jaxvec import evaluate
+
+        return evaluate.word_pairs(
+            self,
+            pairs,
+            delimiter=delimiter,
+            restrict_vocab=restrict_vocab,
+            case_insensitive=case_insensitive,
+            dummy4unknown=dummy4unknown,
+        )
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the format that the path's suffix names; see `formats.save`."""
@@ -147,3 +389,41 @@ class WordVectors:
         from jaxvec import formats
 
         return formats.load(path)
+
+    def _unit_terms(self, terms: Iterable[Key | np.ndarray]) -> tuple[np.ndarray, list[int]]:
+        """The vectors of a query, [n, D], and the places of the words among its terms."""
+        found = [self._unit_term(term) for term in terms]
+        vectors = np.array([vector for vector, _ in found], np.float32)
+        return vectors.reshape(-1, self.vector_size), [i for _, i in found if i is not None]
+
+    def _unit_term(self, term: Key | np.ndarray) -> tuple[np.ndarray, int | None]:
+        """A word's unit vector and place, or a vector as it is, and None."""
+        if isinstance(term, Key):
+            place = self.get_index(term)
+            return self.unit_vectors[place], place
+        vector = np.asarray(term, np.float32)
+        if vector.shape != (self.vector_size,):
+            raise ValueError(f"a vector must be [{self.vector_size}]; got {list(vector.shape)}")
+        return vector, None
+
+    def _ranked(self, scores: np.ndarray, asked: list[int], topn: int | None):
+        """The best words but those asked about, or for None all scores."""
+        if topn is None:
+            return scores
+        best = neighbours.highest(scores, topn + len(asked)) if topn > 0 else ()
+        found = [(self.index_to_key[i], float(scores[i])) for i in best if i not in asked]
+        return found[:topn]
+
+
+def _listed(terms) -> list:
+    """One term, or many, as a list."""
+    if terms is None:
+        return []
+    if isinstance(terms, Key) or (isinstance(terms, np.ndarray) and terms.ndim == 1):
+        return [terms]
+    return list(terms)
+
+
+def _weighted(term: Term, weight: float) -> tuple[Key | np.ndarray, float]:
+    """A term with its own weight, or else this one."""
+    return term if isinstance(term, tuple) else (term, weight)

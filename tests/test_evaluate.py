@@ -61,6 +61,47 @@ def test_pairs_are_gensims(setting):
     assert 100 * (1 - found.found / found.total) == pytest.approx(unknown)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"restrict_vocab": 80},
+        {"restrict_vocab": 20},
+        {"dummy4unknown": True},
+        {"case_insensitive": False},
+        {"case_insensitive": False, "dummy4unknown": True, "restrict_vocab": 60},
+    ],
+)
+def test_word_analogies_and_pairs_are_gensims(setting, tmp_path, options):
+    ours, theirs, questions, pairs = setting
+    if "case_insensitive" in options:
+        for file in (questions, pairs):
+            (tmp_path / file.name).write_text(file.read_text().lower())
+        questions, pairs = tmp_path / questions.name, tmp_path / pairs.name
+    found = ours.evaluate_word_analogies(questions, **options)
+    assert found == theirs.evaluate_word_analogies(questions, **options)
+    found = ours.evaluate_word_pairs(pairs, **options)
+    expected = theirs.evaluate_word_pairs(pairs, **options)
+    for ours_result, theirs_result in zip(found, expected, strict=True):
+        assert np.ravel(ours_result) == pytest.approx(np.ravel(theirs_result), abs=1e-5)
+
+
+def test_delimiter(setting, tmp_path):
+    ours, theirs, _, pairs = setting
+    (tmp_path / "p.csv").write_text(pairs.read_text().replace("\t", ","))
+    found = ours.evaluate_word_pairs(tmp_path / "p.csv", delimiter=",")
+    assert found[1].statistic == pytest.approx(theirs.evaluate_word_pairs(pairs)[1].statistic)
+
+
+def test_nothing_known_is_no_score(setting):
+    _, _, questions, pairs = setting
+    vectors = WordVectors(["x", "y"], np.eye(2))
+    score, sections = vectors.evaluate_word_analogies(questions)
+    assert (score, sections[-1]["correct"], sections[-1]["incorrect"]) == (0, [], [])
+    with pytest.raises(ValueError, match="two pairs of known words are needed; 0 found"):
+        vectors.evaluate_word_pairs(pairs)
+
+
 def test_nothing_known_is_nan_not_an_error(setting, tmp_path):
     _, _, questions, pairs = setting
     vectors = WordVectors(["x", "y"], np.eye(2))

@@ -1,21 +1,73 @@
+import itertools
+import math
+import warnings
+
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
+from scipy.optimize import linear_sum_assignment
 
-from jaxvec import WordVectors
+from jaxvec import WordVectors, neighbours
+from jaxvec.transport import transport_cost
 
-
-@pytest.fixture(scope="module")
-def ours():
-    table = np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
-    return WordVectors([f"w{i}" for i in range(300)], table)
+WORDS = [f"w{i}" for i in range(300)]
 
 
 @pytest.fixture(scope="module")
-def theirs(ours):
-    vectors = KeyedVectors(10)
-    vectors.add_vectors(ours.index_to_key, ours.vectors)
+def table():
+    return np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def ours(table):
+    return WordVectors(WORDS, table)
+
+
+@pytest.fixture(scope="module")
+def theirs(table):
+    return gensims(WORDS, table)
+
+
+def gensims(words, table) -> KeyedVectors:
+    vectors = KeyedVectors(table.shape[1])
+    vectors.add_vectors(words, table)
     return vectors
+
+
+def same(found, expected):
+    """Neighbours of the same names and scores."""
+    assert [word for word, _ in found] == [word for word, _ in expected]
+    scores = [score for _, score in found], [score for _, score in expected]
+    np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-5)
+
+
+def vector(seed: int) -> np.ndarray:
+    return 3 * np.random.default_rng(seed).normal(size=10)
+
+
+def silently(function, *args, **kwargs):
+    """What gensim says, its own deprecations apart."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return function(*args, **kwargs)
+
+
+def random_query(seed: int) -> dict:
+    """Words, places, vectors and weights as gensim takes them."""
+    rng = np.random.default_rng(seed)
+
+    def term():
+        word = WORDS[rng.integers(300)]
+        kinds = [word, int(rng.integers(300)), vector(rng.integers(1000))]
+        kind = kinds[rng.choice(3, p=[0.6, 0.2, 0.2])]
+        return (kind, float(rng.normal())) if rng.random() < 0.3 else kind
+
+    return {
+        "positive": [term() for _ in range(rng.integers(1, 4))],
+        "negative": [term() for _ in range(rng.integers(0, 3))],
+        "topn": [1, 7, 299, 1000][rng.integers(4)],
+        "restrict_vocab": [None, 40, 300, 5000][rng.integers(4)],
+    }
 
 
 @pytest.mark.parametrize(
@@ -27,22 +79,145 @@ def theirs(ours):
         {"positive": ["w3"], "negative": ["w7", "w8"], "restrict_vocab": 50},
         {"positive": ["w200"], "restrict_vocab": 50, "topn": 100},
         {"negative": ["w5"]},
+        {"positive": "w3", "negative": "w5"},
+        {"positive": 7, "topn": 0},
+        {"positive": ["w3", "w3"], "restrict_vocab": 0},
+        {"positive": vector(1), "topn": 300},
+        {"positive": np.array([vector(1), vector(2)]), "negative": vector(3)},
+        {"positive": [("w3", 0.5), (vector(1), 2.0)], "negative": [("w8", 0.7), "w9"]},
+        *(random_query(seed) for seed in range(60)),
     ],
 )
 def test_most_similar_is_gensims(ours, theirs, query):
-    expected = theirs.most_similar(**query)
-    found = ours.most_similar(**query)
-    assert [word for word, _ in found] == [word for word, _ in expected]
-    np.testing.assert_allclose([s for _, s in found], [s for _, s in expected], atol=1e-6)
+    same(ours.most_similar(**query), theirs.most_similar(**query))
+    query["topn"] = None
+    np.testing.assert_allclose(ours.most_similar(**query), theirs.most_similar(**query), atol=1e-5)
 
 
-def test_similarity_and_look_ups(ours, theirs):
-    assert ours.similarity("w1", "w2") == pytest.approx(theirs.similarity("w1", "w2"), abs=1e-6)
-    assert np.array_equal(ours["w5"], ours.vectors[5])
-    assert np.array_equal(ours[["w5", "w1"]], ours.vectors[[5, 1]])
-    assert "w5" in ours
-    assert "x" not in ours
+def test_every_word_has_gensims_neighbours(ours, theirs):
+    many = ours.most_similar_many(WORDS, topn=5)
+    for word, found in zip(WORDS, many, strict=True):
+        expected = theirs.similar_by_word(word, 5)
+        same(ours.similar_by_word(word, 5), expected)
+        same(found, expected)
+
+
+def test_many_in_one_call(ours, theirs):
+    for found, word in zip(
+        ours.most_similar_many(["w250", 3], 60, 50), ["w250", "w3"], strict=True
+    ):
+        same(found, theirs.most_similar(word, topn=60, restrict_vocab=50))
+    assert ours.most_similar_many([]) == []
+    assert ours.most_similar_many(["w1", "w2"], topn=0) == [[], []]
+    with pytest.raises(KeyError, match="close matches: w99"):
+        ours.most_similar_many(["w1", "w999"])
+
+
+def test_by_vector(ours, theirs):
+    for seed in range(20):
+        query = {"topn": 8, "restrict_vocab": 100 if seed % 2 else None}
+        same(
+            ours.similar_by_vector(vector(seed), **query),
+            theirs.similar_by_vector(vector(seed), **query),
+        )
+    found = ours.similar_by_word("w4", None)
+    np.testing.assert_allclose(found, theirs.similar_by_word("w4", None), atol=1e-6)
+    assert ours.similar_by_vector(ours["w4"], topn=1)[0][0] == "w4"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"positive": "w3"},
+        {"positive": "w3", "negative": "w5"},
+        {"positive": ["w3", "w10"], "negative": ["w7"], "topn": 300},
+        {"positive": ["w3", "w10", "w12"], "negative": ["w7", "w8"]},
+        {"positive": [vector(1) / np.linalg.norm(vector(1)), "w1"], "negative": "w7"},
+        {"positive": "w3", "topn": 0},
+    ],
+)
+def test_cosmul_is_gensims(ours, theirs, query):
+    same(ours.most_similar_cosmul(**query), silently(theirs.most_similar_cosmul, **query))
+    query["topn"] = None
+    expected = silently(theirs.most_similar_cosmul, **query)
+    np.testing.assert_allclose(ours.most_similar_cosmul(**query), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_cosmul_where_gensim_errs(ours):
+    query = {"positive": ["w3", "w10"], "negative": ["w7"]}
+    asked = {"w3", "w10", "w7"}
+    few = ours.most_similar_cosmul(**query, topn=300, restrict_vocab=40)
+    everywhere = dict(ours.most_similar_cosmul(**query, topn=300))
+    assert {word for word, _ in few} == {f"w{i}" for i in range(40)} - asked
+    assert all(everywhere[word] == pytest.approx(score, rel=1e-5) for word, score in few)
+    assert np.all(np.diff([score for _, score in few]) <= 0)
+    vectors = {"positive": [ours["w3"], 5 * ours["w10"]], "negative": [ours["w7"]]}
+    same(
+        ours.most_similar_cosmul(**query, topn=5),
+        [f for f in ours.most_similar_cosmul(**vectors, topn=8) if f[0] not in asked][:5],
+    )
+    same(ours.most_similar_cosmul([3, "w10"], [7]), ours.most_similar_cosmul(**query))
+    with pytest.raises(ValueError, match="positive"):
+        ours.most_similar_cosmul(negative="w3")
+
+
+def test_pairs_of_words(ours, theirs):
+    pairs = list(zip(WORDS[:60], WORDS[100:160], strict=True))
+    for a, b in pairs:
+        assert ours.similarity(a, b) == pytest.approx(theirs.similarity(a, b), abs=1e-5)
+        assert ours.distance(a, b) == pytest.approx(theirs.distance(a, b), abs=1e-5)
+        assert ours.rank(a, b) == theirs.rank(a, b)
+        assert ours.closer_than(a, b) == theirs.closer_than(a, b)
+    assert ours.closer_than("w1", "w1") == []
+    assert ours.rank("w1", "w1") == 1
+
+
+def test_distances(ours, theirs):
+    for args in (("w7",), ("w7", ["w1", "w200"]), (vector(1),), (vector(1), WORDS[5:9]), (7, None)):
+        np.testing.assert_allclose(ours.distances(*args), theirs.distances(*args), atol=1e-5)
+
+
+def test_groups_of_words(ours, theirs):
+    rng = np.random.default_rng(3)
+    for size in range(1, 30):
+        left, right = (list(rng.choice(WORDS, size)) for _ in "ab")
+        for words in (left, [*left, "unheard"]):
+            expected = theirs.n_similarity(words, right)
+            assert ours.n_similarity(words, right) == pytest.approx(expected, abs=1e-5)
+        if len(set(left)) != 2:  # both of two are as far from their mean
+            assert ours.doesnt_match([*left, "unheard"]) == theirs.doesnt_match([*left, "unheard"])
+        nearest = theirs.most_similar_to_given("w9", right)
+        assert ours.most_similar_to_given("w9", right) == nearest
+    assert ours.n_similarity(["unheard"], right) == theirs.n_similarity(["unheard"], right) == 0
+    assert ours.doesnt_match("w5") == "w5"
+
+
+def test_look_ups(ours, theirs, table):
+    assert np.array_equal(ours["w5"], table[5])
+    assert np.array_equal(ours[["w5", "w1", 7]], theirs[["w5", "w1", 7]])
+    assert ours[[]].shape == (0, 10)
     assert (len(ours), ours.vector_size, ours.key_to_index["w7"]) == (300, 10, 7)
+    for key in ("w5", 5, np.int64(5), "x", 300, -1):
+        assert (key in ours) == (key in theirs)
+        assert ours.get_index(key, 77) == theirs.get_index(key, 77)
+        assert ours.get_index(key, -1) == theirs.get_index(key, -1)
+    assert None not in ours
+    with pytest.raises(KeyError, match="not in the vocabulary"):
+        ours.get_index(2.0)
+    for norm in (False, True):
+        found = ours.get_vector("w5", norm=norm)
+        np.testing.assert_allclose(found, theirs.get_vector("w5", norm=norm), atol=1e-6)
+        with pytest.raises(ValueError, match="read-only"):
+            found[0] = 1
+
+
+def test_single_queries_leave_jax_alone(table, monkeypatch):
+    for name in ("jax", "jnp", "cosine_top"):
+        monkeypatch.setattr(neighbours, name, None)
+    vectors = WordVectors(WORDS, table)
+    assert vectors.most_similar(["w1", "w2"], ["w3"])
+    assert vectors.most_similar_cosmul(["w1", "w2"], ["w3"])
+    assert vectors.rank("w1", "w2")
 
 
 def test_falling_count_order():
@@ -50,19 +225,169 @@ def test_falling_count_order():
     assert vectors.index_to_key == ["a", "<unk>", "b"]
     assert vectors.vectors[:, 0].tolist() == [1, 0, 2]
     assert vectors.counts.tolist() == [9, 3, 3]
+    assert vectors.key_to_index == {"a": 0, "<unk>": 1, "b": 2}
 
 
-def test_unknown_words_and_empty_queries(ours):
-    for ask in (ours.__getitem__, ours.most_similar, lambda w: ours.similarity("w1", w)):
-        with pytest.raises(KeyError, match="'w999' is not in the vocabulary; close matches: w99"):
-            ask("w999")
+@pytest.mark.parametrize("replace", [False, True])
+def test_add_vectors_is_gensims(table, replace):
+    ours, theirs = WordVectors(WORDS[:50], table[:50]), gensims(WORDS[:50], table[:50])
+    before = ours.most_similar("w1")
+    for first, last in ((40, 60), (60, 60), (10, 100)):
+        rows = -table[first:last] if replace else table[first:last] + 1
+        ours.add_vectors(WORDS[first:last], rows, replace=replace)
+        theirs.add_vectors(WORDS[first:last], rows, replace=replace)
+    ours.add_vectors("single", vector(5))
+    theirs.add_vectors("single", vector(5))
+    assert (ours.index_to_key, ours.key_to_index) == (theirs.index_to_key, theirs.key_to_index)
+    assert np.array_equal(ours.vectors, theirs.vectors)
+    assert ours.counts is None
+    assert ours.most_similar("w1") != before
+    same(ours.most_similar("w1"), theirs.most_similar("w1"))
+    assert table[10, 0] == np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)[10, 0]
+
+
+def test_added_counts():
+    vectors = WordVectors(["a", "b"], np.eye(2), counts=[5, 3])
+    vectors.add_vectors(["c", "a"], [[2, 0], [0, 2]], {"count": [7, 1]})
+    vectors.add_vectors(["d"], [[1, 1]])
+    assert vectors.counts.tolist() == [5, 3, 7, 0]
+    vectors.add_vectors(["b"], [[9, 9]], {"count": [6]}, True)
+    assert vectors.get_vecattr("b", "count") == 6
+    vectors.sort_by_descending_frequency()
+    assert vectors.index_to_key == ["c", "b", "a", "d"]
+    assert vectors["b"].tolist() == [9, 9]
+    assert [vectors.get_vecattr(word, "count") for word in "abcd"] == [5, 6, 7, 0]
+    bare = WordVectors(["a"], [[1]])
+    bare.add_vectors(["b"], [[1]], {"count": [2]})
+    assert bare.counts.tolist() == [0, 2]
+
+
+def test_sort_is_gensims(table):
+    counts = np.random.default_rng(1).permutation(300)
+    ours, theirs = WordVectors(WORDS, table), gensims(WORDS, table)
+    for word, count in zip(WORDS, counts, strict=True):
+        theirs.set_vecattr(word, "count", int(count))
+    ours.add_vectors(WORDS, table, {"count": counts}, replace=True)
+    ours.sort_by_descending_frequency()
+    theirs.sort_by_descending_frequency()
+    assert (ours.index_to_key, ours.key_to_index) == (theirs.index_to_key, theirs.key_to_index)
+    assert np.array_equal(ours.vectors, theirs.vectors)
+    assert ours.get_vecattr("w5", "count") == theirs.get_vecattr("w5", "count")
+    ours.counts[:] = 1
+    ours.sort_by_descending_frequency()
+    assert ours.index_to_key == theirs.index_to_key
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda v: v.add_vectors(["a", "b"], [[1, 2]]), r"need vectors \[2, 2\]; got \(1, 2\)"),
+        (lambda v: v.add_vectors(["a"], [[1, 2, 3]]), r"need vectors \[1, 2\]; got \(1, 3\)"),
+        (lambda v: v.add_vectors(["x", "x"], np.eye(2)), "'x' comes twice"),
+        (lambda v: v.add_vectors(["x"], [[1, 2]], {"count": [1, 2]}), "as many counts"),
+        (lambda v: v.add_vectors(["x"], [[1, 2]], {"hue": [1]}), "no extras but 'count'; got hue"),
+        (lambda v: v.most_similar(np.ones(3)), r"must be \[2\]; got \[3\]"),
+        (lambda v: v.distances(np.ones((2, 2))), r"must be \[2\]; got \[2, 2\]"),
+        (lambda v: v.n_similarity([], ["a"]), "a word or more"),
+        (lambda v: v.doesnt_match(["x"]), "at least one word"),
+        (lambda v: v.most_similar_to_given("a", []), "words to choose from"),
+    ],
+)
+def test_wrong_arguments(ask, message):
+    vectors = WordVectors(["a", "b"], np.eye(2))
+    with pytest.raises(ValueError, match=message):
+        ask(vectors)
+    assert vectors.index_to_key == ["a", "b"]
+    assert vectors.vectors.shape == (2, 2)
+
+
+def test_attributes_that_are_missing():
+    vectors = WordVectors(["a"], [[1]])
+    with pytest.raises(KeyError, match="no attribute 'count'"):
+        vectors.get_vecattr("a", "count")
+    with pytest.raises(KeyError, match="no attribute 'count'"):
+        vectors.sort_by_descending_frequency()
+    with pytest.raises(KeyError, match="no attribute 'hue'"):
+        WordVectors(["a"], [[1]], counts=[1]).get_vecattr("a", "hue")
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda v, w: v[w],
+        lambda v, w: v[["w1", w]],
+        lambda v, w: v.get_index(w),
+        lambda v, w: v.get_vector(w),
+        lambda v, w: v.get_vecattr(w, "count"),
+        lambda v, w: v.most_similar(w),
+        lambda v, w: v.most_similar("w1", [(w, 2.0)]),
+        lambda v, w: v.most_similar_cosmul("w1", w),
+        lambda v, w: v.similar_by_word(w),
+        lambda v, w: v.similarity("w1", w),
+        lambda v, w: v.distance(w, "w1"),
+        lambda v, w: v.distances("w1", [w]),
+        lambda v, w: v.rank("w1", w),
+        lambda v, w: v.closer_than(w, "w1"),
+        lambda v, w: v.most_similar_to_given("w1", ["w2", w]),
+    ],
+)
+def test_unknown_words(ours, ask):
+    with pytest.raises(KeyError, match="'w999' is not in the vocabulary; close matches: w99"):
+        ask(ours, "w999")
+
+
+def test_empty_queries(ours):
     with pytest.raises(ValueError, match="at least one word"):
         ours.most_similar()
+
+
+def test_ties_come_in_order_of_place():
+    rows = [[1, 1, 1, 1], [1, 1, 1, -1], [-1, 1, 1, 1], [1, 1, 1, -1], [1, -1, 1, 1]]
+    vectors = WordVectors(list("edcba"), rows)
+    assert [word for word, _ in vectors.most_similar("e", topn=3)] == ["d", "c", "b"]
+    assert [word for word, _ in vectors.most_similar_many(["e"], topn=3)[0]] == ["d", "c", "b"]
+    assert [word for word, _ in vectors.most_similar_cosmul("e", topn=3)] == ["d", "c", "b"]
+    assert vectors.most_similar_to_given("e", ["b", "d"]) == "b"
+    assert vectors.closer_than("e", "b") == []
 
 
 def test_zero_vectors_make_no_nan():
     vectors = WordVectors(["a", "b"], np.zeros((2, 3)))
     assert vectors.most_similar("a") == [("b", 0.0)]
+    assert vectors.most_similar_many(["a"]) == [[("b", 0.0)]]
+    assert vectors.distances("a").tolist() == [1, 1]
+    assert vectors.n_similarity(["a"], ["b"]) == 0
+    assert vectors.get_vector("a", norm=True).tolist() == [0, 0, 0]
+
+
+def test_wmdistance_is_the_best_assignment(ours):
+    """Of two texts, each word repeated till both are as long: the best of all pairings."""
+    rng = np.random.default_rng(4)
+    for left, right in itertools.product((1, 2, 3, 5, 8), (1, 4, 7)):
+        words = rng.choice(WORDS[:12], left), rng.choice(WORDS[:12], right)
+        length = math.lcm(left, right)
+        for norm, get in ((True, ours.unit_vectors), (False, ours.vectors)):
+            tables = [get[[ours.key_to_index[w] for w in text]] for text in words]
+            first, second = (np.repeat(t, length // len(t), axis=0) for t in tables)
+            costs = np.linalg.norm(first[:, None] - second, axis=-1)
+            expected = costs[linear_sum_assignment(costs)].mean()
+            found = ours.wmdistance([*words[0], "unheard"], list(words[1]), norm=norm)
+            assert found == pytest.approx(expected, abs=1e-5)
+
+
+def test_wmdistance_at_its_edges(ours):
+    assert ours.wmdistance(["w1", "w2"], ["w2", "w1"]) == pytest.approx(0, abs=1e-9)
+    assert ours.wmdistance("w1", "w1") == 0
+    assert ours.wmdistance(["unheard"], ["w1"]) == np.inf
+    assert ours.wmdistance([], ["w1"]) == np.inf
+    twins = WordVectors(["a", "b", "c"], [[1, 0], [1, 0], [0, 1e-9]])
+    assert twins.wmdistance(["a"], ["b"]) == 0
+    assert twins.wmdistance(["a", "b"], ["c"], norm=False) == pytest.approx(1)
+
+
+def test_supply_that_is_not_the_demand():
+    with pytest.raises(ValueError, match="no flow"):
+        transport_cost(np.array([1.0]), np.array([2.0]), np.ones((1, 1)))
 
 
 @pytest.mark.parametrize(

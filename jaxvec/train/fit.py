@@ -13,6 +13,7 @@ import optax
 from tqdm import tqdm
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.neighbours import highest
 from jaxvec.optim import damped_sgd
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
@@ -71,6 +72,39 @@ class Result(NamedTuple):
         tables = {name: np.array(getattr(self.params, name)) for name in ("input", "output")}
         table = tables["input"] + tables["output"] if which == "sum" else tables[which]
         return WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
+
+    def predict_output_word(
+        self, context_words: Sequence[str], topn: int = 10
+    ) -> list[tuple[str, float]]:
+        """The likeliest words in a context: the softmax over the vocabulary of u_w · h.
+
+        h is the mean of the context's input vectors (for `CBOW(cbow_mean=False)` the sum) and
+        u_w the output vector of a word. Unknown words are left out, as gensim does.
+
+        Args:
+          context_words: the words around.
+          topn: how many to return.
+
+        Returns:
+          Pairs of word and probability, the likeliest first.
+
+        Raises:
+          ValueError: if the model was not trained to predict words (GloVe), or no word of the
+            context is known. (gensim returns None then.)
+        """
+        if not isinstance(self.model, TextModel):
+            raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
+        vocab = self.data.vocab
+        ids = vocab.encode(list(context_words))
+        if not len(ids):
+            raise ValueError("no word of the context is in the vocabulary")
+        hidden = np.asarray(self.params.input)[ids].sum(axis=0)
+        if getattr(self.model, "cbow_mean", True):
+            hidden /= len(ids)
+        logits = np.asarray(self.params.output) @ hidden
+        shares = np.exp(logits - logits.max())
+        shares /= shares.sum()
+        return [(vocab.words[i], float(shares[i])) for i in highest(shares, topn)]
 
 
 class NonFiniteError(ValueError):
