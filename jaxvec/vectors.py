@@ -5,8 +5,12 @@ from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from jaxvec.text.vocab import unknown_word
+
+FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
+"""What the numbers of vectors may be."""
 
 
 class WordVectors:
@@ -17,9 +21,10 @@ class WordVectors:
     Attributes:
       index_to_key: the `V` words.
       key_to_index: the place of each.
-      vectors: float32[V, D].
+      vectors: float32[V, D], or of the `dtype` asked for: float16 or float64.
       counts: int64[V], how often each occurs in the text, or None if unknown.
-      metadata: what is known of their making, as JSON can hold it; kept by `.npz` only.
+      metadata: what is known of their making, as JSON can hold it; kept by `.npz` and
+        safetensors only.
 
     >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
     >>> wv.most_similar("a", topn=1)[0][0], round(wv.similarity("a", "b"), 4)
@@ -33,9 +38,12 @@ class WordVectors:
         *,
         counts: np.ndarray | Sequence[int] | None = None,
         metadata: dict[str, Any] | None = None,
+        dtype: DTypeLike = np.float32,
     ):
         self.index_to_key = list(words)
-        self.vectors = np.asarray(vectors, np.float32)
+        self.vectors = np.asarray(vectors, dtype)
+        if self.vectors.dtype not in FLOATING:
+            raise ValueError(f"vectors must be float16, float32 or float64; got {dtype}")
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self.metadata = dict(metadata or {})
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.index_to_key):
@@ -65,8 +73,9 @@ class WordVectors:
     def unit_vectors(self) -> np.ndarray:
         """The vectors scaled to length 1 (zero vectors stay), float32[V, D]; made once."""
         if self._unit is None:
-            norms = np.linalg.norm(self.vectors, axis=1, keepdims=True)
-            self._unit = self.vectors / np.where(norms > 0, norms, 1)
+            table = self.vectors.astype(np.float32, copy=False)
+            norms = np.linalg.norm(table, axis=1, keepdims=True)
+            self._unit = table / np.where(norms > 0, norms, 1)
         return self._unit
 
     def __len__(self) -> int:
@@ -142,8 +151,34 @@ class WordVectors:
         formats.save(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "WordVectors":
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        limit: int | None = None,
+        dtype: DTypeLike | None = None,
+        mmap: bool = False,
+        fvocab: str | os.PathLike[str] | None = None,
+    ) -> "WordVectors":
         """Reads any of those formats, told by content; see `formats.load`."""
         from jaxvec import formats
 
-        return formats.load(path)
+        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab)
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        path: str | os.PathLike[str],
+        fvocab: str | os.PathLike[str] | None = None,
+        binary: bool = False,
+        *,
+        limit: int | None = None,
+    ) -> "WordVectors":
+        """gensim's name of `load`; the content, not `binary`, says which format it is."""
+        return cls.load(path, limit=limit, fvocab=fvocab)
+
+    def save_word2vec_format(self, path: str | os.PathLike[str], *, binary: bool = False) -> None:
+        """gensim's name of `save`, as word2vec text or `binary`, whatever the suffix."""
+        from jaxvec import formats
+
+        formats.save(self, path, format=".bin" if binary else ".txt")
