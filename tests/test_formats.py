@@ -1,3 +1,4 @@
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from gensim.models import KeyedVectors
 from safetensors.numpy import save_file
 
 from jaxvec import WordVectors
+from jaxvec.formats import binary, text
 
 SUFFIXES = [".txt", ".vec", ".bin", ".glove.txt", ".npz", ".safetensors"]
 KEEPING = (".npz", ".safetensors")  # any word, dtype, counts and metadata
@@ -160,18 +162,29 @@ def test_broken_files_are_refused(tmp_path, content, message):
 
 @pytest.mark.parametrize("suffix", [".txt", ".bin", *KEEPING])  # the others have no header
 def test_no_cut_is_silent(tmp_path, suffix):
-    """A file cut anywhere is refused, or lacks no more than its last line break."""
+    """A file cut somewhere is refused, or lacks no more than its last line break."""
     path = tmp_path / f"v{suffix}"
     vectors = WordVectors(["a", "bb", "ccc"], np.arange(6).reshape(3, 2))
     vectors.save(path)
     content = path.read_bytes()
-    for length in range(len(content)):
+    for length in range(0, len(content), 1 + len(content) // 400):
         path.write_bytes(content[:length])
         try:
             found = WordVectors.load(path)
         except ValueError:
             continue
         same(found, vectors)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_damaged_byte_is_refused_or_read_past(tmp_path, suffix):
+    path = tmp_path / f"v{suffix}"
+    WordVectors(["a", "bb", "ccc"], np.arange(6).reshape(3, 2)).save(path)
+    content = path.read_bytes()
+    for i in range(0, len(content), 1 + len(content) // 400):
+        path.write_bytes(content[:i] + b"\xff" + content[i + 1 :])
+        with contextlib.suppress(ValueError):  # and nothing else
+            assert len(WordVectors.load(path)) == 3
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
@@ -215,6 +228,20 @@ def test_archives_keep_the_dtype(tmp_path, suffix, dtype):
     assert again.vectors.dtype == dtype
     assert again.unit_vectors.dtype == np.float32
     assert again.most_similar("a", topn=1)[0][0] in ("b c", "", "d")
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".glove.txt", ".bin"])
+@pytest.mark.parametrize("block", [7, 1000, 8192])
+def test_rows_across_blocks(vectors, tmp_path, monkeypatch, suffix, block):
+    monkeypatch.setattr(text, "_BLOCK", block)
+    monkeypatch.setattr(binary, "_BLOCK", block)
+    few = WordVectors(vectors.index_to_key[-400:], vectors.vectors[-400:])
+    few.save(tmp_path / f"v{suffix}")
+    same(WordVectors.load(tmp_path / f"v{suffix}"), few)
+    content = (tmp_path / f"v{suffix}").read_bytes()
+    (tmp_path / f"v{suffix}").write_bytes(content[:-30])
+    with pytest.raises(ValueError, match=r"line 40[01]: expected|but 399 follow"):
+        WordVectors.load(tmp_path / f"v{suffix}")
 
 
 def test_limit_reads_no_further(tmp_path):
