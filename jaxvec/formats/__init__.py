@@ -123,7 +123,8 @@ def load(
     """Reads what `save`, word2vec, fastText (``.vec``), GloVe or gensim wrote.
 
     The format is told from the content, not from the name. Beside the table a few megabytes
-    are held at a time, whatever the size of the file.
+    are held at a time, whatever the size of the file. The last line of a text may lack
+    its line break, so that a cut within its last number is not noticed.
 
     Args:
       path: the file.
