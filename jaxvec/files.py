@@ -4,6 +4,7 @@ import contextlib
 import mmap
 import os
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -17,6 +18,17 @@ ZIP_MAGIC = b"PK\x03\x04"
 
 _ALIGNMENT = 64
 _PIECE = 1 << 20  # numbers written at a time
+_DAMAGES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,  # in the header of an array
+    EOFError,
+    NotImplementedError,  # of a way of compression that does not exist
+    OSError,  # of a place before the start of the file
+    OverflowError,
+    RuntimeError,  # of encryption
+    ValueError,
+)  # what damaged archives make the libraries raise
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
@@ -95,7 +107,9 @@ def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[s
                 member.filename.removesuffix(".npy"): _load_member(path, archive, member, mapped)
                 for member in archive.infolist()
             }
-    except (zipfile.BadZipFile, EOFError, ValueError, zlib.error) as error:
+    except (FileNotFoundError, PermissionError):
+        raise
+    except _DAMAGES as error:
         raise ValueError(f"{path} is not an .npz archive of arrays: {error}") from None
 
 

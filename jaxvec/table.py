@@ -5,9 +5,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from jaxvec import neighbours
 from jaxvec.text.vocab import unknown_word
+
+FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
+"""What the numbers of vectors may be."""
 
 Key = str | int | np.integer  # a word, or its place
 
@@ -25,9 +29,12 @@ class WordTable:
         *,
         counts: np.ndarray | Sequence[int] | None = None,
         metadata: dict[str, Any] | None = None,
+        dtype: DTypeLike = np.float32,
     ):
         self.index_to_key = list(words)
-        self.vectors = np.asarray(vectors, np.float32)
+        self.vectors = np.asarray(vectors, dtype)
+        if self.vectors.dtype not in FLOATING:
+            raise ValueError(f"vectors must be float16, float32 or float64; got {dtype}")
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self.metadata = dict(metadata or {})
         self._unit: np.ndarray | None = None
@@ -55,7 +62,7 @@ class WordTable:
         What is written into `vectors` later is not noticed; `add_vectors` is.
         """
         if self._unit is None:
-            self._unit = neighbours.unit(self.vectors)
+            self._unit = neighbours.unit(self.vectors.astype(np.float32, copy=False))
         return self._unit
 
     def __len__(self) -> int:
@@ -150,7 +157,7 @@ class WordTable:
         (['a', 'b'], [1.0, 0.0])
         """
         keys = [keys] if isinstance(keys, str) else list(keys)
-        rows = np.atleast_2d(np.asarray(weights, np.float32))
+        rows = np.atleast_2d(np.asarray(weights, self.vectors.dtype))
         if rows.shape != (len(keys), self.vector_size):
             raise ValueError(
                 f"{len(keys)} words need vectors [{len(keys)}, {self.vector_size}]; "

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from jaxvec import neighbours
 from jaxvec.table import Key, WordTable
@@ -25,9 +26,10 @@ class WordVectors(WordTable):
     Attributes:
       index_to_key: the `V` words.
       key_to_index: the place of each.
-      vectors: float32[V, D].
+      vectors: float32[V, D], or of the `dtype` asked for: float16 or float64.
       counts: int64[V], how often each occurs in the text, or None if unknown.
-      metadata: what is known of their making, as JSON can hold it; kept by `.npz` only.
+      metadata: what is known of their making, as JSON can hold it; kept by `.npz` and
+        safetensors only.
 
     >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
     >>> wv.most_similar("a", topn=1)[0][0], round(wv.similarity("a", "b"), 4)
@@ -384,11 +386,37 @@ class WordVectors(WordTable):
         formats.save(self, path)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> "WordVectors":
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        limit: int | None = None,
+        dtype: DTypeLike | None = None,
+        mmap: bool = False,
+        fvocab: str | os.PathLike[str] | None = None,
+    ) -> "WordVectors":
         """Reads any of those formats, told by content; see `formats.load`."""
         from jaxvec import formats
 
-        return formats.load(path)
+        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab)
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        path: str | os.PathLike[str],
+        fvocab: str | os.PathLike[str] | None = None,
+        binary: bool = False,
+        *,
+        limit: int | None = None,
+    ) -> "WordVectors":
+        """gensim's name of `load`; the content, not `binary`, says which format it is."""
+        return cls.load(path, limit=limit, fvocab=fvocab)
+
+    def save_word2vec_format(self, path: str | os.PathLike[str], *, binary: bool = False) -> None:
+        """gensim's name of `save`, as word2vec text or `binary`, whatever the suffix."""
+        from jaxvec import formats
+
+        formats.save(self, path, format=".bin" if binary else ".txt")
 
     def _unit_terms(self, terms: Iterable[Key | np.ndarray]) -> tuple[np.ndarray, list[int]]:
         """The vectors of a query, [n, D], and the places of the words among its terms."""

@@ -261,6 +261,16 @@ def bad_commands():
         "similar missing": (["similar", "nowhere.npz", "a"], "no such vectors file"),
         "similar not vectors": (["similar", "text.txt", "a"], "not a file of word vectors"),
         "similar topn": (["similar", "old.npz", "a", "--topn", "0"], "--topn"),
+        "convert missing": (["convert", "nowhere.npz", "new/v.bin"], "no such vectors file"),
+        "convert exists": (["convert", "old.npz", "v.txt"], "exists; --force"),
+        "convert onto itself": (["convert", "old.npz", "old.npz", "--force"], "also an input"),
+        "convert suffix": (["convert", "old.npz", "new/v.dat"], "must end in"),
+        "convert text": (["convert", "text.txt", "new/v.bin"], "not a file of word vectors"),
+        "convert limit": (["convert", "old.npz", "new/v.bin", "--limit", "0"], "--limit"),
+        "convert dtype": (["convert", "old.npz", "new/v.npz", "--dtype", "int8"], "--dtype"),
+        "convert damaged": (["convert", "damaged.zip", "new/v.bin"], "not an .npz"),
+        "info missing": (["info", "nowhere.npz"], "no such vectors file"),
+        "info empty": (["info", "empty.txt"], "not a file of word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
         "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "No such file"),
         "evaluate text": (["evaluate", "old.npz", "--pairs", "text.txt"], "not a file of word p"),
@@ -343,6 +353,58 @@ def test_evaluate(folder, capsys):
     assert json.loads(capsys.readouterr().out)["analogies"]["total"] == 0
 
 
+FORMATS = {".txt": "word2vec text", ".vec": "word2vec text", ".bin": "word2vec binary",
+           ".glove.txt": "GloVe text", ".npz": "npz", ".safetensors": "safetensors"}  # fmt: skip
+
+
+def test_convert_and_info(folder, capsys):
+    table = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
+    first = WordVectors([f"w{i}" for i in range(20)], table, metadata={"by": "hand"})
+    first.save("v.npz")
+    name = "v.npz"
+    for i, (suffix, kind) in enumerate(FORMATS.items()):
+        assert main(["convert", name, f"out/{i}{suffix}"]) == 0
+        assert "20 vectors of 3 numbers are in out/" in capsys.readouterr().err
+        name = f"out/{i}{suffix}"
+        found = WordVectors.load(name)
+        assert found.index_to_key == first.index_to_key
+        assert np.array_equal(found.vectors, first.vectors)
+        assert main(["info", name, "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == {
+            "format": kind,
+            "words": 20,
+            "dimension": 3,
+            "dtype": "text" if "text" in kind else "float32",
+            "bytes": Path(name).stat().st_size,
+            "metadata": {},
+            "first": first.index_to_key[:8],
+        }
+
+
+def test_convert_options(folder, capsys):
+    WordVectors(["a", "b", "c"], [[1, 2], [3, 4], [5, 1 / 3]], metadata={"by": "hand"}).save(
+        "v.npz"
+    )
+    command = ["convert", "v.npz"]
+    assert main([*command, "v.glove.txt", "--limit", "2", "--header"]) == 0
+    assert Path("v.glove.txt").read_text() == "2 2\na 1.0 2.0\nb 3.0 4.0\n"
+    assert main([*command, "v.glove.txt", "--force"]) == 0
+    assert Path("v.glove.txt").read_text() == "a 1.0 2.0\nb 3.0 4.0\nc 5.0 0.33333334\n"
+    assert main([*command, "half.npz", "--dtype", "float16"]) == 0
+    assert WordVectors.load("half.npz")["c"].tolist() == [5, np.float16(1 / 3)]
+    capsys.readouterr()
+    assert main(["info", "half.npz"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "format     npz",
+        "words      3",
+        "dimension  2",
+        "dtype      float16",
+        f"bytes      {Path('half.npz').stat().st_size:,}",
+        'metadata   {"by": "hand"}',
+        "first      a b c",
+    ]
+
+
 def test_nobody_reading_messages_does_not_stop_the_work(folder):
     command = f"{sys.executable} -m jaxvec train text.txt -o v.npz --epochs 5 --window 3"
     subprocess.run(f"{command} 2>&1 | true", shell=True, check=True)
@@ -356,7 +418,9 @@ def test_json_has_no_nan(folder, capsys):
     assert json.loads(capsys.readouterr().out)["pairs"][0]["spearman"] is None
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["cooccur"], ["similar"], ["evaluate"]])
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["cooccur"], ["similar"], ["evaluate"], ["convert"], ["info"]]
+)
 def test_help(capsys, command):
     with pytest.raises(SystemExit) as exit:
         main([*command, "--help"])

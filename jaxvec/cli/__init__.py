@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from jax.errors import JaxRuntimeError
 
-from jaxvec.cli import cooccur, query, train
+from jaxvec.cli import cooccur, exchange, query, train
 
 
 class _Parser(argparse.ArgumentParser):
@@ -26,6 +26,8 @@ def make_parser() -> argparse.ArgumentParser:
     cooccur.add_parser(commands)
     query.add_similar_parser(commands)
     query.add_evaluate_parser(commands)
+    exchange.add_convert_parser(commands)
+    exchange.add_info_parser(commands)
     return parser
 
 

@@ -57,7 +57,9 @@ def add_evaluate_parser(commands) -> None:
 
 def _add_file(parser) -> None:
     parser.add_argument(
-        "file", metavar="FILE", help="word vectors: word2vec text or binary, GloVe text or .npz"
+        "file",
+        metavar="FILE",
+        help="word vectors: word2vec text or binary, GloVe text, .npz or .safetensors",
     )
 
 

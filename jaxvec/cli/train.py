@@ -62,7 +62,7 @@ def add_parser(commands) -> None:
     add("corpus", nargs="*", metavar="CORPUS", help="text files, folders, - or a saved corpus")
     add("-o", "--output", default="vectors.npz", metavar="FILE",
         help="where the vectors go; .txt or .vec (word2vec text), .bin (word2vec binary), "
-        ".glove.txt (GloVe text) or .npz (default: %(default)s)")  # fmt: skip
+        ".glove.txt (GloVe text), .npz or .safetensors (default: %(default)s)")  # fmt: skip
     add("--force", action="store_true", help="overwrite the outputs, and the log")
 
     add_text_options(parser)

@@ -1,0 +1,117 @@
+"""Word2vec's binary format: a header line, then each word, a space and its float32 numbers."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from jaxvec.formats.checks import checked, fill
+from jaxvec.vectors import WordVectors
+
+_BLOCK = 1 << 20  # bytes read at a time
+_LONGEST = 1 << 20  # bytes of a word
+
+
+def write(vectors: WordVectors, path: Path) -> None:
+    """Writes the format, with a line break after each vector as word2vec does."""
+    with open(path, "wb") as file:
+        file.write(f"{len(vectors)} {vectors.vector_size}\n".encode())
+        for word, row in zip(vectors.index_to_key, vectors.vectors, strict=True):
+            file.write(word.encode() + b" " + row.astype("<f4").tobytes() + b"\n")
+
+
+def read(
+    file: BinaryIO,
+    path: str | os.PathLike[str],
+    header: tuple[int, int],
+    limit: int | None,
+    dtype: np.dtype,
+) -> WordVectors:
+    """Reads the vectors from here on, of the count and size that the header says.
+
+    Line breaks after them may be there or not. With a `limit` below `count`, what follows is
+    not looked at, but the file must be long enough.
+
+    Raises:
+      ValueError: as `formats.load`.
+    """
+    count, size = header
+    if count < 1 or size < 1:
+        raise ValueError(f"{path} holds no word vectors: its header says {count} of {size} numbers")
+    start, length = file.tell(), Path(path).stat().st_size
+    possible = (length - start) // (4 * size + 1)
+    wanted = min(count, limit or count)
+    table = np.empty((min(wanted, possible), size), dtype)
+    places = np.empty(len(table), np.int64)
+    words: list[str] = []
+    found, end = 0, start
+    for raw, rows, starts, after in _blocks(file, path, size):
+        new = min(len(raw), len(table) - len(words))
+        if new:
+            at = len(words)
+            places[at : at + new] = starts[:new]
+            words += _decoded(path, raw[:new], starts)
+            bad = fill(table, at, rows[:new])
+            if bad is not None:
+                raise ValueError(
+                    f"{path}: the vector at byte {places[bad]}, of {words[bad]!r}, is not finite "
+                    f"in {dtype}"
+                )
+        found, end = found + len(raw), after
+        if wanted <= found and wanted < count <= possible:
+            break
+    else:
+        _check_end(file, path, count, size, found, end)
+    return checked(path, words, table, lambda i: f"byte {places[i]}")
+
+
+def _blocks(
+    file: BinaryIO, path, size: int
+) -> Iterator[tuple[list[bytes], np.ndarray, list[int], int]]:
+    """Words, their vectors, the bytes where they begin and the one where the last ends."""
+    width = 4 * size
+    data, start = b"", file.tell()
+    while block := file.read(_BLOCK):
+        data += block
+        words: list[bytes] = []
+        begins: list[int] = []  # of words, in `data`
+        spaces: list[int] = []
+        at = 0
+        while (space := data.find(b" ", at)) >= 0 and (end := space + 1 + width) <= len(data):
+            words.append(data[at:space])
+            begins.append(at)
+            spaces.append(space)
+            at = end
+        if words:
+            windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, np.uint8), width)
+            rows = windows[np.array(spaces) + 1].view("<f4")  # copies each row at once
+            yield words, rows, [start + begin for begin in begins], start + at
+        elif space < 0 and len(data) > _LONGEST:
+            raise ValueError(f"{path}: no word ends within {_LONGEST} bytes of byte {start}")
+        data, start = data[at:], start + at
+
+
+def _decoded(path, raw: list[bytes], starts: list[int]) -> list[str]:
+    words: list[str] = []
+    try:
+        for word in raw:
+            words.append(word.lstrip(b"\n").decode())  # noqa: PERF401
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: the word at byte {starts[len(words)]} is not UTF-8") from None
+    return words
+
+
+def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int) -> None:
+    promise = f"its header promises {count} vectors of {size} numbers"
+    if found < count:
+        raise ValueError(
+            f"{path} is cut short: {promise}, but {found} follow; the next, at byte {end}, is not "
+            "complete"
+        )
+    if found > count:
+        raise ValueError(f"{path}: {promise}, but {found} follow")
+    file.seek(end)
+    if file.read(2) not in (b"", b"\n"):
+        raise ValueError(f"{path}: {promise}, but more follows them, from byte {end}")
