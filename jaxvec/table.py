@@ -1,14 +1,18 @@
-"""`WordTable`: words and their vectors, to look up, add to and sort."""
+"""`WordTable`: words and their vectors, to look up, add to, sort, save and load."""
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec import neighbours
 from jaxvec.text.vocab import unknown_word
+
+if TYPE_CHECKING:
+    from jaxvec.vectors import WordVectors
 
 FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
 """What the numbers of vectors may be."""
@@ -207,6 +211,45 @@ class WordTable:
             self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
             self.vectors, self.counts = self.vectors[order], self.counts[order]
             self._unit = None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the format that the path's suffix names; see `formats.save`."""
+        from jaxvec import formats
+
+        formats.save(cast("WordVectors", self), path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        limit: int | None = None,
+        dtype: DTypeLike | None = None,
+        mmap: bool = False,
+        fvocab: str | os.PathLike[str] | None = None,
+    ) -> "WordVectors":
+        """Reads any of those formats, told by content; see `formats.load`."""
+        from jaxvec import formats
+
+        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab)
+
+    @classmethod
+    def load_word2vec_format(
+        cls,
+        path: str | os.PathLike[str],
+        fvocab: str | os.PathLike[str] | None = None,
+        binary: bool = False,
+        *,
+        limit: int | None = None,
+    ) -> "WordVectors":
+        """gensim's name of `load`; the content, not `binary`, says which format it is."""
+        return cls.load(path, limit=limit, fvocab=fvocab)
+
+    def save_word2vec_format(self, path: str | os.PathLike[str], *, binary: bool = False) -> None:
+        """gensim's name of `save`, as word2vec text or `binary`, whatever the suffix."""
+        from jaxvec import formats
+
+        formats.save(cast("WordVectors", self), path, format=".bin" if binary else ".txt")
 
 
 def _check_unique(words: list[str]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from jaxvec import neighbours
 from jaxvec.table import Key, WordTable
@@ -378,45 +377,6 @@ class WordVectors(WordTable):
             case_insensitive=case_insensitive,
             dummy4unknown=dummy4unknown,
         )
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the format that the path's suffix names; see `formats.save`."""
-        from jaxvec import formats
-
-        formats.save(self, path)
-
-    @classmethod
-    def load(
-        cls,
-        path: str | os.PathLike[str],
-        *,
-        limit: int | None = None,
-        dtype: DTypeLike | None = None,
-        mmap: bool = False,
-        fvocab: str | os.PathLike[str] | None = None,
-    ) -> "WordVectors":
-        """Reads any of those formats, told by content; see `formats.load`."""
-        from jaxvec import formats
-
-        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab)
-
-    @classmethod
-    def load_word2vec_format(
-        cls,
-        path: str | os.PathLike[str],
-        fvocab: str | os.PathLike[str] | None = None,
-        binary: bool = False,
-        *,
-        limit: int | None = None,
-    ) -> "WordVectors":
-        """gensim's name of `load`; the content, not `binary`, says which format it is."""
-        return cls.load(path, limit=limit, fvocab=fvocab)
-
-    def save_word2vec_format(self, path: str | os.PathLike[str], *, binary: bool = False) -> None:
-        """gensim's name of `save`, as word2vec text or `binary`, whatever the suffix."""
-        from jaxvec import formats
-
-        formats.save(self, path, format=".bin" if binary else ".txt")
 
     def _unit_terms(self, terms: Iterable[Key | np.ndarray]) -> tuple[np.ndarray, list[int]]:
         """The vectors of a query, [n, D], and the places of the words among its terms."""
