@@ -148,7 +148,8 @@ def release(array: np.ndarray) -> None:
     Without it, whoever reads a large file through a map once seems to hold all of it.
     """
     mapped = getattr(array, "_mmap", None)
-    if mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+    private = getattr(array, "mode", None) == "c"  # what was written to it is nowhere else
+    if mapped is not None and not private and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 

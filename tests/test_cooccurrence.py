@@ -2,6 +2,7 @@ import importlib
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,6 +116,25 @@ cooccurrence.count(corpus, memory=64 << 20, path={str(tmp_path / "cells")!r})
         assert process.stdout.readline() == b"counted\n"
         process.send_signal(signal.SIGKILL)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("in_pieces")
+def test_many_runs_need_few_open_files(tmp_path):
+    if not Path("/proc/self/fd").exists():
+        pytest.skip("counts open files as Linux shows them")
+    import resource
+
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in rng.integers(0, 300, 3000)]
+    corpus = Corpus.from_documents([words], min_count=1)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) + 20, hard)
+    )
+    try:
+        cooccurrence.count(corpus, memory=64 << 20, path=tmp_path / "cells")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_memory_needs_a_path_and_enough(tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from gensim.models import KeyedVectors
 from safetensors.numpy import save_file
 
-from jaxvec import WordVectors
+from jaxvec import WordVectors, files
 from jaxvec.formats import binary, text
 
 SUFFIXES = [".txt", ".vec", ".bin", ".glove.txt", ".npz", ".safetensors"]
@@ -375,3 +375,12 @@ def test_a_failed_save_keeps_the_old_file(vectors, tmp_path, monkeypatch):
         broken.save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["v.txt"]
+
+
+def test_saving_a_private_map_keeps_what_was_written_to_it(tmp_path):
+    np.ones(3_000_000, np.float32).tofile(tmp_path / "ones")
+    private = np.memmap(tmp_path / "ones", np.float32, "c")
+    private[:] = 2
+    files.save_arrays(tmp_path / "saved.npz", data=private)
+    assert (files.load_arrays(tmp_path / "saved.npz")["data"] == 2).all()
+    assert (private == 2).all()

@@ -369,6 +369,10 @@ BAD = {
     "options of text": (["cells.bin", "--vocab", "vocab.txt", "--min-count", "2"], "--min-count d"),
     "window": (["cells.bin", "--vocab", "vocab.txt", "--window", "2"], "is counted"),
     "other vocabulary": (["cells.bin", "--vocab", "few.txt"], "expected two words from 1 to 2"),
+    "init too": (
+        ["text.txt", "--model", "glove", "--init", "v.txt", "--load-parameters", "p.bin"],
+        "both say where to start",
+    ),
     "other model": (["text.txt", "--model", "sgns", "--unk-vector"], "is for --model glove, not s"),
     "other optimiser": (["text.txt", "--optimizer", "adam", "--save-gradsq", "g"],
                         "--save-gradsq is for --optimizer glove_row_adagrad"),

@@ -76,9 +76,11 @@ def test_workers_learn_the_topics_and_repeat(topic_documents):
     assert np.array_equal(runs[0].params.input, runs[1].params.input)
 
 
-def test_resumed_equals_uninterrupted(cells, monkeypatch, tmp_path):
+@pytest.mark.parametrize("optimizer", [None, "adam"])
+def test_resumed_equals_uninterrupted(cells, monkeypatch, tmp_path, optimizer):
+    """Adam's count of steps too, of which workers take as many as their blocks have."""
     monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", 1000)
-    options = {"key": KEY, "epochs": 2, "workers": 2}
+    options = {"key": KEY, "epochs": 2, "workers": 2, "optimizer": optimizer}
     whole = fit(cells, SMALL, **options)
     checkpoints = Checkpoints(tmp_path, {}, steps=1)
     asked = iter([False, True])
@@ -90,6 +92,11 @@ def test_resumed_equals_uninterrupted(cells, monkeypatch, tmp_path):
     checkpoints.close()
     for a, b in zip(whole.params, resumed.params, strict=True):
         assert np.array_equal(a, b)
+
+
+def test_whole_tables_need_one_worker(cells):
+    with pytest.raises(ValueError, match="dense=True GloVe trains on one worker, not 2"):
+        fit(cells, SMALL, key=KEY, workers=2, dense=True)
 
 
 def test_a_worker_for_every_4_million_cells(cells, monkeypatch):

@@ -327,3 +327,10 @@ def test_pure_loss_trains_with_plain_optax(topic_corpus):
         params, state, loss = step(params, state, batch)
         losses.append(float(loss))
     assert np.mean(losses[-20:]) < 0.9 * np.mean(losses[:20])
+
+
+@pytest.mark.parametrize("key", [jax.random.key(1, impl="rbg"), jax.random.PRNGKey(1)])
+@pytest.mark.parametrize("workers", [1, 2])
+def test_keys_of_any_kind(topic_corpus, key, workers):
+    a, b = (fit(topic_corpus, SMALL, key=key, epochs=1, workers=workers) for _ in range(2))
+    assert np.array_equal(a.params.input, b.params.input)

@@ -194,6 +194,20 @@ def test_mittens_is_its_formula(cells):
     assert losses["with"] - losses["without"] == pytest.approx(expected, rel=1e-3)
 
 
+def test_what_is_held_out_is_judged_without_mittens(cells):
+    given = WordVectors(cells.vocab.words[:20], np.ones((20, 16)))
+    options = {"key": KEY, "epochs": 1, "valid": 0.2, "init": given, "optimizer": "sgd",
+               "learning_rate": 1e-12}  # fmt: skip
+    free, drawn = (
+        fit(cells, dataclasses.replace(SMALL, mittens=mittens), **options).history[0]
+        for mittens in (0.0, 10.0)
+    )
+    assert drawn.valid_loss == pytest.approx(free.valid_loss, rel=1e-5)
+    start = State(SMALL.init(KEY, len(cells.vocab)), None)
+    with pytest.raises(ValueError, match="both init and start"):
+        fit(cells, SMALL, key=KEY, init=given, start=start)
+
+
 def test_mittens_keeps_words_near_their_vectors(cells):
     rng = np.random.default_rng(0)
     given = WordVectors(cells.vocab.words[:20], rng.normal(size=(20, 16)))

@@ -43,7 +43,8 @@ def add_parser(commands) -> None:
     add("--no-distance-weighting", action="store_true", help="add 1 for each pair, not 1/distance")
     add("--memory", type=size, metavar="SIZE",
         help="hold no more than about so much at a time, 1GB or 512MiB: what does not fit waits "
-        "in temporary files beside the output")  # fmt: skip
+        "in temporary files beside the output; text is read into memory first, 8 bytes a word, a "
+        "saved corpus is not")  # fmt: skip
     add("--on-device", action="store_true", help="sort on an accelerator, if JAX has one")
     parser.set_defaults(run=run)
 

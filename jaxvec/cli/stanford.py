@@ -42,8 +42,16 @@ def check(options: argparse.Namespace) -> None:
                 f"{flag} is for --optimizer glove_row_adagrad or glove_adagrad, not "
                 f"{options.optimizer}"
             )
+    if options.load_parameters and options.init and not options.mittens:
+        raise ValueError("--init and --load-parameters both say where to start from: give one")
     if options.header and not options.output.lower().endswith(".glove.txt"):
         raise ValueError(f"--header is for an output .glove.txt, not {options.output}")
+
+
+def check_words(options: argparse.Namespace, vocab: Vocab) -> None:
+    """ValueError if <unk> is to be added, and is a word already."""
+    if options.unk_vector and stanford.UNK in vocab:
+        raise ValueError(f"--unk-vector: the vocabulary has a word {stanford.UNK} already")
 
 
 def files(options: argparse.Namespace, names: tuple[str, ...] = _INPUTS) -> list[str]:
@@ -55,10 +63,8 @@ def start(options: argparse.Namespace, vocab: Vocab) -> State:
     """The state to start from, its parts None where no file is named.
 
     Raises:
-      ValueError, FileNotFoundError: if a file does not fit, or <unk> is a word already.
+      ValueError, FileNotFoundError: if a file does not fit.
     """
-    if options.unk_vector and stanford.UNK in vocab:
-        raise ValueError(f"--unk-vector: the vocabulary has a word {stanford.UNK} already")
     sizes = len(vocab), options.vector_size
     return State(
         stanford.load_parameters(options.load_parameters, *sizes)

@@ -18,7 +18,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import written_beside
 from jaxvec.stanford import with_unk
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.checkpoint import Checkpoints
+from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.fit import Report, Result, Stopped, fit
 from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.warm import matched
@@ -158,10 +158,12 @@ def run(options: argparse.Namespace) -> int:
     data = read_data(options)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
+    stanford.check_words(options, data.vocab)
     init = None if options.init is None else WordVectors.load(options.init)
     if init is not None:
         known = matched(init, data.vocab, options.vector_size)[1]
-        say(f"{known.sum():,} of {len(known):,} words start from {options.init}")
+        what = "are drawn to" if options.load_parameters else "start from"
+        say(f"{known.sum():,} of {len(known):,} words {what} {options.init}")
     start = None if resuming else stanford.start(options, data.vocab)
     if isinstance(data, Corpus):
         options.window = options.window or (10 if options.model == "glove" else 5)
@@ -171,6 +173,8 @@ def run(options: argparse.Namespace) -> int:
         data = count(data, options.window)
     options.workers = options.workers or (1 if options.mittens else usual_workers(data))
     settings["workers"] = options.workers
+    if init is not None:
+        settings["init"] = f"{options.init}, crc {crc(init.vectors):08x}"
     checkpoints, finished = None, False
     if options.checkpoint:
         minutes, steps = options.checkpoint_every or (10.0, None)

@@ -10,12 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from jaxvec.cooccurrence import device
 from jaxvec.cooccurrence.cells import Cooccurrence
-from jaxvec.cooccurrence.runs import Growing, Run, each, in_order, merge, sum_sorted
+from jaxvec.cooccurrence.runs import Growing, Run, Shelf, each, in_order, merge, sum_sorted
 from jaxvec.files import release
 from jaxvec.text.corpus import Corpus
 
@@ -54,7 +55,8 @@ def count(
         takes, some 50 bytes a cell.
       path: write the counts there, as `Cooccurrence.save` does, and return them
         memory-mapped. `memory` needs it.
-      on_device: sort on JAX's default device in place of the host's cores.
+      on_device: sort on JAX's default device in place of the host's cores; sums differ from
+        the host's by rounding to float32.
 
     Raises:
       ValueError: if `window` is below 1, so many words and distances do not fit 63 bits,
@@ -87,23 +89,22 @@ def count(
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
     threads = _cores()
-    chunk, block = _CHUNK_PAIRS // threads, _BLOCK
+    counters = 1 if on_device else threads
+    chunk, block = _CHUNK_PAIRS // counters, _BLOCK
     if memory is not None:
-        chunk = min(chunk, memory // _BYTES_A_PAIR // threads)
+        chunk = min(chunk, memory // _BYTES_A_PAIR // counters)
         block = min(block, memory // _BYTES_AN_ENTRY // (2 * threads + 1))
     tokens = max(1, min(chunk // window, len(corpus)))
     counter = device.counter if on_device else _counter
     pairs = counter(corpus, tokens, id_bits, window, symmetric, distance_weighting)
-    runs = list(
-        each(
-            lambda start: pairs(start, start + tokens).kept(folder),
-            range(0, len(corpus), tokens),
-            1 if on_device else threads,
-        )
-    )
+    shelf = Shelf(folder)
+    starts = range(0, len(corpus), tokens)
+    put = list(each(lambda start: shelf.put(pairs(start, start + tokens)), starts, counters))
+    runs = shelf.runs(put)
     if symmetric:
-        runs = [run for both in merge(runs, block, threads, _both_ways(id_bits, folder))
-                for run in both]  # fmt: skip
+        shelf = Shelf(folder)
+        both = merge(runs, block, threads, _both_ways(id_bits, shelf))
+        runs = shelf.runs([mark for marks in both for mark in marks])
     longest = sum(len(run.keys) for run in runs)
     cells = _rows(merge(runs, block, threads), longest, id_bits, corpus, settings, folder)
     if path is None:
@@ -184,7 +185,7 @@ def _keys(
     return keys[:filled]
 
 
-def _both_ways(id_bits: int, folder: Path | None) -> Callable[[Run], tuple[Run, Run]]:
+def _both_ways(id_bits: int, shelf: Shelf) -> Callable[[Run], tuple[Any, Any]]:
     """From sums of pairs whose lower ids come first to those of the pairs and their images."""
 
     def both(run: Run) -> tuple[Run, Run]:
@@ -192,7 +193,7 @@ def _both_ways(id_bits: int, folder: Path | None) -> Callable[[Run], tuple[Run, 
         off = row != column
         run.sums[~off] *= 2
         keys, sums = in_order((column[off] << id_bits) | row[off], run.sums[off])
-        return run.kept(folder), Run(keys, sums).kept(folder)
+        return shelf.put(run), shelf.put(Run(keys, sums))
 
     return both
 

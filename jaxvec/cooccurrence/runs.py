@@ -2,6 +2,7 @@
 
 import collections
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,14 +25,38 @@ class Run(NamedTuple):
     keys: np.ndarray  # int64[N], rising, each once
     sums: np.ndarray  # float64[N]
 
-    def kept(self, folder: Path | None) -> "Run":
-        """The same, in temporary files of a folder, if there is one."""
-        if folder is None:
-            return self
-        files = [Growing(part.dtype, len(part), folder) for part in self]
-        for file, part in zip(files, self, strict=True):
-            file.append(part)
-        return Run(*(file.array() for file in files))
+
+class Shelf:
+    """Where runs wait: in memory, or together in one temporary file of a folder; see `Growing`."""
+
+    def __init__(self, folder: Path | None):
+        self.file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self.lock = threading.Lock()
+        self.length = 0
+
+    def put(self, run: Run) -> Any:
+        """Puts a run there; `runs` takes what it returns. Any thread may."""
+        if self.file is None:
+            return run
+        with self.lock:
+            start, self.length = self.length, self.length + 2 * len(run.keys)
+            run.keys.tofile(self.file)
+            run.sums.tofile(self.file)
+        return start, len(run.keys)
+
+    def runs(self, put: Sequence[Any]) -> list[Run]:
+        """The runs, memory-mapped if in a file; the end of putting."""
+        if self.file is None:
+            return list(put)
+        with self.file:
+            self.file.flush()
+            if not self.length:  # which cannot be mapped
+                return []
+            numbers = np.memmap(self.file, np.int64, "r", shape=(self.length,))
+        return [
+            Run(numbers[at : at + size], numbers[at + size : at + 2 * size].view(np.float64))
+            for at, size in put
+        ]
 
 
 class Growing:
@@ -119,11 +144,12 @@ def merge(
 
     def part(i: int) -> Any:
         pieces = [
-            [_copied(side[at[i] : at[i + 1]]) for side in run]
+            (run.keys[at[i] : at[i + 1]], run.sums[at[i] : at[i + 1]])
             for run, at in zip(runs, bounds, strict=True)
             if at[i] < at[i + 1]
         ]
         keys, sums = (np.concatenate(side) for side in zip(*pieces, strict=True))
+        release(runs[0].keys)  # all are in one file, or in none
         if len(pieces) == 1:
             return then(Run(keys, sums))
         keys, sums = in_order(keys, sums)

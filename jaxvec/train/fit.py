@@ -1,6 +1,7 @@
 """`fit`: epochs over the data, with a schedule, validation, reports, callbacks and checkpoints."""
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -164,7 +165,7 @@ def fit(
         random choice of chunks of cells.
       init: vectors of words to begin with, by name; other words begin as usual. Where the
         model's vectors are the sum of two tables, each gets half. With `GloVe(mittens=…)`
-        they are what the words are drawn to, too.
+        they are what the words are drawn to, too, from there or from `start`.
       start: parameters and optimiser state to begin with in place of the model's and the
         optimiser's own, where they are not None. A checkpoint comes before it.
       grad_clip: bound of each number in a gradient; by default none but, with GloVe's
@@ -203,10 +204,17 @@ def fit(
         model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
         if damping and not dense and grad_clip is None:
             optimize = damped_sgd(damping)
+    if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        key = jax.random.wrap_key_data(key)  # of the old kind
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:
-        workers = 1 if mittens else usual_workers(data)
+        alone = mittens or (dense and model.stratified)
+        workers = 1 if alone else usual_workers(data)
+    if dense and model.stratified and workers > 1:
+        raise ValueError(f"with dense=True GloVe trains on one worker, not {workers}")
+    if init is not None and start is not None and start.params is not None and not mittens:
+        raise ValueError("both init and start say which parameters to begin with: give one")
     constants = model.constants(data)
     params = model.init(init_key, len(data.vocab))
     if init is not None:
@@ -216,7 +224,7 @@ def fit(
             constants = cast(Any, model).drawn_to(constants, data, table, known)
     elif mittens:
         raise ValueError("mittens needs init, the vectors that words are drawn to")
-    team = Team.of(workers, model, optimize, constants)
+    team = Team.of(workers, model, optimize, constants, jax.random.key_impl(key))
     segments, held_out = model.segments(data, valid, valid_key, workers)
 
     since = time.perf_counter()
@@ -266,7 +274,7 @@ def fit(
                 loss=at.loss / max(at.pairs, 1),
                 valid_loss=None
                 if held_out is None
-                else _evaluate(team.alone(), state.params, held_out, valid_key),
+                else _evaluate(_judge(team), state.params, held_out, valid_key),
                 learning_rate=float(schedule((epoch + 1) / epochs)),
                 words=total,
                 pairs=int(at.pairs),
@@ -341,6 +349,15 @@ def _evaluate(team: Team, params, segments: Segments, key: jax.Array) -> float:
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
     return loss / max(pairs, 1)
+
+
+def _judge(team: Team) -> Team:
+    """One worker, whose loss has no pull of `mittens`."""
+    alone = team.alone()
+    if not getattr(alone.model, "mittens", 0):
+        return alone
+    free = alone.constants._replace(pull=np.zeros_like(alone.constants.pull))
+    return dataclasses.replace(alone, constants=free)
 
 
 def _sums(steps: Steps) -> tuple[float, float]:

@@ -48,7 +48,8 @@ class GloVe:
       vector_size: `D`.
       x_max, alpha: of the weight f(x), see `glove.weight`; the C program's defaults.
       mittens: μ, draws words that have a vector r in `fit`'s `init` to it: an epoch adds
-        μ/2 ‖w + c - r‖² to the cost of each. 0 lets them go where they will. On one
+        μ/2 ‖w + c - r‖² to the cost of each that has cells in its row, a part of it for each
+        chunk of them that is not held out. 0 lets them go where they will. On one
         worker. (Dingwall and Potts 2018, "Mittens: An Extension of GloVe for Learning
         Domain-Specialized Representations".)
       chunk_cells: `L`, cells of a row that are taken together.

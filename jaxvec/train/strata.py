@@ -35,7 +35,7 @@ def spread(state: PyTree, workers: int) -> PyTree:
 
 
 def gathered(shards: PyTree, like: PyTree) -> PyTree:
-    """What was spread, of the shapes of `like`; of scalars the first worker's."""
+    """What was spread, of the shapes of `like`."""
 
     def one(shard, table):
         if not table.ndim:
@@ -94,6 +94,8 @@ def train_strata(
             return turned, steps
 
         shards, steps = lax.scan(phase, shards, (jnp.arange(workers), segment))
+        # counts of steps may differ: agreed on, so that what is saved is what goes on
+        shards = jax.tree.map(lambda s: s if s.ndim else lax.pmax(s, "workers"), shards)
         steps = jax.tree.map(lambda s: s.reshape(1, -1), steps)
         return jax.tree.map(lambda part: part[None], shards), steps
 

@@ -26,23 +26,27 @@ class Team:
     Attributes:
       workers: `N`.
       model, optimizer, constants: what `train_segment` takes.
+      impl: of keys, see `jax.random.key_impl`.
     """
 
     workers: int
     model: Model
     optimizer: RowOptimizer
     constants: PyTree
+    impl: Any
 
     @staticmethod
-    def of(workers: int, model: Model, optimizer: RowOptimizer, constants: PyTree) -> "Team":
+    def of(
+        workers: int, model: Model, optimizer: RowOptimizer, constants: PyTree, impl: Any = None
+    ) -> "Team":
         """A team of so many; ValueError if JAX has fewer devices."""
         whole("workers", workers)
         if workers == 1:
-            return Team(1, model, optimizer, constants)
+            return Team(1, model, optimizer, constants, impl)
         devices = mesh(workers)
         constants = jax.device_put(constants, NamedSharding(devices, P()))
         kind = Strata if model.stratified else Copies
-        return kind(workers, model, optimizer, constants, devices)
+        return kind(workers, model, optimizer, constants, impl, devices)
 
     def alone(self) -> "Team":
         """Its first worker."""
@@ -59,7 +63,7 @@ class Team:
     def share(self, parts: Sequence[tuple[PyTree, np.ndarray]]) -> tuple[PyTree, jax.Array]:
         """One of `N` segments, each with its key's data, to each worker's device."""
         part, key = jax.device_put(parts[0])
-        return part, jax.random.wrap_key_data(key)
+        return part, jax.random.wrap_key_data(key, impl=self.impl)
 
     def train(self, training: Any, part: PyTree, rates: np.ndarray) -> tuple[Any, Steps]:
         """Trains each worker on its segment with its key."""
@@ -71,13 +75,13 @@ class _Several(Team):
     mesh: Mesh
 
     def alone(self) -> Team:
-        return Team(1, self.model, self.optimizer, _first(self.constants))
+        return Team(1, self.model, self.optimizer, _first(self.constants), self.impl)
 
     def share(self, parts: Sequence[tuple[PyTree, np.ndarray]]) -> tuple[PyTree, jax.Array]:
         # stacked on the host: the devices are at work
         stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *parts)
         part, keys = jax.device_put(stacked, NamedSharding(self.mesh, P("workers")))
-        return part, jax.random.wrap_key_data(keys)
+        return part, jax.random.wrap_key_data(keys, impl=self.impl)
 
 
 class Copies(_Several):
