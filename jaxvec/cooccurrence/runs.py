@@ -144,12 +144,11 @@ def merge(
 
     def part(i: int) -> Any:
         pieces = [
-            (run.keys[at[i] : at[i + 1]], run.sums[at[i] : at[i + 1]])
+            [_copied(side[at[i] : at[i + 1]]) for side in run]
             for run, at in zip(runs, bounds, strict=True)
             if at[i] < at[i + 1]
         ]
         keys, sums = (np.concatenate(side) for side in zip(*pieces, strict=True))
-        release(runs[0].keys)  # all are in one file, or in none
         if len(pieces) == 1:
             return then(Run(keys, sums))
         keys, sums = in_order(keys, sums)
