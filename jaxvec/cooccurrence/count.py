@@ -188,7 +188,7 @@ def _keys(
 def _both_ways(id_bits: int, shelf: Shelf) -> Callable[[Run], tuple[Any, Any]]:
     """From sums of pairs whose lower ids come first to those of the pairs and their images."""
 
-    def both(run: Run) -> tuple[Run, Run]:
+    def both(run: Run) -> tuple[Any, Any]:
         row, column = run.keys >> id_bits, run.keys & ((1 << id_bits) - 1)
         off = row != column
         run.sums[~off] *= 2
