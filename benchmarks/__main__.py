@@ -2,7 +2,7 @@
 
 import argparse
 
-from benchmarks import cooccurrence, device, glove, sgns, stability, vocabulary
+from benchmarks import cooccurrence, device, glove, queries, sgns, stability, vocabulary
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 suites = parser.add_subparsers(required=True, metavar="SUITE")
@@ -12,5 +12,6 @@ cooccurrence.add_parser(suites)
 stability.add_parser(suites)
 device.add_parser(suites)
 vocabulary.add_parser(suites)
+queries.add_parser(suites)
 options = parser.parse_args()
 options.run(options)

@@ -1,15 +1,17 @@
-"""Scores of word vectors: analogies by 3CosAdd, word pairs by rank correlation."""
+"""Scores of word vectors: analogies by 3CosAdd or 3CosMul, word pairs by rank correlation."""
 
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from scipy import stats
 
+from jaxvec.analogies import solve
+from jaxvec.ranking import unit
 from jaxvec.vectors import WordVectors
 
-_QUESTIONS = 512  # questions that are answered by one product
+if TYPE_CHECKING:
+    from jaxvec.train.fit import Report, Result
 
 Question = tuple[str, ...]  # of four words
 
@@ -46,9 +48,13 @@ class Pairs(NamedTuple):
 
 
 def analogies(
-    vectors: WordVectors, path: str | os.PathLike[str], *, restrict_vocab: int | None = None
+    vectors: WordVectors,
+    path: str | os.PathLike[str],
+    *,
+    restrict_vocab: int | None = None,
+    similarity_function: str = "most_similar",
 ) -> Analogies:
-    """Answers "a is to b as c is to ?" by the word nearest to b - a + c (3CosAdd).
+    """Answers "a is to b as c is to ?" by the word nearest to b - a + c (3CosAdd), or by 3CosMul.
 
     Counts as gensim's `evaluate_word_analogies` does: vectors are of unit length, case is
     ignored (the more frequent of two spellings is meant), the three words of the question
@@ -58,6 +64,8 @@ def analogies(
       vectors: the word vectors.
       path: a file as `questions-words.txt`: ``: section`` lines, four words a line.
       restrict_vocab: know only the first so many words.
+      similarity_function: ``"most_similar"``, or ``"most_similar_cosmul"`` for 3CosMul; see
+        `analogies.solve` for both formulas.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -67,7 +75,7 @@ def analogies(
     Space".
     """
     sections = []
-    for name, answers in _answers(vectors, path, restrict_vocab, str.upper):
+    for name, answers in _answers(vectors, path, restrict_vocab, str.upper, similarity_function):
         right = [is_right for _, is_right in answers if is_right is not None]
         sections.append(Section(name, sum(right), len(right)))
     return Analogies(sections, sum(s.correct for s in sections), sum(s.total for s in sections))
@@ -80,10 +88,12 @@ def word_analogies(
     restrict_vocab: int | None,
     case_insensitive: bool,
     dummy4unknown: bool,
+    similarity_function: str,
 ) -> tuple[float, list[dict[str, Any]]]:
     """`analogies` in gensim's form; see `WordVectors.evaluate_word_analogies`."""
     sections: list[dict[str, Any]] = []
-    for name, answers in _answers(vectors, path, restrict_vocab, _folding(case_insensitive)):
+    fold = _folding(case_insensitive)
+    for name, answers in _answers(vectors, path, restrict_vocab, fold, similarity_function):
         asked = [(q, right) for q, right in answers if dummy4unknown or right is not None]
         sections.append(
             {
@@ -116,40 +126,26 @@ def _spellings(
 
 
 def _answers(
-    vectors: WordVectors, path, restrict_vocab: int | None, fold: Callable[[str], str]
-) -> Iterator[tuple[str, list[tuple[Question, bool | None]]]]:
+    vectors: WordVectors,
+    path,
+    restrict_vocab: int | None,
+    fold: Callable[[str], str],
+    similarity_function: str,
+) -> list[tuple[str, list[tuple[Question, bool | None]]]]:
     """Each section's questions, and whether they are answered right; None if a word is unknown."""
     spellings = _spellings(vectors, restrict_vocab, fold)
-    units = vectors.unit_vectors[:restrict_vocab]
-    empty = True
-    for name, questions in _read_questions(path, fold):
-        known = [q for q in questions if all(word in spellings for word in q)]
-        right = [
-            answer
-            for i in range(0, len(known), _QUESTIONS)
-            for answer in _right(units, spellings, known[i : i + _QUESTIONS])
-        ]
-        results = dict(zip(known, right, strict=True))
-        yield name, [(q, results.get(q)) for q in questions]
-        empty = False
-    if empty:
+    sections = list(_read_questions(path, fold))
+    if not sections:
         raise ValueError(f"{path} holds no questions")
-
-
-def _right(
-    units: np.ndarray, spellings: dict[str, list[int]], questions: list[Question]
-) -> list[bool]:
-    """Whether each question's nearest word is the expected one, in any spelling."""
-    a, b, c, expected = np.array([[spellings[word][0] for word in q] for q in questions]).T
-    scores = (units[b] - units[a] + units[c]) @ units.T
-    for row, question in zip(scores, questions, strict=True):
-        for word in question[:3]:
-            row[spellings[word]] = -np.inf
-    answers = scores.argmax(axis=1)
-    same = answers == expected
-    for i in np.flatnonzero(~same):
-        same[i] = answers[i] in spellings[questions[i][3]]
-    return same.tolist()
+    known = [q for _, asked in sections for q in asked if all(word in spellings for word in q)]
+    found = solve(
+        unit(vectors.vectors[:restrict_vocab].astype(np.float32, copy=False)),
+        np.array([[spellings[word][0] for word in q[:3]] for q in known], int).reshape(-1, 3),
+        [[place for word in q[:3] for place in spellings[word]] for q in known],
+        similarity_function,
+    )
+    right = {q: answer in spellings[q[3]] for q, answer in zip(known, found.tolist(), strict=True)}
+    return [(name, [(q, right.get(q)) for q in asked]) for name, asked in sections]
 
 
 def _read_questions(path, fold: Callable[[str], str]) -> Iterator[tuple[str, list[Question]]]:
@@ -186,6 +182,8 @@ def pairs(vectors: WordVectors, path: str | os.PathLike[str]) -> Pairs:
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form.
     """
+    from scipy import stats  # here, for it takes long to load
+
     people, cosines = _judged(vectors, path, None, None, str.upper)
     known = ~np.isnan(cosines)
     spearman = pearson = float("nan")
@@ -205,6 +203,8 @@ def word_pairs(
     dummy4unknown: bool,
 ) -> tuple[Any, Any, float]:
     """`pairs` in gensim's form; see `WordVectors.evaluate_word_pairs`."""
+    from scipy import stats
+
     fold = _folding(case_insensitive)
     people, cosines = _judged(vectors, path, delimiter, restrict_vocab, fold)
     known = ~np.isnan(cosines)
@@ -227,7 +227,6 @@ def _judged(
 ) -> tuple[np.ndarray, np.ndarray]:
     """People's scores of the pairs of a file, and the words' cosines, NaN if one is unknown."""
     spellings = _spellings(vectors, restrict_vocab, fold)
-    units = vectors.unit_vectors
     people: list[float] = []
     cosines: list[float] = []
     for word1, word2, score in _read_pairs(path, delimiter):
@@ -235,11 +234,11 @@ def _judged(
         known = word1 in spellings and word2 in spellings
         people.append(score)
         cosines.append(
-            units[spellings[word1][0]] @ units[spellings[word2][0]] if known else float("nan")
+            vectors.similarity(spellings[word1][0], spellings[word2][0]) if known else float("nan")
         )
     if not people:
         raise ValueError(f"{path} holds no word pairs")
-    return np.array(people), np.array(cosines, np.float64)
+    return np.array(people), np.array(cosines)
 
 
 def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]:
@@ -255,6 +254,66 @@ def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
                 f"words and a number, parted by {delimiter or 'tabs'}"
             ) from None
+
+
+class Score(NamedTuple):
+    """What `Scores` found after an epoch."""
+
+    epoch: int
+    analogies: Analogies | None
+    pairs: list[Pairs]
+
+
+class Scores:
+    """A callback of `fit` that scores the vectors after each epoch.
+
+    Args:
+      analogies: a file for `analogies`, if any.
+      pairs: files for `pairs`.
+      restrict_vocab: know only the first so many words in analogies.
+      similarity_function: as for `analogies`.
+      which: which table of the model; see `Result.vectors`.
+
+    Attributes:
+      history: a `Score` for each epoch.
+
+    Raises:
+      FileNotFoundError, ValueError: as `analogies` and `pairs`, before there is any training.
+
+    >>> import jax, jaxvec
+    >>> file = getfixture("tmp_path") / "pairs.txt"
+    >>> _ = file.write_text("cat dog 9\\nmat log 8\\ncat log 1\\n")
+    >>> corpus = jaxvec.Corpus.from_documents(["cat on mat", "dog on log"] * 9, min_count=1)
+    >>> scores = Scores(pairs=[file])
+    >>> _ = jaxvec.fit(corpus, key=jax.random.key(0), epochs=2, callbacks=[scores])
+    >>> [(score.epoch, score.pairs[0].found) for score in scores.history]
+    [(1, 3), (2, 3)]
+    """
+
+    def __init__(
+        self,
+        analogies: str | os.PathLike[str] | None = None,
+        pairs: Sequence[str | os.PathLike[str]] = (),
+        *,
+        restrict_vocab: int | None = None,
+        similarity_function: str = "most_similar",
+        which: str | None = None,
+    ):
+        self.history: list[Score] = []
+        self._analogies, self._pairs, self._which = analogies, pairs, which
+        self._options: Any = {
+            "restrict_vocab": restrict_vocab, "similarity_function": similarity_function
+        }  # fmt: skip
+        self._score(0, WordVectors([""], [[0.0]]))
+
+    def __call__(self, report: "Report", result: "Result") -> None:
+        self.history.append(self._score(report.epoch, result.vectors(self._which)))
+
+    def _score(self, epoch: int, vectors: WordVectors) -> Score:
+        answers = None
+        if self._analogies is not None:
+            answers = analogies(vectors, self._analogies, **self._options)
+        return Score(epoch, answers, [pairs(vectors, file) for file in self._pairs])
 
 
 def _lines(path) -> Iterator[tuple[int, str]]:

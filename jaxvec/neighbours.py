@@ -1,8 +1,6 @@
-"""Nearest words by cosine or 3CosMul, as pure functions on arrays.
+"""Nearest words of many queries in one compiled call, by cosine or 3CosMul.
 
-`unit` and `cosmul` take numpy's arrays and JAX's alike. `cosine_top` and `cosmul_top` answer
-many queries in one compiled call; `highest` ranks the scores of a single one in plain numpy,
-which is quicker there and compiles nothing.
+Pure functions on arrays. For a single query see `ranking`, which compiles nothing.
 
 Letters: `V` vocabulary, `D` dimension, `Q` queries, `P` positive and `N` negative words of a
 query, `X` words that it leaves out.
@@ -10,15 +8,13 @@ query, `X` words that it leaves out.
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-Array = TypeVar("Array", np.ndarray, jax.Array)
+from jaxvec.ranking import cosmul, unit
 
-EPSILON = 1e-6  # keeps 3CosMul's divisor from 0
 _SCORES = 1 << 24  # scores that are held at a time: 64 MiB
 
 
@@ -27,55 +23,6 @@ class Top(NamedTuple):
 
     scores: jax.Array  # float[Q, topn], -inf where fewer words are left
     indices: jax.Array  # int32[Q, topn]
-
-
-def unit(vectors: Array) -> Array:
-    """Vectors [..., D] scaled to length 1, v / |v|; those of zeros stay.
-
-    >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
-    [[0.6, 0.8], [0.0, 0.0]]
-    """
-    lengths = (vectors * vectors).sum(axis=-1, keepdims=True) ** 0.5
-    return vectors / (lengths + (lengths == 0))
-
-
-def cosmul(units: Array, positive: Array, negative: Array) -> Array:
-    """The 3CosMul score of each word, [V].
-
-    With cosines moved to 0 … 1, s(a, b) = (1 + a·b) / 2, the score of a word w is
-
-        Π_p s(w, p) / (Π_n s(w, n) + 10⁻⁶)
-
-    Args:
-      units: vectors of length 1, [V, D].
-      positive: those that pull, of length 1, [P, D].
-      negative: those that push away, of length 1, [N, D].
-
-    >>> cosmul(np.eye(2), np.eye(2)[:1], np.eye(2)[1:]).round(3).tolist()
-    [2.0, 0.5]
-
-    Source: Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
-    Representations".
-    """
-    pulls = ((1 + positive @ units.T) / 2).prod(axis=0)
-    pushes = ((1 + negative @ units.T) / 2).prod(axis=0)
-    return pulls / (pushes + EPSILON)
-
-
-def highest(scores: np.ndarray, topn: int) -> np.ndarray:
-    """The places of the highest of scores[V], the highest first: int[min(topn, V)].
-
-    Equal scores come in the order of their places, and NaN last.
-
-    >>> highest(np.array([1.0, 3.0, 2.0, 3.0]), 3).tolist()
-    [1, 3, 2]
-    """
-    negated = -scores
-    places = np.arange(len(scores))
-    if 0 < topn < len(scores):
-        last = np.partition(negated, topn - 1)[topn - 1]
-        places = np.flatnonzero(~(negated > last))
-    return places[np.argsort(negated[places], kind="stable")[:topn]]
 
 
 @partial(jax.jit, static_argnames="topn")
@@ -87,7 +34,7 @@ def cosine_top(
     A few hundred queries are scored at a time, so that memory does not grow with `Q`.
 
     Args:
-      units: vectors of length 1, float[V, D]; see `unit`.
+      units: vectors of length 1, float[V, D]; see `ranking.unit`.
       queries: float[Q, D], of any length.
       topn: how many words of each, at most `V`.
       exclude: int[Q, X], the places that each query leaves out; `V` stands for none.
@@ -114,7 +61,7 @@ def cosmul_top(
     topn: int,
     exclude: jax.Array | None = None,
 ) -> Top:
-    """The words with the highest score by `cosmul` for each query; see `cosine_top`.
+    """The words with the highest score by `ranking.cosmul` for each query; see `cosine_top`.
 
     Args:
       units: vectors of length 1, float[V, D].
@@ -132,7 +79,9 @@ def cosmul_top(
     [[2]]
     """
     terms = unit(positive), unit(negative)
-    return _top(lambda pair: cosmul(units, *pair), terms, exclude, len(units), topn)
+    return _top(
+        lambda pair: cosmul(pair[0] @ units.T, pair[1] @ units.T), terms, exclude, len(units), topn
+    )
 
 
 def _top(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 from numpy.typing import DTypeLike
 
-from jaxvec import neighbours
+from jaxvec import ranking
 from jaxvec.text.vocab import unknown_word
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class WordTable:
             raise ValueError(f"vectors must be float16, float32 or float64; got {dtype}")
         self.counts = None if counts is None else np.asarray(counts, np.int64)
         self.metadata = dict(metadata or {})
-        self._unit: np.ndarray | None = None
+        self._norms: np.ndarray | None = None
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.index_to_key):
             raise ValueError(
                 f"{len(self.index_to_key)} words need vectors [{len(self.index_to_key)}, D]; "
@@ -60,14 +60,29 @@ class WordTable:
         return self.vectors.shape[1]
 
     @property
-    def unit_vectors(self) -> np.ndarray:
-        """The vectors scaled to length 1 (zero vectors stay), float32[V, D]; made once.
+    def norms(self) -> np.ndarray:
+        """The lengths of the vectors, 1 for those of zeros: float32[V]; made once.
 
         What is written into `vectors` later is not noticed; `add_vectors` is.
         """
-        if self._unit is None:
-            self._unit = neighbours.unit(self.vectors.astype(np.float32, copy=False))
-        return self._unit
+        if self._norms is None:
+            self._norms = ranking.norms(self.vectors)
+        return self._norms
+
+    def get_normed_vectors(self, keys: Iterable[Key] | None = None) -> np.ndarray:
+        """Vectors scaled to length 1 (zero vectors stay), float32[n, D]; a copy.
+
+        Args:
+          keys: the `n` words; by default all.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+
+        >>> WordTable(["a", "b"], [[3, 4], [0, 2]]).get_normed_vectors(["b"]).tolist()
+        [[0.0, 1.0]]
+        """
+        rows = self.vectors if keys is None else self[keys]
+        return ranking.unit(rows.astype(np.float32, copy=False))
 
     def __len__(self) -> int:
         return len(self.index_to_key)
@@ -117,8 +132,7 @@ class WordTable:
         >>> print(WordTable(["a"], [[3, 4]]).get_vector("a", norm=True))
         [0.6 0.8]
         """
-        table = self.unit_vectors if norm else self.vectors
-        vector = table[self.get_index(key)]
+        vector = self.get_normed_vectors([key])[0] if norm else self.vectors[self.get_index(key)]
         vector.setflags(write=False)
         return vector
 
@@ -187,7 +201,7 @@ class WordTable:
             self.vectors[known] = rows[~new]
         self.index_to_key += [key for key in keys if key not in self.key_to_index]
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
-        self._unit = None
+        self._norms = None
 
     def sort_by_descending_frequency(self) -> None:
         """Puts the words into falling order of count, in place.
@@ -210,7 +224,7 @@ class WordTable:
             self.index_to_key = [self.index_to_key[i] for i in order]
             self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
             self.vectors, self.counts = self.vectors[order], self.counts[order]
-            self._unit = None
+            self._norms = None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the format that the path's suffix names; see `formats.save`."""

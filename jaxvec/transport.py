@@ -8,7 +8,7 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.spatial.distance import cdist
 
-from jaxvec.neighbours import unit
+from jaxvec.ranking import unit
 from jaxvec.table import Key, WordTable
 
 

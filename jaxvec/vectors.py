@@ -6,7 +6,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from jaxvec import neighbours
+from jaxvec import ranking
 from jaxvec.table import Key, WordTable
 
 Term = Key | np.ndarray | tuple[Key | np.ndarray, float]  # of a query; a vector; with a weight
@@ -37,8 +37,8 @@ class WordVectors(WordTable):
 
     def similarity(self, word1: Key, word2: Key) -> float:
         """The cosine between two words' vectors; KeyError, with close matches, if unknown."""
-        units = self.unit_vectors
-        return float(units[self.get_index(word1)] @ units[self.get_index(word2)])
+        first, second = self.get_normed_vectors([word1, word2])
+        return float(first @ second)
 
     def distance(self, word1: Key, word2: Key) -> float:
         """1 - `similarity`."""
@@ -60,9 +60,10 @@ class WordVectors(WordTable):
         >>> WordVectors(["a", "b"], [[1, 0], [0, 2]]).distances("a").tolist()
         [0.0, 1.0]
         """
-        vector, _ = self._unit_term(word_or_vector)
-        others = [self.get_index(word) for word in _listed(other_words)]
-        return 1 - self.unit_vectors[others or slice(None)] @ neighbours.unit(vector)
+        vector, _ = self._unit_terms([word_or_vector])
+        if others := _listed(other_words):
+            return 1 - self.get_normed_vectors(others) @ ranking.unit(vector[0])
+        return 1 - self._cosines(vector)[0]
 
     def n_similarity(self, words1: Iterable[Key], words2: Iterable[Key]) -> float:
         """The cosine between the mean vectors of two lists of words.
@@ -82,7 +83,7 @@ class WordVectors(WordTable):
             if not words:
                 raise ValueError("n_similarity needs a word or more in each list")
             places = [self.get_index(word) for word in words if word in self]
-            means.append(neighbours.unit(self.vectors[places].sum(axis=0)))
+            means.append(ranking.unit(self.vectors[places].sum(axis=0)))
         return float(means[0] @ means[1])
 
     @overload
@@ -127,9 +128,8 @@ class WordVectors(WordTable):
         if not terms:
             raise ValueError("most_similar needs at least one word")
         vectors, asked = self._unit_terms(term for term, _ in terms)
-        query = neighbours.unit(np.array([weight for _, weight in terms]) @ vectors)
-        scores = self.unit_vectors[: restrict_vocab or None] @ query.astype(np.float32)
-        return self._ranked(scores, asked, topn)
+        query = np.array([[weight for _, weight in terms]]) @ vectors
+        return self._ranked(self._cosines(query, restrict_vocab)[0], asked, topn)
 
     @overload
     def most_similar_cosmul(
@@ -142,7 +142,7 @@ class WordVectors(WordTable):
         restrict_vocab: Limit = ...,
     ) -> np.ndarray: ...  # fmt: skip
     def most_similar_cosmul(self, positive=None, negative=None, topn=10, restrict_vocab=None):
-        """The words with the highest 3CosMul score; see `neighbours.cosmul` for the formula.
+        """The words with the highest 3CosMul score; see `ranking.cosmul` for the formula.
 
         Vectors are scaled to length 1, and `restrict_vocab` holds. (gensim does neither.)
 
@@ -169,8 +169,9 @@ class WordVectors(WordTable):
         pushes, asked_too = self._unit_terms(_listed(negative))
         if not len(pulls):
             raise ValueError("most_similar_cosmul needs at least one positive word")
-        units = self.unit_vectors[: restrict_vocab or None]
-        scores = neighbours.cosmul(units, neighbours.unit(pulls), neighbours.unit(pushes))
+        scores = ranking.cosmul(
+            self._cosines(pulls, restrict_vocab), self._cosines(pushes, restrict_vocab)
+        )
         return self._ranked(scores, asked + asked_too, topn)
 
     @overload
@@ -210,12 +211,14 @@ class WordVectors(WordTable):
         >>> [found[0][0] for found in wv.most_similar_many(["a", "c"], topn=1)]
         ['b', 'b']
         """
+        from jaxvec import neighbours  # starts JAX, which no other query needs
+
         asked = np.array([self.get_index(word) for word in words], np.int32)
-        units = self.unit_vectors[: restrict_vocab or None]
         if not len(asked) or topn < 1:
             return [[] for _ in asked]
+        units = ranking.unit(self.vectors[: restrict_vocab or None].astype(np.float32, copy=False))
         top = neighbours.cosine_top(
-            units, self.unit_vectors[asked], min(topn, len(units)), asked[:, None]
+            units, self.get_normed_vectors(asked), min(topn, len(units)), asked[:, None]
         )
         return [
             [
@@ -241,8 +244,8 @@ class WordVectors(WordTable):
         places = [self.get_index(word) for word in _listed(words) if word in self]
         if not places:
             raise ValueError("doesnt_match needs at least one word that is known")
-        units = self.unit_vectors[places]
-        scores = units @ neighbours.unit(units.mean(axis=0))
+        units = self.get_normed_vectors(places)
+        scores = units @ ranking.unit(units.mean(axis=0))
         return min(zip(scores.tolist(), (self.index_to_key[i] for i in places), strict=True))[1]
 
     def closer_than(self, word1: Key, word2: Key) -> list[str]:
@@ -311,6 +314,7 @@ class WordVectors(WordTable):
         restrict_vocab: Limit = 300_000,
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
+        similarity_function: str = "most_similar",
     ) -> tuple[float, list[dict[str, Any]]]:
         """The score on a file of analogies, as `evaluate.analogies`, and all answers.
 
@@ -319,6 +323,8 @@ class WordVectors(WordTable):
           restrict_vocab: know only the first so many words.
           case_insensitive: whether words are the same in upper and lower case.
           dummy4unknown: whether questions with unknown words count as wrong, or not at all.
+          similarity_function: the method that answers, or ``"most_similar_cosmul"`` (which
+            gensim accepts and does not heed).
 
         Returns:
           The share of right answers, 0 if nothing could be asked; and the sections, each with
@@ -337,6 +343,7 @@ class WordVectors(WordTable):
             restrict_vocab=restrict_vocab,
             case_insensitive=case_insensitive,
             dummy4unknown=dummy4unknown,
+            similarity_function=similarity_function,
         )
 
     def evaluate_word_pairs(
@@ -379,26 +386,30 @@ class WordVectors(WordTable):
         )
 
     def _unit_terms(self, terms: Iterable[Key | np.ndarray]) -> tuple[np.ndarray, list[int]]:
-        """The vectors of a query, [n, D], and the places of the words among its terms."""
-        found = [self._unit_term(term) for term in terms]
-        vectors = np.array([vector for vector, _ in found], np.float32)
-        return vectors.reshape(-1, self.vector_size), [i for _, i in found if i is not None]
+        """Words' unit vectors and vectors as they are, [n, D], and the places of the words."""
+        vectors, places = [], []
+        for term in terms:
+            if isinstance(term, Key):
+                places.append(self.get_index(term))
+                vectors.append(self.get_normed_vectors([term])[0])
+                continue
+            vectors.append(np.asarray(term, np.float32))
+            if vectors[-1].shape != (self.vector_size,):
+                raise ValueError(
+                    f"a vector must be [{self.vector_size}]; got {list(vectors[-1].shape)}"
+                )
+        return np.array(vectors, np.float32).reshape(-1, self.vector_size), places
 
-    def _unit_term(self, term: Key | np.ndarray) -> tuple[np.ndarray, int | None]:
-        """A word's unit vector and place, or a vector as it is, and None."""
-        if isinstance(term, Key):
-            place = self.get_index(term)
-            return self.unit_vectors[place], place
-        vector = np.asarray(term, np.float32)
-        if vector.shape != (self.vector_size,):
-            raise ValueError(f"a vector must be [{self.vector_size}]; got {list(vector.shape)}")
-        return vector, None
+    def _cosines(self, vectors: np.ndarray, restrict_vocab: Limit = None) -> np.ndarray:
+        """The cosines of vectors [n, D] of any length with those of the (first) words, [n, V]."""
+        known = slice(restrict_vocab or None)
+        return ranking.cosines(self.vectors[known], self.norms[known], ranking.unit(vectors))
 
     def _ranked(self, scores: np.ndarray, asked: list[int], topn: int | None):
         """The best words but those asked about, or for None all scores."""
         if topn is None:
             return scores
-        best = neighbours.highest(scores, topn + len(asked)) if topn > 0 else ()
+        best = ranking.highest(scores, topn + len(asked)) if topn > 0 else ()
         found = [(self.index_to_key[i], float(scores[i])) for i in best if i not in asked]
         return found[:topn]
 

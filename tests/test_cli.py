@@ -13,6 +13,7 @@ from jaxvec import Corpus, WordVectors
 from jaxvec.cli import data as data_command
 from jaxvec.cli import main
 from jaxvec.cli import train as train_command
+from jaxvec.cli.log import Log
 from jaxvec.cooccurrence import Cooccurrence, count
 from tests.conftest import topic_accuracy
 from tests.reference import cooccurrences
@@ -272,6 +273,9 @@ def bad_commands():
         "info missing": (["info", "nowhere.npz"], "no such vectors file"),
         "info empty": (["info", "empty.txt"], "not a file of word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
+        "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the vocabulary"),
+        "analogies missing": (["train", "text.txt", "--analogies", "no", *new], "No such file"),
+        "pairs": (["train", "text.txt", "--pairs", "lines.txt", *new], "not a file of word pairs"),
         "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "No such file"),
         "evaluate text": (["evaluate", "old.npz", "--pairs", "text.txt"], "not a file of word p"),
     }  # fmt: skip
@@ -351,6 +355,47 @@ def test_evaluate(folder, capsys):
         main(["evaluate", "v.npz", "--analogies", "a.txt", "--restrict-vocab", "2", "--json"]) == 0
     )
     assert json.loads(capsys.readouterr().out)["analogies"]["total"] == 0
+
+
+def test_train_scores_each_epoch_and_a_resumed_log_keeps_its_scores(folder, capsys, monkeypatch):
+    Path("a.txt").write_text(": topics\nt1w1 t1w2 t2w1 t2w2\n")
+    Path("p.txt").write_text("t1w1\tt1w2\t3\nt1w1\tt2w2\t1\nt1w1\tt3w2\t2\n")
+    command = ["train", "text.txt", "-o", "v.npz", "--vector-size", "8", "--analogies", "a.txt",
+               "--pairs", "p.txt", "--log", "run.jsonl", "--checkpoint", "run", "--resume",
+               "--epochs", "3", "--vectors", "sum"]  # fmt: skip
+    report = Log.__call__
+
+    def stop_after_one(log, *reported):
+        report(log, *reported)
+        monkeypatch.setattr(Log, "__call__", report)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Log, "__call__", stop_after_one)
+    assert main(command) == 128 + signal.SIGTERM
+    first = Path("run.jsonl").read_text().splitlines()[0]
+    assert main(command) == 0
+    lines = Path("run.jsonl").read_text().splitlines()
+    assert lines[0] == first
+    log = [json.loads(line) for line in lines]
+    assert [line["pairs"].keys() for line in log] == [{"p.txt"}] * 3
+    assert log[-1]["analogies"] in (0, 1)
+    last = WordVectors.load("v.npz").evaluate_word_pairs("p.txt")[1].statistic
+    assert log[-1]["pairs"]["p.txt"] == pytest.approx(last)
+    assert f"p.txt: Spearman {last:.4f}" in capsys.readouterr().err.splitlines()[-2]
+
+
+def test_analogy(folder, capsys):
+    WordVectors(["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]).save("v.npz")
+    assert main(["analogy", "v.npz", "man", "king", "woman"]) == 0
+    assert capsys.readouterr().out == "man : king = woman : ?\n   0.949  queen\n"
+    command = ["analogy", "v.npz", "man", "king", "woman", "--cosmul", "--json"]
+    assert main(command) == 0
+    expected = WordVectors.load("v.npz").most_similar_cosmul(["king", "woman"], ["man"], topn=1)
+    assert json.loads(capsys.readouterr().out) == [
+        {"word": word, "similarity": score} for word, score in expected
+    ]
+    assert main([*command, "--restrict-vocab", "3"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
 
 
 FORMATS = {".txt": "word2vec text", ".vec": "word2vec text", ".bin": "word2vec binary",

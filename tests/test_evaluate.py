@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from jaxvec import WordVectors, evaluate
+from jaxvec import WordVectors, analogies, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,9 @@ def setting(tmp_path_factory):
 
 
 @pytest.mark.parametrize("restrict", [None, 1000, 80, 20])
-def test_analogies_are_gensims(setting, restrict):
+@pytest.mark.parametrize("held", [1, 1000, 1 << 24])  # scores: of one word, a few, or all
+def test_analogies_are_gensims(setting, restrict, held, monkeypatch):
+    monkeypatch.setattr(analogies, "_SCORES", held)
     ours, theirs, questions, _ = setting
     found = evaluate.analogies(ours, questions, restrict_vocab=restrict)
     score, sections = theirs.evaluate_word_analogies(questions, restrict_vocab=restrict or 10**6)
@@ -84,6 +86,32 @@ def test_word_analogies_and_pairs_are_gensims(setting, tmp_path, options):
     expected = theirs.evaluate_word_pairs(pairs, **options)
     for ours_result, theirs_result in zip(found, expected, strict=True):
         assert np.ravel(ours_result) == pytest.approx(np.ravel(theirs_result), abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Call to deprecated `init_sims`")  # gensim calls its own
+def test_cosmul_analogies_are_gensims_answers(setting):
+    ours, theirs, questions, _ = setting
+    score, sections = ours.evaluate_word_analogies(
+        questions, similarity_function="most_similar_cosmul"
+    )
+    assert 0.1 < score < 0.9
+    first = {word.upper(): word for word in reversed(ours.index_to_key)}
+    for question in sections[-1]["correct"] + sections[-1]["incorrect"]:
+        a, b, c = (first[word] for word in question[:3])
+        found = theirs.most_similar_cosmul([b, c], [a], topn=len(theirs))
+        answer = next(word.upper() for word, _ in found if word.upper() not in question[:3])
+        assert (question in sections[-1]["correct"]) == (answer == question[3])
+
+
+def test_similarity_function_is_known(setting):
+    with pytest.raises(ValueError, match="must be most_similar or most_similar_cosmul; got 'x'"):
+        evaluate.analogies(setting[0], setting[2], similarity_function="x")
+
+
+def test_no_word_left_is_no_answer(tmp_path):
+    (tmp_path / "q").write_text("a b c c\n")
+    vectors = WordVectors(["a", "b", "c"], np.eye(3))
+    assert evaluate.analogies(vectors, tmp_path / "q").correct == 0
 
 
 def test_delimiter(setting, tmp_path):

@@ -226,7 +226,7 @@ def test_archives_keep_the_dtype(tmp_path, suffix, dtype):
     again = WordVectors.load(tmp_path / f"v{suffix}")
     same(again, vectors)
     assert again.vectors.dtype == dtype
-    assert again.unit_vectors.dtype == np.float32
+    assert again.get_normed_vectors().dtype == np.float32
     assert again.most_similar("a", topn=1)[0][0] in ("b c", "", "d")
 
 

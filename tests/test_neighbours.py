@@ -1,10 +1,9 @@
-import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from jaxvec import neighbours
-from jaxvec.neighbours import cosine_top, cosmul, cosmul_top, highest, unit
+from jaxvec.neighbours import cosine_top, cosmul_top
+from jaxvec.ranking import unit
 
 
 @pytest.fixture(scope="module")
@@ -15,16 +14,6 @@ def units():
 def best(scores, topn):
     """Obviously: sort by score, then by place."""
     return sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:topn]
-
-
-@pytest.mark.parametrize("topn", [0, 1, 5, 49, 50, 80])
-def test_highest_sorts_by_score_then_place(topn):
-    scores = np.random.default_rng(topn).integers(0, 6, 50).astype(np.float32)
-    assert highest(scores, topn).tolist() == best(scores, topn)
-
-
-def test_nan_is_not_high():
-    assert highest(np.array([np.nan, 1, np.nan, 2]), 3).tolist() == [3, 1, 0]
 
 
 @pytest.mark.parametrize("held", [1, 1400, 1 << 24])  # scores: of one query, seven, or all
@@ -78,12 +67,3 @@ def test_one_program_for_all_queries_of_a_shape(units):
     for i in range(3):
         cosine_top(units, units[i : i + 40], 5)
     assert cosine_top._cache_size() == 1
-
-
-def test_pure_functions_take_both_kinds_of_arrays(units):
-    table = np.concatenate([3 * units, np.zeros((1, 8), np.float32)])
-    for function in (unit, lambda t: cosmul(unit(t), unit(t[:2]), unit(t[2:3]))):
-        ours, jaxs = function(table), function(jnp.asarray(table))
-        assert isinstance(ours, np.ndarray)
-        assert isinstance(jaxs, jax.Array)
-        np.testing.assert_allclose(ours, jaxs, rtol=1e-5, atol=1e-6)

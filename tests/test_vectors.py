@@ -366,7 +366,7 @@ def test_wmdistance_is_the_best_assignment(ours):
     for left, right in itertools.product((1, 2, 3, 5, 8), (1, 4, 7)):
         words = rng.choice(WORDS[:12], left), rng.choice(WORDS[:12], right)
         length = math.lcm(left, right)
-        for norm, get in ((True, ours.unit_vectors), (False, ours.vectors)):
+        for norm, get in ((True, ours.get_normed_vectors()), (False, ours.vectors)):
             tables = [get[[ours.key_to_index[w] for w in text]] for text in words]
             first, second = (np.repeat(t, length // len(t), axis=0) for t in tables)
             costs = np.linalg.norm(first[:, None] - second, axis=-1)

@@ -4,43 +4,65 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from jax.errors import JaxRuntimeError
-
-from jaxvec.cli import cooccur, exchange, query, train
+_COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command is for
+    "train": ("train", "train word vectors"),
+    "cooccur": ("cooccur", "count co-occurrences, for GloVe"),
+    "similar": ("query", "nearest neighbours of words"),
+    "analogy": ("query", "what is to C as B is to A"),
+    "evaluate": ("query", "score vectors on analogies and word pairs"),
+    "convert": ("exchange", "write word vectors in another format"),
+    "info": ("exchange", "what a file of word vectors holds"),
+}
 
 
 class _Parser(argparse.ArgumentParser):
+    def __init__(self, **options: Any):
+        layout = argparse.RawDescriptionHelpFormatter
+        super().__init__(allow_abbrev=False, formatter_class=layout, **options)
+
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of all commands; its result's `run` is the function to call."""
-    parser = _Parser(prog="jaxvec", description="Word vectors in JAX.", allow_abbrev=False)
+def make_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """The parser of all commands; its result's `run` is the function to call.
+
+    Args:
+      command: the only one whose options, and modules, are wanted.
+    """
+    parser = _Parser(prog="jaxvec", description="Word vectors in JAX.")
     parser.add_argument("--version", action="version", version=f"jaxvec {version('jaxvec')}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    train.add_parser(commands)
-    cooccur.add_parser(commands)
-    query.add_similar_parser(commands)
-    query.add_evaluate_parser(commands)
-    exchange.add_convert_parser(commands)
-    exchange.add_info_parser(commands)
+    for name, (module, purpose) in _COMMANDS.items():
+        options = commands.add_parser(name, help=purpose)
+        if command in (None, name):
+            getattr(import_module(f"jaxvec.cli.{module}"), f"add_{name}_options")(options)
     return parser
+
+
+def _of_jax(error: RuntimeError) -> bool:
+    jax = sys.modules.get("jax")
+    return jax is not None and isinstance(error, jax.errors.JaxRuntimeError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0; 2 with one line on standard error; 130 or 143."""
-    options = make_parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    options = make_parser(command).parse_args(arguments)
     try:
         status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         status = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (ValueError, KeyError, OSError, MemoryError, JaxRuntimeError) as error:
+    except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not _of_jax(error):
+            raise
         message = error.args[0] if isinstance(error, KeyError) else str(error) or "out of memory"
         print(f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr)
         return 2

@@ -12,20 +12,18 @@ from jaxvec.files import resident_memory
 from jaxvec.text.corpus import Corpus
 
 
-def add_parser(commands) -> None:
-    """Adds the command to a parser."""
-    parser = commands.add_parser(
-        "cooccur",
-        help="count co-occurrences, for GloVe",
-        description="Counts how often words stand within a window of each other, weighted by "
-        "1/distance. The result is a corpus for 'jaxvec train --model glove'.",
-        epilog="examples:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
+def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `cooccur`."""
+    parser.description = (
+        "Counts how often words stand within a window of each other, weighted by "
+        "1/distance. The result is a corpus for 'jaxvec train --model glove'."
+    )
+    parser.epilog = (
+        "examples:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"
         "  jaxvec train --model glove text.cells -o vectors.txt\n"
         "  jaxvec cooccur text.txt -o cells.bin --save-vocab vocab.txt\n"
         "  jaxvec train --model glove cells.bin --vocab vocab.txt -o vectors.txt\n"
-        "  jaxvec cooccur dump/ -o dump.cells --memory 4GB",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "  jaxvec cooccur dump/ -o dump.cells --memory 4GB"
     )
     add = parser.add_argument
     add("corpus", nargs="+", metavar="CORPUS",

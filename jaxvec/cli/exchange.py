@@ -9,18 +9,16 @@ from jaxvec.table import FLOATING
 from jaxvec.vectors import WordVectors
 
 
-def add_convert_parser(commands) -> None:
-    """Adds `convert` to a parser."""
-    parser = commands.add_parser(
-        "convert",
-        help="write word vectors in another format",
-        description="Reads word vectors, their format told by content, and writes them in the "
+def add_convert_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `convert`."""
+    parser.description = (
+        "Reads word vectors, their format told by content, and writes them in the "
         "format that the suffix of OUT names: .txt or .vec (word2vec text), .bin (word2vec "
-        "binary, always float32), .glove.txt (GloVe text), .npz or .safetensors.",
-        epilog="examples:\n  jaxvec convert vectors.npz vectors.bin\n"
-        "  jaxvec convert glove.txt small.npz --limit 50000 --dtype float16",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        "binary, always float32), .glove.txt (GloVe text), .npz or .safetensors."
+    )
+    parser.epilog = (
+        "examples:\n  jaxvec convert vectors.npz vectors.bin\n"
+        "  jaxvec convert glove.txt small.npz --limit 50000 --dtype float16"
     )
     add = parser.add_argument
     add("input", metavar="IN", help="word vectors in any of these formats")
@@ -35,17 +33,13 @@ def add_convert_parser(commands) -> None:
     parser.set_defaults(run=convert)
 
 
-def add_info_parser(commands) -> None:
-    """Adds `info` to a parser."""
-    parser = commands.add_parser(
-        "info",
-        help="what a file of word vectors holds",
-        description="Tells format, number of words, dimension, dtype, size on disk, metadata and "
-        "the first words of a file of word vectors, without reading all of its numbers.",
-        epilog="example:\n  jaxvec info vectors.npz",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def add_info_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `info`."""
+    parser.description = (
+        "Tells format, number of words, dimension, dtype, size on disk, metadata and "
+        "the first words of a file of word vectors, without reading all of its numbers."
     )
+    parser.epilog = "example:\n  jaxvec info vectors.npz"
     parser.add_argument("file", metavar="FILE", help="word vectors in any format")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=info)

@@ -1,44 +1,54 @@
-"""`jaxvec similar` and `jaxvec evaluate`: questions to a file of word vectors."""
+"""`jaxvec similar`, `analogy` and `evaluate`: questions to a file of word vectors."""
 
 import argparse
 import json
 import math
 
-from jaxvec import evaluate
+from jaxvec import evaluate, formats
 from jaxvec.cli.common import whole
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors import Neighbours, WordVectors
 
 
-def add_similar_parser(commands) -> None:
-    """Adds `similar` to a parser."""
-    parser = commands.add_parser(
-        "similar",
-        help="nearest neighbours of words",
-        description="Lists the words nearest to each WORD by cosine.",
-        epilog="example:\n  jaxvec similar vectors.npz array matrix --topn 5",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def add_similar_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `similar`."""
+    parser.description = "Lists the words nearest to each WORD by cosine."
+    parser.epilog = (
+        "examples:\n  jaxvec similar vectors.npz array matrix --topn 5\n"
+        "  jaxvec similar vectors.npz array --restrict-vocab 10000 --json"
     )
     _add_file(parser)
     parser.add_argument("words", nargs="+", metavar="WORD")
-    parser.add_argument(
-        "--topn", type=whole(1), default=10, metavar="N", help="default: %(default)s"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    _add_neighbour_options(parser)
     parser.set_defaults(run=similar)
 
 
-def add_evaluate_parser(commands) -> None:
-    """Adds `evaluate` to a parser."""
-    parser = commands.add_parser(
-        "evaluate",
-        help="score vectors on analogies and word pairs",
-        description="Scores word vectors: analogies by 3CosAdd, word pairs by Spearman's rank "
-        "correlation. Case is ignored; what has unknown words is left out and not counted.",
-        epilog="example:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
-        "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def add_analogy_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `analogy`."""
+    parser.description = (
+        "Answers 'A is to B as C is to ?' by the words nearest to B - A + C (3CosAdd), "
+        "but for A, B and C themselves."
+    )
+    parser.epilog = (
+        "examples:\n  jaxvec analogy vectors.bin man king woman\n"
+        "  jaxvec analogy vectors.bin paris france rome --topn 3 --cosmul"
+    )
+    _add_file(parser)
+    for name in "abc":
+        parser.add_argument(name, metavar=name.upper())
+    _add_neighbour_options(parser)
+    _add_cosmul(parser)
+    parser.set_defaults(run=analogy)
+
+
+def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `evaluate`."""
+    parser.description = (
+        "Scores word vectors: analogies by 3CosAdd, word pairs by Spearman's rank "
+        "correlation. Case is ignored; what has unknown words is left out and not counted."
+    )
+    parser.epilog = (
+        "example:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
+        "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000"
     )
     _add_file(parser)
     parser.add_argument("--analogies", metavar="F", help="': section' lines, and four words a line")
@@ -51,6 +61,7 @@ def add_evaluate_parser(commands) -> None:
         metavar="N",
         help="know only the N most frequent words in analogies",
     )
+    _add_cosmul(parser)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run_evaluate)
 
@@ -63,21 +74,68 @@ def _add_file(parser) -> None:
     )
 
 
+def _add_neighbour_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--topn", type=whole(1), default=10, metavar="N", help="default: %(default)s")
+    add("--restrict-vocab", type=whole(1), metavar="N",
+        help="look among the N most frequent words only")  # fmt: skip
+    add("--json", action="store_true", help="print JSON")
+
+
+def _add_cosmul(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cosmul",
+        dest="similarity_function",
+        action="store_const",
+        const="most_similar_cosmul",
+        default="most_similar",
+        help="score by 3CosMul in place of 3CosAdd",
+    )
+
+
+def _opened(path: str) -> WordVectors:
+    """The vectors of a file, left on disk if it is an `.npz`, as few of them may be asked for."""
+    return WordVectors.load(path, mmap=formats.kind(path) == "npz")
+
+
 def similar(options: argparse.Namespace) -> None:
     """Prints the neighbours of each word; KeyError for the first that is unknown."""
-    vectors = WordVectors.load(options.file)
-    found = {word: vectors.most_similar(word, topn=options.topn) for word in options.words}
+    vectors = _opened(options.file)
+    found = {
+        word: vectors.most_similar(word, topn=options.topn, restrict_vocab=options.restrict_vocab)
+        for word in options.words
+    }
     if options.json:
-        rows = {
-            word: [{"word": other, "similarity": score} for other, score in neighbours]
-            for word, neighbours in found.items()
-        }
+        rows = {word: _rows(neighbours) for word, neighbours in found.items()}
         print(json.dumps(rows, ensure_ascii=False))
         return
     for word, neighbours in found.items():
-        print(word)
-        for other, score in neighbours:
-            print(f"  {score:6.3f}  {other}")
+        _print_neighbours(word, neighbours)
+
+
+def analogy(options: argparse.Namespace) -> None:
+    """Prints the answers to one analogy; KeyError for the first word that is unknown."""
+    ask = getattr(_opened(options.file), options.similarity_function)
+    found = ask(
+        [options.b, options.c],
+        [options.a],
+        topn=options.topn,
+        restrict_vocab=options.restrict_vocab,
+    )
+    if options.json:
+        print(json.dumps(_rows(found), ensure_ascii=False))
+    else:
+        _print_neighbours(f"{options.a} : {options.b} = {options.c} : ?", found)
+
+
+def _rows(neighbours: Neighbours) -> list[dict]:
+    return [{"word": word, "similarity": score} for word, score in neighbours]
+
+
+def _print_neighbours(heading: str, neighbours: Neighbours) -> None:
+    print(heading)
+    for word, score in neighbours:
+        print(f"  {score:6.3f}  {word}")
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
@@ -88,7 +146,10 @@ def run_evaluate(options: argparse.Namespace) -> None:
     answers = None
     if options.analogies:
         answers = evaluate.analogies(
-            vectors, options.analogies, restrict_vocab=options.restrict_vocab
+            vectors,
+            options.analogies,
+            restrict_vocab=options.restrict_vocab,
+            similarity_function=options.similarity_function,
         )
     pairs = [evaluate.pairs(vectors, file) for file in options.pairs]
     if options.json:
@@ -97,10 +158,15 @@ def run_evaluate(options: argparse.Namespace) -> None:
     if answers is not None:
         _print_analogies(answers)
     for score in pairs:
-        print(
-            f"{score.file}: Spearman {score.spearman:.4f}, Pearson {score.pearson:.4f}, "
-            f"{score.found} of {score.total} pairs known"
-        )
+        print(pairs_line(score))
+
+
+def pairs_line(score: evaluate.Pairs) -> str:
+    """The score on a file of word pairs, on one line."""
+    return (
+        f"{score.file}: Spearman {score.spearman:.4f}, Pearson {score.pearson:.4f}, "
+        f"{score.found} of {score.total} pairs known"
+    )
 
 
 def _as_json(answers: evaluate.Analogies | None, pairs: list[evaluate.Pairs]) -> dict:

@@ -1,7 +1,6 @@
 """`jaxvec train`: from text to a file of word vectors."""
 
 import argparse
-import json
 import re
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,13 @@ from jaxvec import formats
 from jaxvec.cli import stanford
 from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
 from jaxvec.cli.data import add_text_options, count, fingerprint, input_files, read_data
+from jaxvec.cli.log import Log
 from jaxvec.cli.models import add_model_options, make_model, set_defaults
 from jaxvec.cli.stopping import Stopping
-from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.files import written_beside
 from jaxvec.stanford import with_unk
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, crc
-from jaxvec.train.fit import Report, Result, Stopped, fit
+from jaxvec.train.fit import Stopped, fit
 from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.warm import matched
 from jaxvec.train.workers import use_cores, usual_workers
@@ -27,6 +25,7 @@ from jaxvec.vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
+                   "analogies", "pairs", "restrict_vocab",
                    "checkpoint", "checkpoint_every", *stanford.NOT_OF_THE_RUN)  # fmt: skip
 
 _DESCRIPTION = """\
@@ -48,16 +47,10 @@ examples:
   zcat dump.gz | jaxvec train - --min-count 20 -o vectors.txt"""
 
 
-def add_parser(commands) -> None:
-    """Adds the command to a parser."""
-    parser = commands.add_parser(
-        "train",
-        help="train word vectors",
-        description=_DESCRIPTION,
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+def add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `train`."""
+    parser.description = _DESCRIPTION
+    parser.epilog = _EXAMPLES
     add = parser.add_argument
     add("corpus", nargs="*", metavar="CORPUS", help="text files, folders, - or a saved corpus")
     add("-o", "--output", default="vectors.npz", metavar="FILE",
@@ -97,6 +90,11 @@ def add_parser(commands) -> None:
         "cells at random")  # fmt: skip
     add("--probe", nargs="+", default=[], metavar="WORD",
         help="show the neighbours of these words after each epoch")  # fmt: skip
+    add("--analogies", metavar="F",
+        help="score on analogies after each epoch, as 'jaxvec evaluate' does")  # fmt: skip
+    add("--pairs", nargs="+", default=[], metavar="F", help="score on word pairs likewise")
+    add("--restrict-vocab", type=whole(1), metavar="N",
+        help="know only the N most frequent words in analogies")  # fmt: skip
     add("--log", metavar="FILE", help="write a JSON line for each epoch")
 
     add = parser.add_argument_group("checkpoints").add_argument
@@ -155,6 +153,7 @@ def run(options: argparse.Namespace) -> int:
             f"{options.checkpoint} holds the states of a run: --resume goes on with it, "
             "or give another folder"
         )
+    log = Log(options, resuming=resuming)
     data = read_data(options)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
@@ -203,7 +202,7 @@ def run(options: argparse.Namespace) -> int:
                 init=init,
                 start=start,
                 grad_clip=options.grad_clip,
-                callbacks=[lambda report, result: _after_epoch(options, report, result)],
+                callbacks=[log],
                 checkpoints=checkpoints,
                 should_stop=stopping,
             )
@@ -268,26 +267,6 @@ def _is_of_documentation(path: str) -> bool:
     except ValueError:
         return False
     return metadata.get("corpus") == []
-
-
-def _after_epoch(options: argparse.Namespace, report: Report, result: Result) -> None:
-    say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))
-    if options.log:  # whole each time: a run that was killed may have logged an epoch twice
-        with written_beside(options.log) as temporary, open(temporary, "w") as log:
-            log.writelines(json.dumps(past._asdict()) + "\n" for past in result.history)
-    if options.probe:
-        vectors = result.vectors(options.vectors)
-        for word in options.probe:
-            say("  " + neighbours_line(vectors, word))
-
-
-def _line(report: Report, unit: str) -> str:
-    valid = "" if report.valid_loss is None else f", held out {report.valid_loss:.4f}"
-    compiled = f", compiled in {report.compile_seconds:.1f} s" if report.compile_seconds else ""
-    return (
-        f"epoch {report.epoch}: loss {report.loss:.4f}{valid}, {report.seconds:.1f} s, "
-        f"{report.words_per_second:,.0f} {unit}/s{compiled}"
-    )
 
 
 def _write(options: argparse.Namespace, settings: dict[str, Any], vectors: WordVectors) -> None:

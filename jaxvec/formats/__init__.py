@@ -168,6 +168,18 @@ def load(
     return vectors if fvocab is None else _counted(vectors, fvocab)
 
 
+def kind(path: str | os.PathLike[str]) -> str:
+    """The format of a file: ``"npz"``, ``"safetensors"``, ``"word2vec text"``, ``"word2vec
+    binary"`` or, for want of a better, ``"GloVe text"``.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+    """
+    found, file, _ = _open(path)
+    file.close()
+    return found
+
+
 def info(path: str | os.PathLike[str]) -> Info:
     """What a file of word vectors holds, told without reading all of it.
 

@@ -14,8 +14,8 @@ import optax
 from tqdm import tqdm
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.neighbours import highest
 from jaxvec.optim import damped_sgd
+from jaxvec.ranking import highest
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, Steps, begun, evaluate_segment

@@ -1,0 +1,87 @@
+"""Reading, asking and scoring word vectors: jaxvec and gensim in turn, each run apart."""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from benchmarks.common import peak_memory, report, run_apart
+
+_PROGRAMS = ("jaxvec", "gensim")
+_MANY = 10_000  # words whose neighbours are asked for
+
+
+def add_parser(suites) -> None:
+    """Adds the suite to a parser."""
+    parser = suites.add_parser("queries", help=__doc__, description=__doc__)
+    add = parser.add_argument
+    add("vectors", nargs="+", help="files in word2vec text or binary")
+    add("--analogies", metavar="F", help="a file as questions-words.txt")
+    add("--many", type=int, default=1000, help="words that gensim is asked for, one at a time "
+        f"(default: %(default)s); jaxvec is asked for {_MANY:,} at once")  # fmt: skip
+    add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
+    add("--json", metavar="FILE", help="write every figure there")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures each file with each program and prints a table."""
+    settings = {k: v for k, v in vars(options).items() if k != "run"}
+    rows = [
+        run_apart("benchmarks.queries", {**settings, "file": file, "program": program})
+        for _ in range(options.rounds)
+        for file in options.vectors
+        for program in _PROGRAMS
+    ]
+    report(rows, settings, options.json)
+
+
+def _measure(job: dict) -> dict:
+    file, ours = job["file"], job["program"] == "jaxvec"
+    binary = file.endswith(".bin")
+    if ours:
+        from jaxvec import WordVectors as Vectors
+
+        options = {}
+    else:
+        from gensim.models import KeyedVectors as Vectors
+
+        options = {"binary": binary}
+    idle = peak_memory()
+    start = time.perf_counter()
+    vectors = Vectors.load_word2vec_format(file, **options)
+    row = {
+        "file": Path(file).name,
+        "program": job["program"],
+        "load, s": round(time.perf_counter() - start, 2),
+        "its memory, tables": round((peak_memory() - idle) * 2**30 / vectors.vectors.nbytes, 2),
+    }
+    start = time.perf_counter()
+    vectors.most_similar(vectors.index_to_key[0])
+    first = time.perf_counter() - start
+    words = vectors.index_to_key[:_MANY] if ours else vectors.index_to_key[: job["many"]]
+    if ours:
+        start = time.perf_counter()
+        vectors.most_similar_many(words)  # compiles
+        row["compile and neighbours, s"] = round(time.perf_counter() - start, 2)
+        start = time.perf_counter()
+        vectors.most_similar_many(words)
+    else:
+        row["compile and neighbours, s"] = "-"
+        start = time.perf_counter()
+        for word in words:
+            vectors.most_similar(word)
+    row["neighbours of a word, ms"] = round(1000 * (time.perf_counter() - start) / len(words), 3)
+    row["first query, s"] = round(first, 3)
+    if job["analogies"]:
+        start = time.perf_counter()
+        _, sections = vectors.evaluate_word_analogies(job["analogies"], restrict_vocab=len(vectors))
+        row["analogies, s"] = round(time.perf_counter() - start, 2)
+        last = sections[-1]
+        row["right"] = f"{len(last['correct'])} of {len(last['correct']) + len(last['incorrect'])}"
+    return row
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measure(json.loads(sys.argv[1]))))

@@ -1,0 +1,34 @@
+from . import analogies as analogies
+from . import cbow as cbow
+from . import cooccurrence as cooccurrence
+from . import datasets as datasets
+from . import evaluate as evaluate
+from . import formats as formats
+from . import glove as glove
+from . import neighbours as neighbours
+from . import optim as optim
+from . import ranking as ranking
+from . import sampling as sampling
+from . import sgns as sgns
+from . import softmax as softmax
+from . import stanford as stanford
+from . import text as text
+from . import train as train
+from . import transport as transport
+from .text.corpus import Corpus as Corpus
+from .text.docstrings import documentation as documentation
+from .text.vocab import Vocab as Vocab
+from .train.cbow import CBOW as CBOW
+from .train.checkpoint import Checkpoints as Checkpoints
+from .train.fit import Report as Report
+from .train.fit import Result as Result
+from .train.fit import fit as fit
+from .train.glove import GloVe as GloVe
+from .train.optimizers import OPTIMIZERS as OPTIMIZERS
+from .train.optimizers import linear_decay as linear_decay
+from .train.skipgram import SkipGram as SkipGram
+from .train.softmax import Softmax as Softmax
+from .train.workers import use_cores as use_cores
+from .vectors import WordVectors as WordVectors
+
+__version__: str

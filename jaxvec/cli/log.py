@@ -1,0 +1,84 @@
+"""What `jaxvec train` tells of an epoch: a line to read, and one of JSON in `--log`."""
+
+import argparse
+import json
+from pathlib import Path
+
+from jaxvec.cli.common import neighbours_line, say
+from jaxvec.cli.query import pairs_line
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.evaluate import Score, Scores
+from jaxvec.files import written_beside
+from jaxvec.train.fit import Report, Result
+
+
+class Log:
+    """A callback of `fit` that reports on each epoch, as the options of the command ask.
+
+    Args:
+      options: the command's.
+      resuming: whether the log of the run so far, if there is one, is to be kept.
+
+    Raises:
+      FileNotFoundError, ValueError: if a file to score by is missing, or of another form.
+    """
+
+    def __init__(self, options: argparse.Namespace, *, resuming: bool):
+        self._options = options
+        self._scores = Scores(
+            options.analogies,
+            options.pairs,
+            restrict_vocab=options.restrict_vocab,
+            which=options.vectors,
+        )
+        self._told: dict[int, dict] = {}  # the log's lines, by epoch
+        if resuming and options.log and Path(options.log).exists():
+            lines = map(json.loads, Path(options.log).read_text().splitlines())
+            self._told = {line["epoch"]: line for line in lines}
+
+    def __call__(self, report: Report, result: Result) -> None:
+        say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))
+        options = self._options
+        score = Score(report.epoch, None, [])
+        if options.analogies or options.pairs:
+            self._scores(report, result)
+            score = self._scores.history[-1]
+        if score.analogies:
+            right, asked = score.analogies.correct, score.analogies.total
+            say(
+                f"  {options.analogies}: {100 * score.analogies.accuracy:.1f} %, {right} of {asked}"
+            )
+        for pairs in score.pairs:
+            say(f"  {pairs_line(pairs)}")
+        if options.probe:
+            vectors = result.vectors(options.vectors)
+            for word in options.probe:
+                say("  " + neighbours_line(vectors, word))
+        if options.log:
+            self._told[report.epoch] = report._asdict() | _numbers(score)
+            self._write(result.history)
+
+    def _write(self, history: list[Report]) -> None:
+        """Writes the log whole: a run that was killed may have logged an epoch twice."""
+        with written_beside(self._options.log) as temporary, open(temporary, "w") as log:
+            for past in history:
+                log.write(json.dumps(self._told.get(past.epoch, past._asdict())) + "\n")
+
+
+def _line(report: Report, unit: str) -> str:
+    valid = "" if report.valid_loss is None else f", held out {report.valid_loss:.4f}"
+    compiled = f", compiled in {report.compile_seconds:.1f} s" if report.compile_seconds else ""
+    return (
+        f"epoch {report.epoch}: loss {report.loss:.4f}{valid}, {report.seconds:.1f} s, "
+        f"{report.words_per_second:,.0f} {unit}/s{compiled}"
+    )
+
+
+def _numbers(score: Score) -> dict:
+    """The scores as JSON holds them: null for NaN, where too little is known to score."""
+    found: dict = {}
+    if score.analogies:
+        found["analogies"] = score.analogies.accuracy
+    if score.pairs:
+        found["pairs"] = {pairs.file: pairs.spearman for pairs in score.pairs}
+    return json.loads(json.dumps(found), parse_constant=lambda _: None)
