@@ -273,7 +273,7 @@ def bad_commands():
         "info missing": (["info", "nowhere.npz"], "no such vectors file"),
         "info empty": (["info", "empty.txt"], "not a file of word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
-        "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the vocabulary"),
+        "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),
         "analogies missing": (["train", "text.txt", "--analogies", "no", *new], "No such file"),
         "pairs": (["train", "text.txt", "--pairs", "lines.txt", *new], "not a file of word pairs"),
         "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "No such file"),
