@@ -20,14 +20,15 @@ from .text.docstrings import documentation as documentation
 from .text.vocab import Vocab as Vocab
 from .train.cbow import CBOW as CBOW
 from .train.checkpoint import Checkpoints as Checkpoints
-from .train.fit import Report as Report
-from .train.fit import Result as Result
 from .train.fit import fit as fit
 from .train.glove import GloVe as GloVe
 from .train.optimizers import OPTIMIZERS as OPTIMIZERS
 from .train.optimizers import linear_decay as linear_decay
+from .train.result import Report as Report
+from .train.result import Result as Result
 from .train.skipgram import SkipGram as SkipGram
 from .train.softmax import Softmax as Softmax
+from .train.sweep import sweep as sweep
 from .train.workers import use_cores as use_cores
 from .vectors import WordVectors as WordVectors
 

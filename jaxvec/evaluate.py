@@ -11,7 +11,7 @@ from jaxvec.ranking import unit
 from jaxvec.vectors import WordVectors
 
 if TYPE_CHECKING:
-    from jaxvec.train.fit import Report, Result
+    from jaxvec.train.result import Report, Result
 
 Question = tuple[str, ...]  # of four words
 

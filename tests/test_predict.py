@@ -3,7 +3,7 @@ import pytest
 from gensim.models import Word2Vec
 
 from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, glove, sgns
-from jaxvec.train.fit import Result
+from jaxvec.train.result import Result
 
 DOCUMENTS = [["a", "b", "c", "d", "e"][: i + 1] * 3 for i in range(5)]
 

@@ -9,7 +9,7 @@ from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.evaluate import Score, Scores
 from jaxvec.files import written_beside
-from jaxvec.train.fit import Report, Result
+from jaxvec.train.result import Report, Result
 
 
 class Log:

@@ -7,8 +7,8 @@ from jaxvec import stanford
 from jaxvec.cli.common import say
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.epoch import State
-from jaxvec.train.fit import Result
 from jaxvec.train.optimizers import OPTIMIZERS
+from jaxvec.train.result import Result
 
 OUTPUTS = ("save_parameters", "save_gradsq")
 NOT_OF_THE_RUN = (*OUTPUTS, "header", "unk_vector")  # which its checkpoints need not know

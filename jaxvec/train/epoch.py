@@ -74,7 +74,9 @@ class Steps(NamedTuple):
     weight: jax.Array  # float32[max_steps], the pairs' summed weight
 
 
-@functools.partial(jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state")
+@functools.partial(
+    jax.jit, static_argnames=("model", "optimizer", "together"), donate_argnames="state"
+)
 def train_segment(
     model: Model,
     optimizer: RowOptimizer,
@@ -83,6 +85,7 @@ def train_segment(
     segment: tuple[jax.Array, ...],
     key: jax.Array,
     rates: jax.Array,
+    together: str | None = None,
 ) -> tuple[State, Steps]:
     """Trains on a segment; its every random number comes from `key`.
 
@@ -94,11 +97,18 @@ def train_segment(
       key: a `jax.random` key of this segment alone.
       rates: the learning rate at evenly spaced points of the segment, the ends included,
         float32[at least 2]; straight lines between.
+      together: the name of the axis that `jax.vmap` maps this function over. All then take as
+        many steps as the longest, those beyond one's own without effect: loops of different
+        lengths would have `vmap` choose between old and new tables after each step.
     """
 
     def step(t, batch, steps, carry):
         state, scratch = carry
         rows = model.rows(batch)
+        if together is not None:  # beyond the last step: rows that are not there
+            rows = jax.tree.map(
+                lambda table, ids: jnp.where(t < steps, ids, len(table)), state.params, rows
+            )
         # every read of the tables done before the first write, so that writes are in place
         vectors = lax.optimization_barrier(model.take(state.params, rows))
         loss, gradients = jax.value_and_grad(model.rows_loss)(vectors, batch)
@@ -109,10 +119,16 @@ def train_segment(
             state.params, state.opt_state, scratch, rows, gradients,
             _interpolate(rates, t / steps), *curvature,
         )  # fmt: skip
+        if together is not None:
+            opt_state = jax.tree.map(
+                lambda old, new: new if new.ndim else jnp.where(t < steps, new, old),
+                state.opt_state, opt_state,
+            )  # fmt: skip
+            loss = jnp.where(t < steps, loss, 0)
         return (State(params, opt_state), scratch), loss
 
     carry = state, optimizer.scratch(state.params)
-    (state, _), report = _run(model, constants, segment, key, step, carry)
+    (state, _), report = _run(model, constants, segment, key, step, carry, together)
     return state, report
 
 
@@ -128,7 +144,9 @@ def evaluate_segment(
     return _run(model, constants, segment, key, step, ())[1]
 
 
-def _run(model: Model, constants, segment, key, step: Callable, carry) -> tuple[PyTree, Steps]:
+def _run(
+    model: Model, constants, segment, key, step: Callable, carry, together: str | None = None
+) -> tuple[PyTree, Steps]:
     """Takes ``carry, loss = step(t, batch, steps, carry)`` over the batches of a segment.
 
     The random words of `STEPS_A_DRAW` steps are drawn in one call: a call costs as much
@@ -136,6 +154,7 @@ def _run(model: Model, constants, segment, key, step: Callable, carry) -> tuple[
     """
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
+    last = plan.steps if together is None else lax.pmax(plan.steps, together)
 
     def draw(i, carry):
         first = i * STEPS_A_DRAW
@@ -145,14 +164,15 @@ def _run(model: Model, constants, segment, key, step: Callable, carry) -> tuple[
             carry, report = carry
             batch = model.batch(constants, plan, bits[t - first], t)
             carry, loss = step(t, batch, plan.steps, carry)
-            return carry, Steps(
-                report.loss.at[t].set(loss), report.weight.at[t].set(model.weight(batch))
-            )
+            weight = model.weight(batch)
+            if together is not None:
+                weight = jnp.where(t < plan.steps, weight, 0)
+            return carry, Steps(report.loss.at[t].set(loss), report.weight.at[t].set(weight))
 
-        return lax.fori_loop(first, jnp.minimum(first + STEPS_A_DRAW, plan.steps), one, carry)
+        return lax.fori_loop(first, jnp.minimum(first + STEPS_A_DRAW, last), one, carry)
 
     zeros = jnp.zeros(model.max_steps(segment), jnp.float32)
-    draws = -(-plan.steps // STEPS_A_DRAW)
+    draws = -(-last // STEPS_A_DRAW)
     return lax.fori_loop(0, draws, draw, (carry, Steps(zeros, zeros)))
 
 

@@ -1,26 +1,23 @@
 """`fit`: epochs over the data, with a schedule, validation, reports, callbacks and checkpoints."""
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
 import optax
-from tqdm import tqdm
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim import damped_sgd
-from jaxvec.ranking import highest
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
-from jaxvec.train.epoch import Model, State, Steps, begun, evaluate_segment
-from jaxvec.train.optimizers import Schedule, resolve_optimizer
-from jaxvec.train.segments import Segments
+from jaxvec.train.epoch import Model, State, begun, evaluate_segment
+from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
+from jaxvec.train.result import Callback, NonFiniteError, Report, Result, bar, finite, sums
+from jaxvec.train.segments import Segments, ahead
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
@@ -29,87 +26,6 @@ from jaxvec.train.workers import usual_workers
 from jaxvec.vectors import WordVectors
 
 PyTree = Any
-
-_RATE_POINTS = 33  # where a schedule is evaluated within a segment
-
-
-class Report(NamedTuple):
-    """What one epoch did; words are cells of the counts if the model trains on those."""
-
-    epoch: int  # from 1
-    loss: float  # mean per pair or cell over the epoch, as it was being trained
-    valid_loss: float | None  # the same on what is held out, after the epoch
-    learning_rate: float  # at the end of the epoch
-    words: int  # tokens read, before subsampling
-    pairs: int  # pairs trained on
-    seconds: float  # training alone: neither compilation, validation nor callbacks
-    words_per_second: float
-    compile_seconds: float  # before the first epoch
-
-
-Callback = Callable[[Report, "Result"], None]
-
-
-class Result(NamedTuple):
-    """A model in training, or trained."""
-
-    params: Any  # the model's `Params`
-    opt_state: Any
-    history: list[Report]
-    data: Corpus | Cooccurrence
-    model: Model
-
-    def vectors(self, which: str | None = None) -> WordVectors:
-        """The word vectors, the most frequent word first.
-
-        Args:
-          which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables; by default the
-            model's usual one, input for skip-gram and sum for GloVe.
-        """
-        which = which or self.model.default_vectors
-        if which not in ("input", "output", "sum"):
-            raise ValueError(f"vectors must be 'input', 'output' or 'sum'; got {which!r}")
-        # copies: training updates in place
-        tables = {name: np.array(getattr(self.params, name)) for name in ("input", "output")}
-        table = tables["input"] + tables["output"] if which == "sum" else tables[which]
-        return WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
-
-    def predict_output_word(
-        self, context_words: Sequence[str], topn: int = 10
-    ) -> list[tuple[str, float]]:
-        """The likeliest words in a context: the softmax over the vocabulary of u_w · h.
-
-        h is the mean of the context's input vectors (for `CBOW(cbow_mean=False)` the sum) and
-        u_w the output vector of a word. Unknown words are left out, as gensim does.
-
-        Args:
-          context_words: the words around.
-          topn: how many to return.
-
-        Returns:
-          Pairs of word and probability, the likeliest first.
-
-        Raises:
-          ValueError: if the model was not trained to predict words (GloVe), or no word of the
-            context is known. (gensim returns None then.)
-        """
-        if not isinstance(self.model, TextModel):
-            raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
-        vocab = self.data.vocab
-        ids = vocab.encode(list(context_words))
-        if not len(ids):
-            raise ValueError("no word of the context is in the vocabulary")
-        hidden = np.asarray(self.params.input)[ids].sum(axis=0)
-        if getattr(self.model, "cbow_mean", True):
-            hidden /= len(ids)
-        logits = np.asarray(self.params.output) @ hidden
-        shares = np.exp(logits - logits.max())
-        shares /= shares.sum()
-        return [(vocab.words[i], float(shares[i])) for i in highest(shares, topn)]
-
-
-class NonFiniteError(ValueError):
-    """Training came upon NaN or infinity."""
 
 
 class Stopped(Exception):
@@ -200,7 +116,7 @@ def fit(
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
     if isinstance(model, TextModel) and optimizer == "sgd":
-        highest = float(_rates(schedule, 0, 1).max())
+        highest = float(rates(schedule, 0, 1).max())
         model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
         if damping and not dense and grad_clip is None:
             optimize = damped_sgd(damping)
@@ -231,7 +147,7 @@ def fit(
     training = team.begin(begun(State(params, optimize.init(params)), start))
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)
-    training, _ = team.train(training, nothing, _rates(schedule, 0, 0))
+    training, _ = team.train(training, nothing, rates(schedule, 0, 0))
     jax.block_until_ready(training)
     compile_seconds = time.perf_counter() - since
 
@@ -242,7 +158,7 @@ def fit(
     history = [Report(*report) for report in at.history]
     total = int(segments.sizes.sum())
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
-    with _bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as bar:
+    with bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as shown:
         for epoch in range(at.epoch, epochs):
             epoch_key = jax.random.fold_in(train_key, epoch)
             since = time.perf_counter()
@@ -250,12 +166,12 @@ def fit(
                 until = min(i + workers, len(segments.sizes))
                 training, steps = team.train(
                     training, part,
-                    _rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[until]) / epochs),
+                    rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[until]) / epochs),
                 )  # fmt: skip
-                steps = _finite(jax.device_get(steps), epoch, i)
-                loss, pairs = _sums(steps)
-                bar.update(int(segments.sizes[i:until].sum()))
-                bar.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
+                steps = finite(jax.device_get(steps), epoch, i)
+                loss, pairs = sums(steps)
+                shown.update(int(segments.sizes[i:until].sum()))
+                shown.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
                 at = at._replace(
                     epoch=epoch,
                     segment=until,
@@ -274,7 +190,7 @@ def fit(
                 loss=at.loss / max(at.pairs, 1),
                 valid_loss=None
                 if held_out is None
-                else _evaluate(_judge(team), state.params, held_out, valid_key),
+                else evaluated(_judge(team), state.params, held_out, valid_key),
                 learning_rate=float(schedule((epoch + 1) / epochs)),
                 words=total,
                 pairs=int(at.pairs),
@@ -311,14 +227,7 @@ def _ahead(
         parts = [segments.get(key, j) if j < count else segments.empty() for j in chosen]
         return team.share(list(zip(parts, keys[i : i + team.workers], strict=True)))
 
-    with ThreadPoolExecutor(1) as reader:
-        following = reader.submit(ready, first) if first < count else None
-        for i in range(first, count, team.workers):
-            assert following is not None
-            part = following.result()
-            after = i + team.workers
-            following = reader.submit(ready, after) if after < count else None
-            yield i, part
+    return ahead(ready, range(first, count, team.workers))
 
 
 def _save_or_stop(
@@ -336,15 +245,10 @@ def _save_or_stop(
         raise Stopped
 
 
-def _rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
-    return np.array(
-        [float(schedule(p)) for p in np.linspace(start, stop, _RATE_POINTS)], np.float32
-    )
-
-
-def _evaluate(team: Team, params, segments: Segments, key: jax.Array) -> float:
+def evaluated(team: Team, params, segments: Segments, key: jax.Array) -> float:
+    """The mean loss on what is held out."""
     reports = [
-        _sums(jax.device_get(evaluate_segment(team.model, params, team.constants, *part)))
+        sums(jax.device_get(evaluate_segment(team.model, params, team.constants, *part)))
         for _, part in _ahead(segments, key, 0, team)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
@@ -358,30 +262,3 @@ def _judge(team: Team) -> Team:
         return alone
     free = alone.constants._replace(pull=np.zeros_like(alone.constants.pull))
     return dataclasses.replace(alone, constants=free)
-
-
-def _sums(steps: Steps) -> tuple[float, float]:
-    """The loss and the weight of all steps, in float64."""
-    return float(np.sum(steps.loss, dtype=np.float64)), float(
-        np.sum(steps.weight, dtype=np.float64)
-    )
-
-
-def _finite(steps: Steps, epoch: int, segment: int) -> Steps:
-    bad = np.argwhere(~np.isfinite(np.atleast_2d(steps.loss)))  # by worker and step
-    if len(bad):
-        worker, step = bad[0]
-        raise NonFiniteError(
-            f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, epoch "
-            f"{epoch + 1}: training diverged; lower the learning rate or take fewer blocks a step"
-        )
-    return steps
-
-
-@contextlib.contextmanager
-def _bar(total: int, epochs: int, done: float, unit: str, show: bool | None) -> Iterator[tqdm]:
-    disable = None if show is None else not show  # None: unless standard error is a terminal
-    with tqdm(
-        total=epochs * total, initial=int(done * total), unit=unit, unit_scale=True, disable=disable
-    ) as bar:
-        yield bar

@@ -5,10 +5,13 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import optax
 
 from jaxvec import optim
 from jaxvec.optim import RowOptimizer
+
+_RATE_POINTS = 33  # where a schedule is evaluated within a segment
 
 Schedule = Callable[[float], Any]
 """Learning rate as a function of progress from 0 (start) to 1 (end of the last epoch)."""
@@ -34,6 +37,14 @@ _TRANSFORMS = {
 def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
     """The schedule of word2vec: a straight line from one rate to the other."""
     return lambda progress: learning_rate + progress * (min_learning_rate - learning_rate)
+
+
+def rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
+    """The rates at evenly spaced points of progress, both ends included, as `train_segment`
+    takes them."""
+    return np.array(
+        [float(schedule(p)) for p in np.linspace(start, stop, _RATE_POINTS)], np.float32
+    )
 
 
 def resolve_optimizer(
