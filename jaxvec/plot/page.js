@@ -1,0 +1,418 @@
+// A map of words, drawn by plotly.js, and a search in it. `#data` holds what there is to show.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const { words, ranks, counts, x, y, labels, groups } = data;
+const size = x.length; // words on the map; those that follow are known as neighbours only
+const byRank = [...x.keys()].sort((a, b) => ranks[a] - ranks[b]);
+const hidden = new Set(); // groups
+let chosen = -1; // a word
+
+const get = (id) => document.getElementById(id);
+const element = (tag, properties, ...children) => {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+};
+const onMap = (i) => i < size;
+const number = (value) => value.toLocaleString("en");
+
+/** A word as it can be seen: control characters by their pictures, blanks in quotes. */
+const shown = words.map((word) => {
+  const picture = (c) => String.fromCharCode(c === "\x7f" ? 0x2421 : 0x2400 + c.charCodeAt(0));
+  const visible = word.replace(/[\x00-\x1f\x7f]/g, picture);
+  return visible.trim() ? visible : `“${visible}”`;
+});
+
+function facts(i) {
+  const known = [`rank ${number(ranks[i])} of ${number(data.total)}`];
+  if (counts) known.push(`count ${number(counts[i])}`);
+  if (labels.length && onMap(i)) known.push(`group ${labels[groups[i]]}`);
+  return known.join(", ");
+}
+
+// The map
+
+const COLOURS = [ // Tableau's
+  "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
+  "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
+];
+const SYMBOLS = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲" };
+const FONT = { family: "system-ui, sans-serif", size: 13 };
+const HALO = Array(3).fill("0 0 3px var(--paper)").join(); // around text, on points
+const LABELS = 120; // at a time, at most
+const MARGIN = 40; // pixels around the whole map
+const GOAL = 60; // words to see about one that is gone to
+
+const plot = get("plot");
+const pen = document.createElement("canvas").getContext("2d"); // measures text
+pen.font = `${FONT.size}px ${FONT.family}`;
+const widths = new Map();
+
+const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+const colour = (group) => COLOURS[group % COLOURS.length];
+const symbol = (group) =>
+  Object.keys(SYMBOLS)[Math.floor(group / COLOURS.length) % Object.keys(SYMBOLS).length];
+
+/** Text that plotly.js shows as it is; it would take tags and entities in it for its own. */
+const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+const short = (text) => ([...text].length > 30 ? [...text].slice(0, 29).join("") + "…" : text);
+const label = (i) => plain(short(shown[i]));
+
+const pointTraces = Array.from({ length: Math.max(labels.length, 1) }, (_, group) => {
+  const members = byRank.filter((i) => groups[i] === group);
+  return {
+    type: "scatter", mode: "markers", hoverinfo: "text", customdata: members,
+    x: members.map((i) => x[i]), y: members.map((i) => y[i]),
+    text: members.map((i) => `<b>${label(i)}</b><br>${plain(short(facts(i)))}`),
+    marker: { color: colour(group), symbol: symbol(group), size: 7, opacity: 0.75 },
+  };
+});
+const overlayTraces = [
+  { type: "scatter", hoverinfo: "skip", mode: "lines", opacity: 0.5 },
+  { type: "scatter", hoverinfo: "skip", mode: "markers" },
+  { type: "scatter", hoverinfo: "skip", mode: "text", textposition: "top center" },
+];
+const overlayPlaces = overlayTraces.map((_, i) => pointTraces.length + i);
+
+/** What plotly.js shows now: the middle, how much a pixel is, and its size in pixels. */
+function view() {
+  const { width, height, xaxis, yaxis } = plot.layout;
+  const [left, right] = xaxis.range, [bottom, top] = yaxis.range;
+  return {
+    x: (left + right) / 2, y: (bottom + top) / 2, unit: (right - left) / width, width, height,
+  };
+}
+
+/** Changes of the layout that show what `view` told. */
+const changes = ({ x, y, unit, width, height }) => ({
+  width, height,
+  "xaxis.range": [x - (unit * width) / 2, x + (unit * width) / 2],
+  "yaxis.range": [y - (unit * height) / 2, y + (unit * height) / 2],
+});
+
+function wholeView({ width, height }) {
+  const span = (values) => [Math.min(...values), Math.max(...values)];
+  const [west, east] = span(x), [south, north] = span(y);
+  const fit = (length, pixels) => length / Math.max(pixels - 2 * MARGIN, 1);
+  const unit = Math.max(fit(east - west, width), fit(north - south, height)) || 0.01;
+  return { x: (west + east) / 2, y: (south + north) / 2, unit, width, height };
+}
+
+/** The chosen word and the nearest of those on the map. */
+const marked = () => (chosen < 0 ? [] : [chosen, ...data.near[chosen]]);
+
+/** These words, and then the most frequent, as long as no label would cover another. */
+function readable(first) {
+  const now = view();
+  const taken = [], named = [];
+  for (const i of new Set([...first, ...byRank])) {
+    if (named.length === LABELS) break;
+    const right = (x[i] - now.x) / now.unit + now.width / 2;
+    const down = (now.y - y[i]) / now.unit + now.height / 2;
+    if (!widths.has(i)) widths.set(i, pen.measureText(short(shown[i])).width);
+    const half = widths.get(i) / 2 + 5;
+    const box = [right - half, right + half, down - 24, down + 5];
+    const inside = box[0] > 0 && box[1] < now.width && box[2] > 0 && box[3] < now.height;
+    const covers = (b) => b[0] < box[1] && box[0] < b[1] && b[2] < box[3] && box[2] < b[3];
+    if (!inside || hidden.has(groups[i]) || taken.some(covers)) continue;
+    taken.push(box);
+    named.push(i);
+  }
+  return named;
+}
+
+/** Labels, and rings around the chosen word and the nearest to it, with lines to them. */
+function redraw() {
+  const accent = style("--accent"), ink = style("--ink");
+  const rings = marked(), named = readable(rings), [centre, ...near] = rings;
+  const at = (values, list) => list.map((i) => values[i]);
+  const spokes = (values) => near.flatMap((i) => [values[centre], values[i], null]);
+  const ring = {
+    symbol: "circle-open", color: accent, line: { width: 2 },
+    size: rings.map((i) => (i === centre ? 18 : 12)),
+  };
+  const font = {
+    ...FONT, shadow: HALO, color: named.map((i) => (rings.includes(i) ? accent : ink)),
+  };
+  Plotly.restyle(plot, {
+    x: [spokes(x), at(x, rings), at(x, named)],
+    y: [spokes(y), at(y, rings), at(y, named)],
+    text: [null, null, named.map((i) => (i === centre ? `<b>${label(i)}</b>` : label(i)))],
+    "line.color": accent, "line.width": 1, marker: [null, ring, null], textfont: [null, null, font],
+  }, overlayPlaces);
+}
+
+const moveTo = (place) => Plotly.relayout(plot, changes({ ...view(), ...place }));
+const zoom = (factor) => moveTo({ unit: view().unit / factor });
+const showWhole = () => moveTo(wholeView(view()));
+const pan = (right, up) => {
+  const { x, y, unit } = view();
+  moveTo({ x: x + 80 * unit * right, y: y + 80 * unit * up });
+};
+const goTo = (i) => {
+  const enough = wholeView(view()).unit / Math.max(1, Math.sqrt(size / GOAL));
+  moveTo({ x: x[i], y: y[i], unit: Math.min(enough, view().unit) });
+};
+
+function fit() {
+  const { clientWidth: width, clientHeight: height } = plot;
+  const old = view();
+  if (!width || !height || (width === old.width && height === old.height)) return;
+  const unit = old.unit * Math.max(old.width / width, old.height / height);
+  moveTo({ unit, width, height });
+}
+
+const themed = () => ({
+  "hoverlabel.bgcolor": style("--paper"),
+  "hoverlabel.bordercolor": style("--ink"),
+  "hoverlabel.font.color": style("--ink"),
+});
+
+function drawMap() {
+  const start = changes(wholeView({ width: plot.clientWidth, height: plot.clientHeight }));
+  const { width, height } = start;
+  Plotly.newPlot(plot, [...pointTraces, ...overlayTraces], {
+    width, height, margin: { l: 0, r: 0, t: 0, b: 0 }, font: FONT,
+    xaxis: { visible: false, range: start["xaxis.range"] },
+    yaxis: { visible: false, range: start["yaxis.range"] },
+    showlegend: false, dragmode: "pan", hovermode: "closest",
+    paper_bgcolor: "transparent", plot_bgcolor: "transparent",
+  }, { displayModeBar: false, scrollZoom: true, doubleClick: false });
+  plot.on("plotly_relayout", redraw);
+  plot.on("plotly_click", ({ points }) => choose(points[0].customdata));
+  plot.on("plotly_doubleclick", showWhole);
+  Plotly.relayout(plot, themed());
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
+    Plotly.relayout(plot, themed()));
+  new ResizeObserver(fit).observe(plot);
+}
+
+function listenToMap() {
+  const keys = {
+    ArrowLeft: () => pan(-1, 0), ArrowRight: () => pan(1, 0),
+    ArrowUp: () => pan(0, 1), ArrowDown: () => pan(0, -1),
+    "+": () => zoom(1.5), "=": () => zoom(1.5), "-": () => zoom(1 / 1.5), 0: showWhole,
+  };
+  plot.addEventListener("keydown", (event) => {
+    if (!keys[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  get("in").onclick = () => zoom(1.5);
+  get("out").onclick = () => zoom(1 / 1.5);
+  get("all").onclick = showWhole;
+  for (const type of ["touchstart", "touchmove", "touchend"]) {
+    window.addEventListener(type, pinch, { capture: true, passive: false });
+  }
+}
+
+let spread = 0; // of two fingers, in pixels; plotly.js knows but one
+
+function pinch(event) {
+  if (event.touches.length !== 2 || !plot.contains(event.target)) {
+    spread = 0;
+    return;
+  }
+  event.preventDefault();
+  event.stopPropagation();
+  const [a, b] = event.touches;
+  const now = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
+  if (event.type === "touchmove" && spread) zoom(now / spread);
+  spread = now;
+}
+
+// The card of a word, and the groups
+
+function neighbour([i, cosine]) {
+  const word = element("bdi", {}, shown[i]);
+  const name = onMap(i)
+    ? element("button", { type: "button", onclick: () => choose(i, { move: true }) }, word)
+    : element("span", {}, word, " ", element("small", {}, "not on the map"));
+  name.className = onMap(i) ? "other" : "other off";
+  name.title = facts(i);
+  return element("li", {}, element("span", { className: "cosine" }, cosine.toFixed(3)), name);
+}
+
+function drawList(id, found) {
+  get(id).replaceChildren(...found.map(neighbour));
+  get(id).parentElement.hidden = !found.length;
+}
+
+function drawCard() {
+  const pairs = (list, cosines) => list[chosen].map((i, nth) => [i, cosines[chosen][nth]]);
+  get("word").hidden = false;
+  get("word").textContent = shown[chosen];
+  get("facts").textContent = facts(chosen);
+  drawList("neighbours", pairs(data.neighbours, data.cosines));
+  const listed = new Set(data.neighbours[chosen]);
+  drawList("others", pairs(data.near, data.nearCosines).filter(([i]) => !listed.has(i)));
+  get("card").scrollTop = 0;
+}
+
+function drawGroups() {
+  get("groups").hidden = !labels.length;
+  labels.forEach((name, group) => {
+    const box = element("input", { type: "checkbox", checked: true });
+    box.onchange = () => {
+      if (box.checked) hidden.delete(group);
+      else hidden.add(group);
+      Plotly.restyle(plot, { visible: box.checked }, [group]).then(redraw);
+    };
+    const mark = element("span", { ariaHidden: "true" }, SYMBOLS[symbol(group)]);
+    mark.style.color = colour(group);
+    get("groups").append(element("label", {}, box, mark, element("bdi", {}, name)), " ");
+  });
+}
+
+/** Shows a word and its neighbours; the address names it, so that one can go back to it. */
+function choose(i, { move = false } = {}) {
+  chosen = i;
+  say("");
+  drawCard();
+  if (move) goTo(i);
+  else redraw();
+  get("map").scrollIntoView({ block: "nearest" });
+  if (document.activeElement === document.body) get("word").focus({ preventScroll: true });
+  location.hash = `word=${encodeURIComponent(words[i])}`;
+}
+
+function followAddress() {
+  const named = location.hash.match(/^#word=(.*)$/s);
+  let i = -1;
+  try {
+    i = named ? words.indexOf(decodeURIComponent(named[1])) : -1;
+  } catch (error) {
+    if (!(error instanceof URIError)) throw error;
+  }
+  if (i >= 0 && onMap(i) && i !== chosen) choose(i, { move: true });
+}
+
+// The search
+
+const search = get("search");
+const options = get("options");
+const MOST = 8; // options
+const fold = (text) => text.normalize("NFKC").toLowerCase().trim();
+const folded = words.map(fold);
+let offered = []; // words
+let active = -1; // place among them
+
+const say = (text) => (get("message").textContent = text);
+
+/** The word that is meant: as written, or else the most frequent that differs in case only. */
+function meant(query) {
+  const exact = words.indexOf(query);
+  if (exact >= 0) return exact;
+  const alike = byRank.find((i) => folded[i] === fold(query));
+  return alike ?? folded.indexOf(fold(query));
+}
+
+/** Words on the map that begin with this, or else hold it. */
+function completions(query) {
+  const part = fold(query);
+  if (!part) return [];
+  const holding = byRank.filter((i) => folded[i].includes(part));
+  const starting = holding.filter((i) => folded[i].startsWith(part));
+  return [...new Set([...starting, ...holding])].slice(0, MOST);
+}
+
+/** How many letters to insert, delete or change (Levenshtein). */
+function edits(a, b) {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, change));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
+/** Words on the map that are spelt much like this. */
+function alike(query) {
+  const part = fold(query);
+  const most = Math.max(1, Math.floor(part.length / 3));
+  return byRank
+    .filter((i) => Math.abs(folded[i].length - part.length) <= most)
+    .map((i) => [edits(part, folded[i]), i])
+    .filter(([distance]) => distance <= most)
+    .sort((a, b) => a[0] - b[0])
+    .map(([, i]) => i);
+}
+
+function offer(list) {
+  offered = list;
+  active = -1;
+  options.hidden = !list.length;
+  search.ariaExpanded = String(Boolean(list.length));
+  search.removeAttribute("aria-activedescendant");
+  options.replaceChildren(
+    ...list.map((i, nth) =>
+      element("li", {
+        id: `option-${nth}`, role: "option", ariaSelected: "false",
+        onmousedown: (event) => event.preventDefault(), // keeps the focus in the box
+        onclick: () => take(i),
+      }, element("bdi", {}, shown[i]))));
+}
+
+function activate(nth) {
+  options.children[active]?.setAttribute("aria-selected", "false");
+  active = nth;
+  options.children[active].setAttribute("aria-selected", "true");
+  search.setAttribute("aria-activedescendant", `option-${active}`);
+}
+
+function take(i) {
+  search.value = words[i];
+  offer([]);
+  if (matchMedia("(pointer: coarse)").matches) search.blur(); // puts the keyboard away
+  choose(i, { move: true });
+}
+
+function answer(query) {
+  const i = meant(query);
+  if (i >= 0 && onMap(i)) {
+    take(i);
+  } else if (i >= 0) {
+    say(`“${query}” is not on this map, but near:`);
+    offer(byRank.filter((other) => data.neighbours[other].includes(i)).slice(0, MOST));
+  } else {
+    const close = [...new Set([...alike(query), ...completions(query)])].slice(0, MOST);
+    say(`“${query}” is not on this map.${close.length ? " Close matches:" : ""}`);
+    offer(close);
+  }
+}
+
+function listenToSearch() {
+  search.addEventListener("input", () => {
+    say("");
+    offer(completions(search.value));
+  });
+  search.addEventListener("blur", () => offer([]));
+  search.addEventListener("keydown", (event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (step && offered.length) {
+      event.preventDefault();
+      activate((Math.max(active, step < 0 ? 0 : -1) + step + offered.length) % offered.length);
+    } else if (event.key === "Escape" && offered.length) {
+      event.preventDefault();
+      offer([]);
+    }
+  });
+  search.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    if (active >= 0) take(offered[active]);
+    else if (search.value) answer(search.value);
+  });
+}
+
+get("extent").textContent =
+  `${number(size)} of ${number(data.total)} words, ${number(data.dimension)} dimensions`;
+drawMap();
+drawGroups();
+listenToMap();
+listenToSearch();
+followAddress();
+addEventListener("hashchange", followAddress);
