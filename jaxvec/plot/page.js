@@ -114,7 +114,8 @@ function readable(first) {
     const box = [right - half, right + half, down - 24, down + 5];
     const inside = box[0] > 0 && box[1] < now.width && box[2] > 0 && box[3] < now.height;
     const covers = (b) => b[0] < box[1] && box[0] < b[1] && b[2] < box[3] && box[2] < b[3];
-    if (!inside || hidden.has(groups[i]) || taken.some(covers)) continue;
+    const seen = !hidden.has(groups[i]) || first.includes(i);
+    if (!seen || !inside || taken.some(covers)) continue;
     taken.push(box);
     named.push(i);
   }
@@ -143,7 +144,11 @@ function redraw() {
 }
 
 const moveTo = (place) => Plotly.relayout(plot, changes({ ...view(), ...place }));
-const zoom = (factor) => moveTo({ unit: view().unit / factor });
+const zoom = (factor, right = 0, down = 0) => { // about a pixel, counted from the middle
+  const { x, y, unit } = view();
+  const shift = unit - unit / factor;
+  moveTo({ unit: unit / factor, x: x + shift * right, y: y - shift * down });
+};
 const showWhole = () => moveTo(wholeView(view()));
 const pan = (right, up) => {
   const { x, y, unit } = view();
@@ -217,7 +222,11 @@ function pinch(event) {
   event.stopPropagation();
   const [a, b] = event.touches;
   const now = Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY);
-  if (event.type === "touchmove" && spread) zoom(now / spread);
+  if (event.type === "touchmove" && spread) {
+    const { left, top, width, height } = plot.getBoundingClientRect();
+    const right = (a.clientX + b.clientX) / 2 - left - width / 2;
+    zoom(now / spread, right, (a.clientY + b.clientY) / 2 - top - height / 2);
+  }
   spread = now;
 }
 
@@ -333,7 +342,7 @@ function edits(a, b) {
 /** Words on the map that are spelt much like this. */
 function alike(query) {
   const part = fold(query);
-  const most = Math.max(1, Math.floor(part.length / 3));
+  const most = Math.ceil(part.length / 3);
   return byRank
     .filter((i) => Math.abs(folded[i].length - part.length) <= most)
     .map((i) => [edits(part, folded[i]), i])

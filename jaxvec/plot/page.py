@@ -138,7 +138,5 @@ def _plotly(path: str | os.PathLike[str]) -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
-        raise ValueError(
-            f"{path} needs the package plotly: pip install 'jaxvec[plot]'"
-        ) from None
+        raise ValueError(f"{path} needs the package plotly: pip install 'jaxvec[plot]'") from None
     return get_plotlyjs()
