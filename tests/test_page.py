@@ -358,6 +358,7 @@ def test_pointing_clicking_and_zooming(vectors, page):
     hovered = page.driver.find_element("css selector", ".hoverlayer").text
     assert f"word{lonely}" in hovered
     assert f"rank {lonely + 1} of 300" in hovered
+    assert "group <odd>" in hovered
     other = 8
     page.point_at(other).click().perform()
     assert page.text("word") == "word8"

@@ -1,4 +1,4 @@
-// A map of words, drawn by plotly.js, and a search in it. `#data` holds what there is to show.
+// The map of words, drawn by plotly.js, and the card of one. `#data` holds what they show.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { words, ranks, counts, x, y, labels, groups } = data;
@@ -27,7 +27,7 @@ function facts(i) {
   const known = [`rank ${number(ranks[i])} of ${number(data.total)}`];
   if (counts) known.push(`count ${number(counts[i])}`);
   if (labels.length && onMap(i)) known.push(`group ${labels[groups[i]]}`);
-  return known.join(", ");
+  return known;
 }
 
 // The map
@@ -60,11 +60,14 @@ const label = (i) => plain(short(shown[i]));
 
 const pointTraces = Array.from({ length: Math.max(labels.length, 1) }, (_, group) => {
   const members = byRank.filter((i) => groups[i] === group);
+  const lines = (i) => [`<b>${label(i)}</b>`, ...facts(i).map(short).map(plain)];
   return {
     type: "scatter", mode: "markers", hoverinfo: "text", customdata: members,
     x: members.map((i) => x[i]), y: members.map((i) => y[i]),
-    text: members.map((i) => `<b>${label(i)}</b><br>${plain(short(facts(i)))}`),
-    marker: { color: colour(group), symbol: symbol(group), size: 7, opacity: 0.75 },
+    text: members.map((i) => lines(i).join("<br>")),
+    marker: {
+      color: colour(group), symbol: symbol(group), size: size < 2000 ? 7 : 5, opacity: 0.75,
+    },
   };
 });
 const overlayTraces = [
@@ -238,7 +241,7 @@ function neighbour([i, cosine]) {
     ? element("button", { type: "button", onclick: () => choose(i, { move: true }) }, word)
     : element("span", {}, word, " ", element("small", {}, "not on the map"));
   name.className = onMap(i) ? "other" : "other off";
-  name.title = facts(i);
+  name.title = facts(i).join(", ");
   return element("li", {}, element("span", { className: "cosine" }, cosine.toFixed(3)), name);
 }
 
@@ -251,7 +254,7 @@ function drawCard() {
   const pairs = (list, cosines) => list[chosen].map((i, nth) => [i, cosines[chosen][nth]]);
   get("word").hidden = false;
   get("word").textContent = shown[chosen];
-  get("facts").textContent = facts(chosen);
+  get("facts").textContent = facts(chosen).join(", ");
   drawList("neighbours", pairs(data.neighbours, data.cosines));
   const listed = new Set(data.neighbours[chosen]);
   drawList("others", pairs(data.near, data.nearCosines).filter(([i]) => !listed.has(i)));
@@ -272,6 +275,8 @@ function drawGroups() {
     get("groups").append(element("label", {}, box, mark, element("bdi", {}, name)), " ");
   });
 }
+
+const say = (text) => (get("message").textContent = text);
 
 /** Shows a word and its neighbours; the address names it, so that one can go back to it. */
 function choose(i, { move = false } = {}) {
@@ -295,133 +300,3 @@ function followAddress() {
   }
   if (i >= 0 && onMap(i) && i !== chosen) choose(i, { move: true });
 }
-
-// The search
-
-const search = get("search");
-const options = get("options");
-const MOST = 8; // options
-const fold = (text) => text.normalize("NFKC").toLowerCase().trim();
-const folded = words.map(fold);
-let offered = []; // words
-let active = -1; // place among them
-
-const say = (text) => (get("message").textContent = text);
-
-/** The word that is meant: as written, or else the most frequent that differs in case only. */
-function meant(query) {
-  const exact = words.indexOf(query);
-  if (exact >= 0) return exact;
-  const alike = byRank.find((i) => folded[i] === fold(query));
-  return alike ?? folded.indexOf(fold(query));
-}
-
-/** Words on the map that begin with this, or else hold it. */
-function completions(query) {
-  const part = fold(query);
-  if (!part) return [];
-  const holding = byRank.filter((i) => folded[i].includes(part));
-  const starting = holding.filter((i) => folded[i].startsWith(part));
-  return [...new Set([...starting, ...holding])].slice(0, MOST);
-}
-
-/** How many letters to insert, delete or change (Levenshtein). */
-function edits(a, b) {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, change));
-    }
-    row = next;
-  }
-  return row[b.length];
-}
-
-/** Words on the map that are spelt much like this. */
-function alike(query) {
-  const part = fold(query);
-  const most = Math.ceil(part.length / 3);
-  return byRank
-    .filter((i) => Math.abs(folded[i].length - part.length) <= most)
-    .map((i) => [edits(part, folded[i]), i])
-    .filter(([distance]) => distance <= most)
-    .sort((a, b) => a[0] - b[0])
-    .map(([, i]) => i);
-}
-
-function offer(list) {
-  offered = list;
-  active = -1;
-  options.hidden = !list.length;
-  search.ariaExpanded = String(Boolean(list.length));
-  search.removeAttribute("aria-activedescendant");
-  options.replaceChildren(
-    ...list.map((i, nth) =>
-      element("li", {
-        id: `option-${nth}`, role: "option", ariaSelected: "false",
-        onmousedown: (event) => event.preventDefault(), // keeps the focus in the box
-        onclick: () => take(i),
-      }, element("bdi", {}, shown[i]))));
-}
-
-function activate(nth) {
-  options.children[active]?.setAttribute("aria-selected", "false");
-  active = nth;
-  options.children[active].setAttribute("aria-selected", "true");
-  search.setAttribute("aria-activedescendant", `option-${active}`);
-}
-
-function take(i) {
-  search.value = words[i];
-  offer([]);
-  if (matchMedia("(pointer: coarse)").matches) search.blur(); // puts the keyboard away
-  choose(i, { move: true });
-}
-
-function answer(query) {
-  const i = meant(query);
-  if (i >= 0 && onMap(i)) {
-    take(i);
-  } else if (i >= 0) {
-    say(`“${query}” is not on this map, but near:`);
-    offer(byRank.filter((other) => data.neighbours[other].includes(i)).slice(0, MOST));
-  } else {
-    const close = [...new Set([...alike(query), ...completions(query)])].slice(0, MOST);
-    say(`“${query}” is not on this map.${close.length ? " Close matches:" : ""}`);
-    offer(close);
-  }
-}
-
-function listenToSearch() {
-  search.addEventListener("input", () => {
-    say("");
-    offer(completions(search.value));
-  });
-  search.addEventListener("blur", () => offer([]));
-  search.addEventListener("keydown", (event) => {
-    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
-    if (step && offered.length) {
-      event.preventDefault();
-      activate((Math.max(active, step < 0 ? 0 : -1) + step + offered.length) % offered.length);
-    } else if (event.key === "Escape" && offered.length) {
-      event.preventDefault();
-      offer([]);
-    }
-  });
-  search.form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (active >= 0) take(offered[active]);
-    else if (search.value) answer(search.value);
-  });
-}
-
-get("extent").textContent =
-  `${number(size)} of ${number(data.total)} words, ${number(data.dimension)} dimensions`;
-drawMap();
-drawGroups();
-listenToMap();
-listenToSearch();
-followAddress();
-addEventListener("hashchange", followAddress);

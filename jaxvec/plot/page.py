@@ -28,8 +28,9 @@ def write_page(
     """Writes a page that shows `n` words at their places, and the neighbours of each.
 
     A word can be searched for, pointed at and clicked; its neighbours are those that
-    `WordVectors.most_similar` finds among all `V` words, on the map or not. The page holds all
-    that it needs, plotly.js too, and so takes 5 MB, and up to another for some thousand words.
+    `WordVectors.most_similar` finds among all `V` words, on the map or not, and then the
+    nearest on the map. The page holds all that it needs: plotly.js, which takes 5 MB, and
+    about 0.3 MB for every thousand words; a few thousand are as many as it moves smoothly.
 
     Args:
       path: where; a file there is replaced, once the new one is whole.
@@ -59,7 +60,8 @@ def write_page(
         "title": html.escape(title),
         "plotly": library,
         "data": encoded,
-        "script": _resource("page.js"),
+        "page": _resource("page.js"),
+        "search": _resource("search.js"),
     }
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
     with written_beside(path) as temporary:
