@@ -14,11 +14,13 @@ def add_convert_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Reads word vectors, their format told by content, and writes them in the "
         "format that the suffix of OUT names: .txt or .vec (word2vec text), .bin (word2vec "
-        "binary, always float32), .glove.txt (GloVe text), .npz or .safetensors."
+        "binary, always float32), .glove.txt (GloVe text), .npz, .safetensors, or .projector, a "
+        "folder for TensorBoard's embedding projector: tensorboard --logdir OUT."
     )
     parser.epilog = (
         "examples:\n  jaxvec convert vectors.npz vectors.bin\n"
-        "  jaxvec convert glove.txt small.npz --limit 50000 --dtype float16"
+        "  jaxvec convert glove.txt small.npz --limit 50000 --dtype float16\n"
+        "  jaxvec convert glove.txt glove.projector --limit 10000"
     )
     add = parser.add_argument
     add("input", metavar="IN", help="word vectors in any of these formats")
@@ -47,8 +49,8 @@ def add_info_options(parser: argparse.ArgumentParser) -> None:
 
 def convert(options: argparse.Namespace) -> None:
     """Reads and writes."""
-    formats.writer(options.output)
-    check_output(options.output, force=options.force, inputs=[options.input])
+    for path in formats.outputs(options.output):
+        check_output(str(path), force=options.force, inputs=[options.input])
     vectors = WordVectors.load(options.input, limit=options.limit, dtype=options.dtype)
     formats.save(vectors, options.output, header=options.header)
     say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")

@@ -1,4 +1,7 @@
-"""Files of word vectors: word2vec text and binary, GloVe text, `.npz` and safetensors."""
+"""Files of word vectors: word2vec text and binary, GloVe text, `.npz` and safetensors.
+
+And, only to be written, what TensorBoard's embedding projector reads.
+"""
 
 import os
 from collections.abc import Callable
@@ -9,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec.files import ZIP_MAGIC, written_beside
-from jaxvec.formats import archive, binary, text
+from jaxvec.formats import archive, binary, projector, text
 from jaxvec.formats.checks import floating
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors import WordVectors
@@ -63,8 +66,9 @@ def save(
     ``.glove.txt`` GloVe text (no header); ``.txt`` and ``.vec`` word2vec text, as fastText's;
     ``.bin`` word2vec binary, whose numbers are float32; ``.npz`` NumPy arrays ``vectors``,
     ``words`` (UTF-8 text, one a line), ``counts`` and ``metadata`` (JSON); ``.safetensors``
-    the same as tensors. `.npz` and safetensors keep the dtype. The file appears whole or not
-    at all.
+    the same as tensors. `.npz` and safetensors keep the dtype. ``.projector`` makes a folder
+    for TensorBoard's embedding projector, which `load` does not read; see `projector.write`.
+    A file appears whole or not at all.
 
     Args:
       vectors: what to write.
@@ -74,20 +78,24 @@ def save(
 
     Raises:
       ValueError: for any other suffix, a word that the format cannot hold (one with a line
-        break in any, with a space in text and word2vec binary), or ``.safetensors`` without
-        that package.
+        break in any, with a space in text and word2vec binary, those that `projector.write`
+        tells), or ``.safetensors`` without that package.
 
     >>> path = getfixture("tmp_path") / "v.txt"
     >>> save(WordVectors(["a", "b"], [[1, 0], [0, 0.5]]), path)
     >>> path.read_text().splitlines()
     ['2 2', 'a 1.0 0.0', 'b 0.0 0.5']
     """
-    write = writer(path if format is None else format)
-    if header and write is text.write_glove:
-        write = text.write
     for word in vectors.index_to_key:
         if "\n" in word:
             raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
+    name = path if format is None else format
+    if _for_projector(name):
+        projector.write(vectors, path)
+        return
+    write = writer(name)
+    if header and write is text.write_glove:
+        write = text.write
     if write not in _ANY_WORD:
         for word in vectors.index_to_key:
             if " " in word:
@@ -97,6 +105,18 @@ def save(
                 )
     with written_beside(path) as temporary:
         write(vectors, temporary)
+
+
+def outputs(path: str | os.PathLike[str]) -> list[Path]:
+    """The files that `save` makes for a path; ValueError if its suffix names no format."""
+    if _for_projector(path):
+        return projector.files(path)
+    writer(path)
+    return [Path(path)]
+
+
+def _for_projector(path: str | os.PathLike[str]) -> bool:
+    return Path(path).name.lower().endswith(projector.SUFFIX)
 
 
 def writer(path: str | os.PathLike[str]) -> Callable[[WordVectors, Path], None]:

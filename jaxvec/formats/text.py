@@ -1,6 +1,7 @@
 """Word vectors as text: a word and its numbers a line, after a header (word2vec) or not (GloVe)."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,10 +28,14 @@ def write_glove(vectors: WordVectors, path: Path) -> None:
 
 
 def _write_lines(vectors: WordVectors, file) -> None:
+    file.writelines(f"{word} {' '.join(row)}\n" for word, row in decimals(vectors))
+
+
+def decimals(vectors: WordVectors) -> Iterator[tuple[str, np.ndarray]]:
+    """Each word, and the shortest decimals that give its numbers."""
     for start in range(0, len(vectors), _ROWS):
         words = vectors.index_to_key[start : start + _ROWS]
-        rows = vectors.vectors[start : start + _ROWS].astype(str)  # the shortest exact decimals
-        file.writelines(f"{word} {' '.join(row)}\n" for word, row in zip(words, rows, strict=True))
+        yield from zip(words, vectors.vectors[start : start + _ROWS].astype(str), strict=True)
 
 
 def read(
