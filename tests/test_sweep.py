@@ -89,9 +89,8 @@ def test_held_out_cells_are_those_of_the_first_key(cells):
     options = {"epochs": 5, "valid": 0.1}
     results = sweep(cells, model, key=KEYS, **options)
     assert_solo(results[:1], cells, [model], KEYS[:1], [None], **options)
-    for result in results:
-        assert result.history[-1].valid_loss < result.history[0].valid_loss
-        assert result.history[0].words == results[0].history[0].words
+    assert len({result.history[0].words for result in results}) == 1
+    assert len({result.history[-1].valid_loss for result in results}) == 4
 
 
 def test_steps_small_enough_for_all(topic_corpus):
