@@ -78,6 +78,8 @@ class Corpus:
           documents: the documents. A single string is refused, being an iterable of letters.
           tokenizer: applied to strings.
           vocab: use this vocabulary, instead of making one from the text.
+          extend: the vocabulary of earlier text, to which the words of this are added; see
+            `Vocab.extended`. For `fit(start=…)` to go on with.
           min_count: leave out words that occur less often.
           max_size: keep at most so many words, the most frequent.
           max_vocab_size: while counting, forget the rarest words whenever more than this
@@ -101,6 +103,7 @@ class Corpus:
         source: str,
         *,
         vocab: Vocab | None = None,
+        extend: Vocab | None = None,
         min_count: int = 5,
         max_size: int | None = None,
         max_vocab_size: int | None = None,
@@ -111,7 +114,11 @@ class Corpus:
         batches = [(codes, np.array(ends, np.int64)) for codes, ends in coder.batches(pieces)]
         if not coder.words:
             raise ValueError(f"no words in {source}: expected text with at least one word")
-        if vocab is None:
+        if vocab is None and extend is not None:
+            if max_size is not None or specials or unk is not None:
+                raise ValueError("extend does not go with max_size, specials or unk")
+            vocab = extend.extended(coder.counted(), min_count=min_count)
+        elif vocab is None:
             counts = coder.counted()
             vocab = Vocab.from_counts(
                 counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
