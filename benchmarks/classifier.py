@@ -36,7 +36,7 @@ class Classifier(nnx.Module):
         states = self.embed(ids)
         if self.rnn is not None:
             states = self.rnn(states)
-        is_word = jnp.arange(ids.shape[1]) < lengths[:, None]
+        is_word = jnp.arange(ids.shape[1])[None] < lengths[:, None]
         total = jnp.where(is_word[..., None], states, 0).sum(axis=1)
         return self.head(total / jnp.maximum(lengths, 1)[:, None])
 

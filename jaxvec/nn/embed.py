@@ -34,6 +34,8 @@ def nnx_embed(
 ) -> nnx.Embed:
     """An `nnx.Embed` whose `embedding` [R, D] is the `table` of these vectors.
 
+    Trained, the row of padding moves like any other: the mask is to keep it out.
+
     Args:
       vectors: of `D` numbers.
       vocab: the `R` words in the order of their ids, such as `vocabulary` makes; by default
