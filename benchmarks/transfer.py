@@ -15,12 +15,13 @@ regression on TF-IDF weights. Needs the extra bench, and plot for -o.
 """
 
 import argparse
+import importlib.util
 import itertools
 import json
 import sys
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,7 +54,7 @@ def add_parser(suites) -> None:
     add("--labels", type=int, nargs="+", default=[16, 64, 256, 1024], metavar="N",
         help="numbers of labelled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
-    add("--steps", type=int, default=400, help="of 32 texts (default: %(default)s)")
+    add("--steps", type=int, default=1000, help="of 32 texts (default: %(default)s)")
     add("--places", type=int, default=64, help="words a text is cut to (default: %(default)s)")
     add("--vector-size", type=int, default=100, help="of those trained here")
     add("--tested", type=int, default=120, help="texts of each package (default: %(default)s)")
@@ -65,13 +66,18 @@ def add_parser(suites) -> None:
 def run(options: argparse.Namespace) -> None:
     """Trains all classifiers, and prints a table of their scores."""
     import jaxvec
-    import jaxvec.nn
 
+    for module, extra in [("sklearn", "bench"), *([("matplotlib", "plot")] * bool(options.output))]:
+        if importlib.util.find_spec(module) is None:
+            raise SystemExit(f"this needs {module}: pip install 'jaxvec[{extra}]'")
     jaxvec.use_cores(1)
     found = list(texts())
     packages = sorted({text.package for text in found})
     training = [text for text in found if not text.held_out]
-    held_out = evenly((text for text in found if text.held_out), options.tested * len(packages))
+    if max(options.labels) > len(training):
+        raise SystemExit(f"there are {len(training)} texts to train on; --labels asks for more")
+    held_out = shuffled([text for text in found if text.held_out], 0)
+    held_out = held_out[: options.tested * len(packages)]
     if options.vectors:
         vectors = jaxvec.WordVectors.load(options.vectors)
     else:
@@ -118,19 +124,13 @@ def texts() -> Iterator[Text]:
 
 
 def shuffled(texts: list[Text], seed: int) -> list[Text]:
-    """The texts in an order in which the packages take turns."""
-    order = np.random.default_rng(seed).permutation(len(texts))
-    return evenly((texts[i] for i in order), len(texts))
-
-
-def evenly(texts: Iterable[Text], count: int) -> list[Text]:
-    """The first so many texts when packages take turns, as long as they have some left."""
-    turn: dict[str, int] = defaultdict(int)
-    turns = []
-    for text in texts:
-        turn[text.package] += 1
-        turns.append((turn[text.package], text))
-    return [text for _, text in sorted(turns, key=lambda pair: pair[0])[:count]]
+    """The texts in an order in which the packages take turns, as long as they have some left."""
+    turns: dict[str, int] = defaultdict(int)
+    order = []
+    for i in np.random.default_rng(seed).permutation(len(texts)):
+        turns[texts[i].package] += 1
+        order.append((turns[texts[i].package], texts[i]))
+    return [text for _, text in sorted(order, key=lambda pair: pair[0])]
 
 
 def pretrained(documents: list[list[str]], vector_size: int):

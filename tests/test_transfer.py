@@ -31,12 +31,14 @@ def test_texts_are_without_names_and_near_duplicates(monkeypatch):
 
 
 def test_packages_take_turns():
-    texts = [transfer.Text([], package, False) for package in "a" * 50 + "b" * 5 + "c" * 50]
+    packages = "a" * 50 + "b" * 5 + "c" * 50
+    texts = [transfer.Text([str(i)], package, False) for i, package in enumerate(packages)]
+    assert transfer.shuffled(texts, 0) != transfer.shuffled(texts, 1)
     for order in (transfer.shuffled(texts, 0), transfer.shuffled(texts, 1)):
         assert sorted(order) == sorted(texts)
         assert Counter(text.package for text in order[:15]) == {"a": 5, "b": 5, "c": 5}
         assert Counter(text.package for text in order[:35]) == {"a": 15, "b": 5, "c": 15}
-    assert len(transfer.evenly(texts, 7)) == 7
+    assert transfer.shuffled(texts, 0) == transfer.shuffled(texts, 0)
 
 
 @pytest.mark.parametrize("lstm", [False, True])
