@@ -45,15 +45,12 @@ class Trainer:
     """Runs of one kind of classifier: compiled once, for any number of labels."""
 
     def __init__(self, make: Callable[[int], Classifier], seeds: int, steps: int):
-        starts = [self._start(make(seed)) for seed in range(seeds)]
+        starts = [_start(make(seed)) for seed in range(seeds)]
         self.graphdef = starts[0][0]
-        self.state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *(s for _, s in starts))
+        states = [state for _, state in starts]
+        self.state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
         self.keys = jax.vmap(jax.random.key)(jnp.arange(seeds))
         self.steps = steps
-
-    @staticmethod
-    def _start(model: Classifier):
-        return nnx.split((model, nnx.Optimizer(model, optax.adam(RATE), wrt=nnx.Param)))
 
     def predictions(
         self, training: Examples, rows: jax.Array, labels: int, held_out: Examples
@@ -66,8 +63,12 @@ class Trainer:
           labels: how many.
           held_out: `N` texts.
         """
-        run = functools.partial(_run, self.graphdef, self.steps)
-        return run(self.state, self.keys, training, rows, labels, held_out)
+        own = self.graphdef, self.steps, self.state, self.keys
+        return _run(*own, training, rows, labels, held_out)
+
+
+def _start(model: Classifier):
+    return nnx.split((model, nnx.Optimizer(model, optax.adam(RATE), wrt=nnx.Param)))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -82,6 +82,8 @@ class TestRows:
     def test_dtypes(self, vectors, dtype):
         half = WordVectors(WORDS, vectors.vectors, dtype=np.float16)
         assert jnn.nnx_embed(half).embedding.dtype == np.float16
+        double = WordVectors(WORDS, vectors.vectors, dtype=np.float64)
+        assert jnn.nnx_embed(double).embedding.dtype == np.float32  # JAX has 64 bits off
         embed = jnn.nnx_embed(vectors, dtype=dtype)
         layer, own = jnn.linen_embed(vectors, dtype=dtype)
         words = jnp.array([2])

@@ -41,8 +41,7 @@ def test_packages_take_turns():
     assert transfer.shuffled(texts, 0) == transfer.shuffled(texts, 0)
 
 
-@pytest.mark.parametrize("lstm", [False, True])
-def test_a_classifier_learns_from_many_labels_and_not_from_others(lstm):
+def test_a_classifier_learns_from_its_labels_and_not_from_others():
     """A class has words of its own; what a run must not see has wrong labels."""
     rng = np.random.default_rng(0)
     labels = np.arange(200) % 2
@@ -54,7 +53,7 @@ def test_a_classifier_learns_from_many_labels_and_not_from_others(lstm):
     vectors = WordVectors([f"w{i}" for i in range(20)], rng.normal(size=(20, 32)))
     embed = nnx_embed(vectors, trainable=False)
     trainer = Trainer(
-        lambda seed: Classifier(embed, 2, lstm=lstm, rngs=nnx.Rngs(seed)), seeds=2, steps=300
+        lambda seed: Classifier(embed, 2, lstm=True, rngs=nnx.Rngs(seed)), seeds=2, steps=200
     )
     rows = jnp.stack([jnp.arange(50), jnp.arange(50)[::-1]])
     guesses = trainer.predictions(training, rows, 50, examples)
