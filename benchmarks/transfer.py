@@ -153,7 +153,6 @@ def neural(options, vectors, drawn, held_out, packages):
     from flax import nnx
 
     import jaxvec
-    import jaxvec.nn
     from benchmarks.classifier import Classifier, Examples, Trainer
 
     vocab = jaxvec.nn.vocabulary(vectors)

@@ -1,6 +1,6 @@
 """Word vectors in flax models: as the embedding of a model, and skip-gram as a module.
 
-Import it by name, ``import jaxvec.nn``: it loads flax, which the rest of jaxvec does not need.
+flax is loaded with it, when it is first used.
 
 What an id means is a `Vocab`'s to say. `vocabulary` makes one of vectors, with rows of its
 own for padding and for unknown words; `encode` turns texts into its ids; `nnx_embed` and
