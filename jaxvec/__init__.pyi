@@ -6,6 +6,7 @@ from . import evaluate as evaluate
 from . import formats as formats
 from . import glove as glove
 from . import neighbours as neighbours
+from . import nn as nn
 from . import optim as optim
 from . import ranking as ranking
 from . import sampling as sampling
