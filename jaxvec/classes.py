@@ -83,6 +83,7 @@ def kmeans(
     return _numbered(classes), Report((1 - classes.cosines).mean(), iteration, converged)
 
 
+@partial(jax.jit, static_argnames="k")
 def first_centres(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
     """k-means++: centres, float[k, D], drawn among 32 k random vectors, one after the other.
 
@@ -105,6 +106,7 @@ def first_centres(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
         return jax.lax.fori_loop(0, k, draw, nothing)[0]
 
 
+@jax.jit
 def assign(units: jax.Array, centres: jax.Array) -> Classes:
     """The class of the nearest centre for each vector, of equal ones the first.
 
@@ -149,6 +151,7 @@ def _filled(
     )
 
 
+@partial(jax.jit, static_argnames="k")
 def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
     """The centre of each class, Σ unit vectors scaled to length 1: float[k, D].
 

@@ -5,6 +5,7 @@ are packed into one integer and sorted, and the sorted runs of sums are merged. 
 `folder` they wait in a temporary file, and memory has the words alone to hold.
 """
 
+import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -59,8 +60,8 @@ def npmi_scorer(worda_count, wordb_count, bigram_count, len_vocab, min_count, co
 
     A p is a count divided by that of all words of the text.
 
-    >>> npmi_scorer(10, 10, 10, 0, 5, 1000)  # neither occurs without the other
-    np.float64(1.0)
+    >>> float(npmi_scorer(10, 10, 10, 0, 5, 100))  # neither occurs without the other
+    1.0
 
     Source: Bouma 2009, "Normalized (Pointwise) Mutual Information in Collocation Extraction".
     """
@@ -97,24 +98,24 @@ def count(
     put: list[Any] = []
     waiting: list[np.ndarray] = []
     rest = np.zeros(0, np.int32)
-    for codes, ends in coder.batches(pieces):
-        begin = coder.words - len(codes) - len(rest)
-        codes = np.concatenate([rest, codes])
-        keys, rest = _keys(codes, np.array(ends, np.int64) - begin, connectors, paths)
-        waiting.append(keys)
-        if sum(map(len, waiting)) >= _CHUNK:
+    with shelf.file or contextlib.nullcontext():
+        for codes, ends in coder.batches(pieces):
+            begin = coder.words - len(codes) - len(rest)
+            codes = np.concatenate([rest, codes])
+            keys, rest = _keys(codes, np.array(ends, np.int64) - begin, connectors, paths)
+            waiting.append(keys)
+            if sum(map(len, waiting)) >= _CHUNK:
+                put.append(shelf.put(_summed(waiting)))
+                waiting = []
+        if not coder.words:
+            raise ValueError("no words: expected text with at least one word")
+        if waiting:
             put.append(shelf.put(_summed(waiting)))
-            waiting = []
-    if not coder.words:
-        raise ValueError("no words: expected text with at least one word")
-    if waiting:
-        put.append(shelf.put(_summed(waiting)))
-    distinct = 0
-    often = [(np.zeros(0, np.int64), np.zeros(0))]
-    for run in merge(shelf.runs(put), _BLOCK, os.cpu_count() or 1):
-        distinct += len(run.keys)
-        kept = run.sums >= min_count
-        often.append((run.keys[kept], run.sums[kept]))
+        distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0))]
+        for run in merge(shelf.runs(put), _BLOCK, os.cpu_count() or 1):
+            distinct += len(run.keys)
+            kept = run.sums >= min_count
+            often.append((run.keys[kept], run.sums[kept]))
     key, sums = (np.concatenate(side) for side in zip(*often, strict=True))
     first, second = key >> _HALF, key & ((1 << _HALF) - 1)
     words = list(coder.code)

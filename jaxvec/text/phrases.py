@@ -42,10 +42,10 @@ class Phrases:
       delimiter: what is put between words when they are joined.
       connector_words: those that phrases have inside.
 
-    >>> documents = ["he left new york", "she loves new york", "he loves new cars"] * 10
-    >>> phrases = Phrases.from_documents(documents, threshold=1)
+    >>> documents = ["he left new york", "new cars", "she likes new york", "he likes cars"]
+    >>> phrases = Phrases.from_documents(documents, min_count=1, threshold=1)
     >>> phrases.export_phrases()
-    {'new_york': 1.25, 'he_left': 1.0, ...}
+    {'new_york': 2.5}
     >>> phrases[["in", "new", "york"]]
     ['in', 'new_york']
     """
