@@ -11,7 +11,7 @@ from jaxvec import WordVectors
 from jaxvec import classes as module
 from jaxvec.classes import assign, first_centres, kmeans, means, members
 from jaxvec.cli import main
-from jaxvec.neighbours import unit
+from jaxvec.ranking import unit
 from tests import reference
 
 KEY = jax.random.key(0)

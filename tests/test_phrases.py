@@ -191,17 +191,26 @@ def test_saved_and_loaded(tmp_path, connectors):
         assert list(ours.apply(documents)) == list(theirs.apply(documents))
 
 
+def test_files_without_phrases_or_a_last_line_end(tmp_path):
+    save_phrases([Phrases({})], tmp_path / "p")
+    assert [phrases.found for phrases in load_phrases(tmp_path / "p")] == [{}]
+    (tmp_path / "p").write_text("a b\t1.0\t2\n\nc d\t2.0\t3")
+    _, phrases = load_phrases(tmp_path / "p")
+    assert phrases.found == {("c", "d"): Found(2.0, 3)}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a b\t1.0\n", "line 1"),
-        ("a b\t1.0\t2\na c\tx\t2\n", "line 2.*expected words parted by spaces, a tab"),
+        ("a b\t1.0\t2\na c\tx\t2\n", "line 2: .*expected words parted"),
+        ("a b\t1.0\t2\n\n\xff", "no file of phrases: 'utf-8'"),
         ("a\t1.0\t2\n", "two words or more"),
         ("a b c\t1.0\t2\nb c\t1.0\t2\n", "may not begin or end"),
     ],
 )
 def test_broken_files_are_refused(tmp_path, text, message):
-    (tmp_path / "p").write_text(text)
+    (tmp_path / "p").write_bytes(text.encode("latin-1"))
     with pytest.raises(ValueError, match=message):
         load_phrases(tmp_path / "p")
 
@@ -228,8 +237,12 @@ def test_words_that_no_file_can_hold(tmp_path):
 def test_bad_input(documents, options, message):
     with pytest.raises(ValueError, match=message):
         Phrases.from_documents(documents, **options)
-    with pytest.raises(ValueError, match="list of words"):
-        Phrases({})["a b"]
+
+
+@pytest.mark.parametrize("words", ["a b", [["a", "b"]], [1]])
+def test_only_words_are_looked_into(words):
+    with pytest.raises(ValueError, match="words of one document"):
+        Phrases({})[words]
 
 
 def test_nothing_to_find():

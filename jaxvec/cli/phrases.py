@@ -52,7 +52,7 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
         help="words that phrases may have inside, as bank_of_china, but do not begin or end "
         "with; without a WORD those of English")  # fmt: skip
     add("--passes", type=whole(1), metavar="N",
-        help="find phrases of phrases, N - 1 times: 2 for new_york_city (default: 1)")  # fmt: skip
+        help="find phrases of phrases: 2 for new_york_city (default: 1)")  # fmt: skip
     add("--delimiter", default="_", metavar="STR", help="what joins words (default: _)")
     add("--phrases", metavar="FILE", help="join these, from --scores, and look for no others")
     parser.set_defaults(run=run)
@@ -70,9 +70,8 @@ def run(options: argparse.Namespace) -> None:
         check_output(path, force=options.force, inputs=inputs)
         inputs.append(path)
     paths = [path for name in options.corpus for path in text_paths(name)]
-    folder = Path(options.output or options.scores or tempfile.gettempdir()).resolve()
-    folder = folder.parent if options.output or options.scores else folder
-    folder.mkdir(parents=True, exist_ok=True)
+    target = Path(options.output or options.scores or Path(tempfile.gettempdir(), "none"))
+    folder = next(parent for parent in target.resolve().parents if parent.exists())
     with contextlib.ExitStack() as stack:
         files = [stack.enter_context(_readable(path, folder)) for path in paths]
 
@@ -111,7 +110,6 @@ def _finding(options: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(f"--{name.replace('_', '-')} does not go with --phrases")
     if given.get("connector_words") == []:
         given["connector_words"] = core.ENGLISH_CONNECTOR_WORDS
-    core.check(**{k: v for k, v in given.items() if k != "connector_words"})
     return given | {"delimiter": options.delimiter}
 
 
@@ -121,7 +119,7 @@ def _readable(path: str, folder: Path) -> Iterator[str]:
     if path != "-" and (Path(path).is_file() or Path(path).is_dir() or not Path(path).exists()):
         yield path
         return
-    with tempfile.NamedTemporaryFile(dir=folder) as copy:
+    with tempfile.NamedTemporaryFile(prefix=".standard-input-", dir=folder) as copy:
         with contextlib.ExitStack() as stack:
             source = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
             shutil.copyfileobj(source, copy)

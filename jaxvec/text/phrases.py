@@ -3,6 +3,7 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ class Phrases:
         """As `from_documents`, of documents that may each come in several pieces."""
         if isinstance(connector_words, str):
             raise ValueError("connector_words must be several words, not a string")
-        scorer, threshold = check(min_count, threshold, scoring, delimiter)
+        scorer, threshold = _checked(min_count, threshold, scoring, delimiter)
         often = bigrams.count(
             pieces, min_count=min_count, connector_words=connector_words, folder=folder
         )
@@ -149,9 +150,13 @@ class Phrases:
         return f"Phrases of {len(self):,} phrases"
 
     def __getitem__(self, words: Sequence[str]) -> list[str]:
-        """The words of a document, phrases joined: from left to right, the first that comes."""
-        if isinstance(words, str):
-            raise ValueError("phrases are joined in a list of words, not in a string")
+        """The words of a document, phrases joined: from left to right, the first that comes.
+
+        Raises:
+          ValueError: for anything but words; `apply` takes many documents.
+        """
+        if isinstance(words, str) or not all(isinstance(word, str) for word in words):
+            raise ValueError("expected the words of one document; for others see apply")
         return self._join(list(words), True)[0]
 
     def apply(
@@ -246,20 +251,25 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form; the message names it.
     """
+    try:
+        lines = Path(path).read_text("utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is no file of phrases: {error}") from None
+    if not lines[-1]:  # what is after the last line's end
+        lines.pop()
     passes: list[dict[tuple[str, ...], Found]] = [{}]
-    with open(path, encoding="utf-8") as file:
-        for number, line in enumerate(file, 1):
-            if line == "\n":
-                passes.append({})
-                continue
-            try:
-                words, score, count = line.split("\t")
-                passes[-1][tuple(words.split(" "))] = Found(float(score), int(count))
-            except ValueError as error:
-                raise ValueError(
-                    f"{path}, line {number}: {error}; expected words parted by spaces, a tab, "
-                    "a score, a tab and a count"
-                ) from None
+    for number, line in enumerate(lines, 1):
+        if not line:
+            passes.append({})
+            continue
+        try:
+            words, score, count = line.split("\t")
+            passes[-1][tuple(words.split(" "))] = Found(float(score), int(count))
+        except ValueError as error:
+            raise ValueError(
+                f"{path}, line {number}: {error}; expected words parted by spaces, a tab, a "
+                "score, a tab and a count"
+            ) from None
     return [Phrases(found, delimiter=delimiter) for found in passes]
 
 
@@ -280,11 +290,8 @@ def _words(documents: Iterable[str | Sequence[str]], tokenizer: str | Tokenizer)
     return ((split(text) if isinstance(text, str) else text, True) for text in documents)
 
 
-def check(
-    min_count: int = 5,
-    threshold: float | None = None,
-    scoring: str | Scorer = "default",
-    delimiter: str = "_",
+def _checked(
+    min_count: int, threshold: float | None, scoring: str | Scorer, delimiter: str
 ) -> tuple[Scorer, float]:
     """The scorer and threshold of these options; ValueError for what is out of bounds."""
     if min_count < 1:
