@@ -50,7 +50,7 @@ def kmeans(
 
     Args:
       key: which first centres are chosen; the same key gives the same bits.
-      vectors: float[V, D], of any length; with zeros, one is as near to every centre.
+      vectors: float[V, D], of any length; one of zeros is as near to every centre.
       k: how many classes, at most `V`.
       iterations: stop after so many, if classes still change.
 

@@ -5,7 +5,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from sklearn.cluster import KMeans
 
 from jaxvec import WordVectors
 from jaxvec import classes as module
@@ -73,6 +72,8 @@ def test_no_class_is_empty_and_the_objective_never_rises(k):
 
 @pytest.mark.parametrize("k", [9, 30])
 def test_as_good_as_scikit_learns(k):
+    from sklearn.cluster import KMeans  # here, for it takes long to load
+
     vectors, _ = mixture(spread=0.6)
     units = unit(vectors)
     theirs = KMeans(k, n_init=3, random_state=0).fit(units)
@@ -142,7 +143,7 @@ def test_bad_numbers_of_classes(k):
 
 
 def test_members_are_all_words_once():
-    classes, _ = kmeans(KEY, mixture()[0], 9)
+    classes = jax.device_get(kmeans(KEY, mixture()[0], 9)[0])
     for central in (False, True):
         groups = members(classes, central=central)
         assert sorted(np.concatenate(groups).tolist()) == list(range(600))
