@@ -1,5 +1,6 @@
 from . import analogies as analogies
 from . import cbow as cbow
+from . import classes as classes
 from . import cooccurrence as cooccurrence
 from . import datasets as datasets
 from . import evaluate as evaluate
@@ -18,6 +19,10 @@ from . import train as train
 from . import transport as transport
 from .text.corpus import Corpus as Corpus
 from .text.docstrings import documentation as documentation
+from .text.phrases import ENGLISH_CONNECTOR_WORDS as ENGLISH_CONNECTOR_WORDS
+from .text.phrases import Phrases as Phrases
+from .text.phrases import load_phrases as load_phrases
+from .text.phrases import save_phrases as save_phrases
 from .text.vocab import Vocab as Vocab
 from .train.cbow import CBOW as CBOW
 from .train.checkpoint import Checkpoints as Checkpoints

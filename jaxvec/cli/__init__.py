@@ -11,6 +11,8 @@ from typing import Any, NoReturn
 _COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command is for
     "train": ("train", "train word vectors"),
     "cooccur": ("cooccur", "count co-occurrences, for GloVe"),
+    "phrases": ("phrases", "join words that belong together, new_york"),
+    "classes": ("classes", "put words into classes by k-means"),
     "similar": ("query", "nearest neighbours of words"),
     "analogy": ("query", "what is to C as B is to A"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
