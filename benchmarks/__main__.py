@@ -7,6 +7,7 @@ from benchmarks import (
     device,
     glove,
     queries,
+    seeds,
     sgns,
     stability,
     transfer,
@@ -23,5 +24,6 @@ device.add_parser(suites)
 vocabulary.add_parser(suites)
 queries.add_parser(suites)
 transfer.add_parser(suites)
+seeds.add_parser(suites)
 options = parser.parse_args()
 options.run(options)
