@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 import time
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +88,7 @@ def _overlap(models: list, topn: int) -> list[tuple[int, int, float, float]]:
     edges = [r for r in (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000) if r < size] + [size]
     asked = np.unique(np.concatenate([
         np.linspace(low, high - 1, min(200, high - low)).astype(int)
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in pairwise(edges)
     ]))  # fmt: skip
     words = [models[0].index_to_key[i] for i in asked]
     near = [
@@ -99,7 +99,7 @@ def _overlap(models: list, topn: int) -> list[tuple[int, int, float, float]]:
         [len(a[w] & b[w]) / topn for a, b in combinations(near, 2)] for w in range(len(words))
     ]).mean(axis=1)  # fmt: skip
     rows = []
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         band = shared[(asked >= low) & (asked < high)]
         rows.append((low + 1, high, round(float(band.mean()), 4), round(float(band.std()), 4)))
     return rows
