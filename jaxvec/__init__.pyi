@@ -34,6 +34,8 @@ from .train.result import Report as Report
 from .train.result import Result as Result
 from .train.skipgram import SkipGram as SkipGram
 from .train.softmax import Softmax as Softmax
+from .train.store import load_run as load_run
+from .train.store import save_run as save_run
 from .train.sweep import sweep as sweep
 from .train.workers import use_cores as use_cores
 from .vectors import WordVectors as WordVectors

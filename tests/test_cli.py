@@ -377,10 +377,10 @@ def test_train_scores_each_epoch_and_a_resumed_log_keeps_its_scores(folder, caps
     lines = Path("run.jsonl").read_text().splitlines()
     assert lines[0] == first
     log = [json.loads(line) for line in lines]
-    assert [line["pairs"].keys() for line in log] == [{"p.txt"}] * 3
+    assert [line["word_pairs"].keys() for line in log] == [{"p.txt"}] * 3
     assert log[-1]["analogies"] in (0, 1)
     last = WordVectors.load("v.npz").evaluate_word_pairs("p.txt")[1].statistic
-    assert log[-1]["pairs"]["p.txt"] == pytest.approx(last)
+    assert log[-1]["word_pairs"]["p.txt"] == pytest.approx(last)
     assert f"p.txt: Spearman {last:.4f}" in capsys.readouterr().err.splitlines()[-2]
 
 

@@ -1,10 +1,24 @@
 """Runs that go on from others: with more words, with some of them held fast."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
-from jaxvec import CBOW, Corpus, GloVe, SkipGram, Vocab, cooccurrence, fit
+from jaxvec import (
+    CBOW,
+    Corpus,
+    GloVe,
+    SkipGram,
+    Vocab,
+    WordVectors,
+    cooccurrence,
+    fit,
+    load_run,
+    save_run,
+)
+from jaxvec.cli import main
 from jaxvec.train.epoch import State
 from tests.conftest import topic_accuracy
 
@@ -140,6 +154,73 @@ def test_frozen_with_damping(topic_corpus):
     start = model.init(init_key, len(topic_corpus.vocab))
     assert np.array_equal(result.params.input[:50], start.input[:50])
     assert not np.isclose(result.params.input[50:], start.input[50:]).all(1).any()
+
+
+@pytest.mark.parametrize(("name", "optimizer"), OPTIMIZERS)
+def test_a_saved_run_goes_on_as_the_run_itself(topic_corpus, tmp_path, name, optimizer):
+    options = {"key": KEY, "optimizer": optimizer, "epochs": 1}
+    first = fit(data(name, topic_corpus), MODELS[name], **options)
+    save_run(first, tmp_path / "run")
+    saved = load_run(tmp_path / "run")
+    assert (saved.model, saved.history) == (first.model, first.history)
+    assert np.array_equal(saved.vectors().vectors, first.vectors().vectors)
+    runs = [
+        fit(data(name, topic_corpus), MODELS[name], start=start, **options)
+        for start in (first, saved)
+    ]
+    for ours, theirs in zip(*(jax.tree.leaves(run[:2]) for run in runs), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_from_the_shell(topic_documents, texts, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for file, documents in zip(("old.txt", "new.txt"), texts, strict=True):
+        Path(file).write_text("\n".join(map(" ".join, documents)))
+    options = ["--vector-size", "16", "--epochs", "1", "--window", "3"]
+    assert main(["train", "old.txt", "-o", "old.npz", "--save-run", "old.run", *options]) == 0
+    command = ["train", "new.txt", "--start", "old.run", *options]
+    assert main([*command, "-o", "new.npz", "--freeze-known"]) == 0
+    old, new = WordVectors.load("old.npz"), WordVectors.load("new.npz")
+    assert f"{len(old)} of {len(new)} words are held fast" in capsys.readouterr().err
+    assert set(old.index_to_key) < set(new.index_to_key)
+    assert np.array_equal(new[old.index_to_key], old.vectors)
+    Path("some").write_text("the\nt0w3\n")
+    assert main([*command, "-o", "some.npz", "--freeze", "some"]) == 0
+    some = WordVectors.load("some.npz")
+    fast = [word for word in old.index_to_key if np.array_equal(some[word], old[word])]
+    assert sorted(fast) == ["t0w3", "the"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--start", "no"], "No such file"),
+        (["--start", "text"], "not an .npz archive"),
+        (["--start", "v.npz"], "v.npz is not a saved run"),
+        (["--start", "run", "--vector-size", "9"], "give --vector-size 4"),
+        (
+            ["--start", "run", "--model", "cbow", "--optimizer", "adam"],
+            "another model or optimiser",
+        ),
+        (["--freeze-known"], "needs --start or --init"),
+        (["--freeze", "words"], "'nowhere' is not in the vocabulary"),
+        (["--save-run", "text"], "also an input"),
+        (["--start", "run", "-o", "run"], "cannot tell a format"),
+    ],
+)
+def test_bad_options(tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    Path("text").write_text("a b c d e f\n" * 20)
+    Path("words").write_text("a\nnowhere\n")
+    command = ["train", "text", "--epochs", "1", "--vector-size", "4"]
+    assert main([*command, "-o", "v.npz", "--save-run", "run"]) == 0
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    capsys.readouterr()
+    assert main([*command, "-o", "w.npz", *options]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("jaxvec train: ")
+    assert message in last
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_what_does_not_fit(topic_corpus):

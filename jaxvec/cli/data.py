@@ -38,8 +38,12 @@ def input_files(options: argparse.Namespace) -> list[str]:
     return [*options.corpus, *([options.vocab] if options.vocab else [])]
 
 
-def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
+def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpus | Cooccurrence:
     """The corpus that the options name, or the counts.
+
+    Args:
+      options: the command's.
+      extend: the vocabulary of an earlier run, to which that of text is added.
 
     Raises:
       ValueError, FileNotFoundError: if it cannot be read so.
@@ -74,6 +78,8 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
             if getattr(options, name):
                 raise ValueError(f"--{name.replace('_', '-')} does not go with --vocab")
         building["vocab"] = Vocab.load(options.vocab)
+    elif extend is not None:
+        building["extend"] = extend
     if not options.corpus:
         if options.errors:
             raise ValueError("--errors needs a CORPUS: the documentation is read as it is")

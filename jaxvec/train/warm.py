@@ -70,8 +70,10 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
             return jnp.array(theirs, mine.dtype)
         return mine.at[known].set(jnp.asarray(theirs)[places[known]].astype(mine.dtype))
 
+    pairs = zip(jax.tree.leaves(own), jax.tree.leaves(earlier), strict=True)
     try:
-        return jax.tree.map(rows, own, earlier)
+        leaves = [rows(mine, theirs) for mine, theirs in pairs]
+        return jax.tree.unflatten(jax.tree.structure(own), leaves)
     except ValueError as error:
         raise ValueError(
             f"the run to start from is of another model or optimiser: {error}"
