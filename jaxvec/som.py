@@ -128,7 +128,7 @@ def _fold(
     return jax.lax.fori_loop(0, -(-len(vectors) // size), block, total)
 
 
-def neighbourhood(shape: tuple[int, int], radius: jax.Array | float) -> jax.Array:
+def neighbourhood(shape: tuple[int, ...], radius: jax.Array | float) -> jax.Array:
     """The Gaussian neighbourhood h(u, v) = exp(−d(u, v)² / 2r²) of all units, float32[U, U].
 
     d is the distance of two units on the grid, 1 between those side by side, and r the radius.
@@ -143,7 +143,7 @@ def neighbourhood(shape: tuple[int, int], radius: jax.Array | float) -> jax.Arra
     return jnp.exp(-squares / (2 * radius**2))
 
 
-def _places(shape: tuple[int, int]) -> jax.Array:
+def _places(shape: tuple[int, ...]) -> jax.Array:
     """Row and column of each unit, float32[U, 2]."""
     return jnp.indices(shape).reshape(2, -1).T.astype(jnp.float32)
 

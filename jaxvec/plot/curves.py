@@ -6,11 +6,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvec.plot.figure import DARK, PALETTE, lettering, literally, new_figure, shortened
+from jaxvec.plot.figure import (
+    DARK,
+    import_matplotlib,
+    lettering,
+    literally,
+    new_figure,
+    rewrite,
+    shortened,
+    style,
+)
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Run = Sequence[Mapping[str, Any]]  # the fields of a `Report` by name, epoch by epoch
+
+_MARKED = 40  # epochs of a run, at most, that each have a marker
 _NEEDED = ("epoch", "loss", "words_per_second")
 
 
@@ -47,7 +60,7 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def curves(
-    runs: Mapping[str, Sequence[Mapping[str, Any]]],
+    runs: Mapping[str, Run],
     *,
     title: str = "",
     size: tuple[float, float] | None = None,
@@ -68,24 +81,71 @@ def curves(
     >>> loss.lines[0].get_ydata().tolist(), speed.lines[0].get_ydata().tolist()
     ([2.5], [2000000.0])
     """
+    import_matplotlib()
+    from matplotlib.ticker import EngFormatter
+
     if not runs or not all(runs.values()):
         raise ValueError("curves need a run, with an epoch or more")
     letters = lettering([*map(shortened, runs), title])
     figure = new_figure(*(size or (10.0, 4.5)))
     figure.set_layout_engine("constrained")
+    if title:
+        figure.suptitle(letters.shown[-1], color=DARK, **literally(letters.families))
     loss, speed = figure.subplots(1, 2)
-    held_out = False
-    for i, (name, epochs) in enumerate(runs.items()):
-        look: dict[str, Any] = {
-            "color": PALETTE[i % len(PALETTE)],
-            "marker": "os^DvP*X"[i % 8] if len(epochs) <= 40 else "",
-            "markersize": 4,
-        }
-        x = [epoch["epoch"] for epoch in epochs]
-        loss.plot(x, [epoch["loss"] for epoch in epochs], **look)
-        valid = [(e["epoch"], e["valid_loss"]) for e in epochs if e.get("valid_loss") is not None]
-        if valid:
-            loss.plot(*zip(*valid, strict=True), linestyle="--", **look)
-            held_out = True
-        speed.plot(x, [epoch["words_per_second"] for epoch in epochs], **look)
+    for number, epochs in enumerate(runs.values()):
+        look = _look(number, len(epochs))
+        _draw(loss, epochs, "loss", look)
+        _draw(loss, epochs, "valid_loss", {**look, "linestyle": "--"})
+        _draw(speed, epochs, "words_per_second", look)
+    _name_axes(loss, "loss, mean of a pair (GloVe: of a cell)")
+    _name_axes(speed, "words (GloVe: cells) a second")
+    speed.set_ylim(bottom=0)
+    speed.yaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+    held_out = any(epoch.get("valid_loss") is not None for run in runs.values() for epoch in run)
+    _legend(figure, letters.shown[:-1], list(map(len, runs.values())), held_out, letters.families)
     return figure
+
+
+def _look(number: int, epochs: int) -> dict[str, Any]:
+    look = {**style(number), "markersize": 4, "linewidth": 1.3}
+    return look if epochs <= _MARKED else {**look, "marker": ""}
+
+
+def _draw(ax: "Axes", epochs: Run, field: str, look: dict[str, Any]) -> None:
+    known = [(epoch["epoch"], epoch[field]) for epoch in epochs if epoch.get(field) is not None]
+    if known:
+        ax.plot(*zip(*known, strict=True), **look)
+
+
+def _name_axes(ax: "Axes", measure: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_xlabel("epoch", color=DARK)
+    ax.set_ylabel(measure, color=DARK)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(color="#E5E5E5", linewidth=0.6)
+    ax.tick_params(colors=DARK)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+
+
+def _legend(
+    figure: "Figure", names: list[str], epochs: list[int], held_out: bool, families: list[str]
+) -> None:
+    """Says which run is which, if there are several, and which line is of held-out text."""
+    from matplotlib.lines import Line2D
+
+    handles, texts = [], []
+    if len(names) > 1:
+        handles = [Line2D([], [], **_look(i, count)) for i, count in enumerate(epochs)]
+        texts = list(names)
+    if held_out:
+        handles += [Line2D([], [], color=DARK, linestyle=line) for line in ("-", "--")]
+        texts += ["as it trained, over the epoch", "held out, after the epoch"]
+    if not handles:
+        return
+    legend = figure.legend(
+        handles, [str(i) for i in range(len(texts))], loc="outside lower center",
+        ncols=min(len(texts), 4), frameon=False, fontsize=9, labelcolor=DARK,
+    )  # fmt: skip
+    rewrite(legend, texts, families)

@@ -5,13 +5,13 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jaxvec.files import written_beside
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from matplotlib.text import Text
+    from matplotlib.legend import Legend
 
 SUFFIXES = (".png", ".svg", ".pdf")
 """What `save` writes."""
@@ -25,6 +25,7 @@ DARK = "#333333"
 MISSING = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that no font on this machine has."""
 
+_MARKERS = "os^DvP*X"
 _LONGEST = 32  # characters of a word
 _NO_LETTERS = ("emoji", "last resort", "lastresort")  # fonts of coloured pictures and of boxes
 
@@ -44,7 +45,9 @@ def import_matplotlib() -> ModuleType:
     try:
         import matplotlib
     except ImportError:
-        raise ValueError("pictures need the package matplotlib: pip install 'jaxvec[plot]'") from None
+        raise ValueError(
+            "pictures need the package matplotlib: pip install 'jaxvec[plot]'"
+        ) from None
     return matplotlib
 
 
@@ -57,6 +60,12 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)  # which measures text without making a renderer each time
     return figure
+
+
+def style(number: int) -> dict[str, Any]:
+    """Colour and marker of the first, second … group: both differ, so that colour is not all."""
+    turn, colour = divmod(number, len(PALETTE))
+    return {"color": PALETTE[colour], "marker": _MARKERS[(colour + turn) % len(_MARKERS)]}
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
@@ -99,7 +108,7 @@ def lettering(texts: Iterable[str]) -> Lettering:
     families = [*rcParams["font.family"], "DejaVu Sans"]  # which comes with matplotlib
     missing = {character for text in texts for character in text if _drawable(character)}
     for family in families:
-        missing -= _characters(font_manager.findfont(font_manager.FontProperties([family])))
+        missing -= _characters(font_manager.findfont(font_manager.FontProperties(family=[family])))
     for font in sorted(font_manager.fontManager.ttflist, key=lambda font: font.name):
         if not missing:
             break
@@ -131,7 +140,12 @@ def _characters(path: str) -> set[str]:
         return set()
 
 
-def literally(texts: Iterable["Text"], families: Sequence[str]) -> None:
-    """Has texts drawn as they stand, `$`, `_` and backslash too, in these fonts."""
-    for text in texts:
-        text.set(parse_math=False, usetex=False, fontfamily=list(families))
+def literally(families: Sequence[str]) -> dict[str, Any]:
+    """What has a text drawn as it stands, `$`, `_` and backslash too, in these fonts."""
+    return {"parse_math": False, "usetex": False, "fontfamily": list(families)}
+
+
+def rewrite(legend: "Legend", contents: Sequence[str], families: Sequence[str]) -> None:
+    """Gives the entries of a legend these texts; as labels, some with `_` would stay hidden."""
+    for text, content in zip(legend.get_texts(), contents, strict=True):
+        text.set(text=content, **literally(families))

@@ -50,6 +50,7 @@ def place(
     [[8.0, 3.0, 12.0, 7.0], [7.1, 7.1, 11.1, 11.1]]
     """
     near = _NEAR * gap
+    margin = np.array([-near, -near, near, near])
     boxes, leaders = np.full((2, len(points), 4), np.nan)
     kept, lines = np.empty((2, 0, 4))
     for i, (point, size) in enumerate(zip(points, sizes, strict=True)):
@@ -65,7 +66,7 @@ def place(
             free = _within(tried, bounds) & ~_overlap(tried, kept).any(axis=1)
             free &= ~_hit(lines, tried).any(axis=0)
             costs = ring + _TURNED * (1 - np.cos(_ANGLES)) + _COVERED * _covered(tried, others)
-            costs += _BESIDE * _covered(tried + [-near, -near, near, near], others)
+            costs += _BESIDE * _covered(tried + margin, others)
             if ring:
                 free &= ~_hit(drawn, kept).any(axis=1)
                 costs += _PASSED * _hit(drawn, around).sum(axis=1)
@@ -92,7 +93,9 @@ def _around(point: np.ndarray, size: np.ndarray, distance: float) -> np.ndarray:
 
 
 def _within(boxes: np.ndarray, bounds: tuple[float, float, float, float]) -> np.ndarray:
-    return (boxes[:, :2] >= bounds[:2]).all(axis=1) & (boxes[:, 2:] <= bounds[2:]).all(axis=1)
+    left, bottom, right, top = boxes.T
+    low = (left >= bounds[0]) & (bottom >= bounds[1])
+    return low & (right <= bounds[2]) & (top <= bounds[3])
 
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:

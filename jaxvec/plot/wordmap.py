@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxvec.plot.figure import DARK, PALETTE, lettering, literally, new_figure, shortened
+from jaxvec.plot.figure import DARK, lettering, literally, new_figure, rewrite, shortened, style
 from jaxvec.plot.labels import place
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARKERS = "os^DvP*X"
 _EDGE = 0.07  # of the map's width and height that is left free at its borders
 _PADDING = 1.0  # points of white about a label
 _POINTS = 72  # to the inch
@@ -68,12 +67,12 @@ def word_map(
     width, height = figure.get_size_inches()
     share = (left / width, low / height, 1 - (left + right) / width, 1 - (low + top) / height)
     ax = figure.add_axes(share)
-    literally([ax.set_title(letters.shown[-1], color=DARK)], letters.families)
+    ax.set_title(letters.shown[-1], color=DARK, **literally(letters.families))
     _frame(ax, places, axes)
     for group in range(len(names)):
         inside = places[[member == group for member in members]]
-        ax.scatter(*inside.T, s=16, linewidths=0, **_style(group))  # type: ignore[arg-type]
-    where = {word: place for word, place in zip(words, places, strict=True)}
+        ax.scatter(inside[:, 0], inside[:, 1], s=16, linewidths=0, **style(group))
+    where = dict(zip(words, places, strict=True))
     for first, second in pairs:
         _arrow(ax, where[first], where[second])
     large = [word in important for word in words]
@@ -110,16 +109,7 @@ def _usual_size(places: np.ndarray) -> tuple[float, float]:
     return (area / ratio) ** 0.5, (area * ratio) ** 0.5 + 1
 
 
-def _style(group: int) -> dict[str, str]:
-    """Colour and marker: both differ between the first groups, so that colour is not all."""
-    turn = group // len(PALETTE)
-    marker = _MARKERS[(group + turn) % len(_MARKERS)]
-    return {"color": PALETTE[group % len(PALETTE)], "marker": marker}
-
-
-def _legend(
-    figure: "Figure", names: list[str], members: list[int], families: list[str]
-) -> float:
+def _legend(figure: "Figure", names: list[str], members: list[int], families: list[str]) -> float:
     """Writes the legend on the right; returns the inches that it takes."""
     from matplotlib.lines import Line2D
 
@@ -127,10 +117,7 @@ def _legend(
     room = int(figure.get_figheight() * _POINTS / 14) - 4
     shown = names if len(names) <= room else names[: room - 1]
     texts = [f"{name} ({sizes[i]})" for i, name in enumerate(shown)]
-    handles = [
-        Line2D([], [], linestyle="", markersize=5, **_style(i))  # type: ignore[arg-type]
-        for i in range(len(shown))
-    ]
+    handles = [Line2D([], [], linestyle="", markersize=5, **style(i)) for i in range(len(shown))]
     if len(shown) < len(names):
         handles.append(Line2D([], [], linestyle=""))
         texts.append(f"and {len(names) - len(shown)} groups more")
@@ -139,9 +126,7 @@ def _legend(
         bbox_to_anchor=(1, 1 - 0.4 / figure.get_figheight()), fontsize=9, labelcolor=DARK,
         handletextpad=0.2,
     )  # fmt: skip
-    literally(legend.get_texts(), families)
-    for text, content in zip(legend.get_texts(), texts, strict=True):
-        text.set_text(content)  # here, since a legend takes labels with "_" for hidden ones
+    rewrite(legend, texts, families)
     return legend.get_window_extent().width / figure.dpi
 
 
@@ -167,7 +152,7 @@ def _frame(ax: "Axes", places: np.ndarray, axes: tuple[str, str] | None) -> None
 
 def _arrow(ax: "Axes", start: np.ndarray, end: np.ndarray) -> None:
     style = {"arrowstyle": "->", "color": DARK, "alpha": 0.6, "shrinkA": 4, "shrinkB": 4}
-    ax.annotate("", end, start, arrowprops=style)  # type: ignore[arg-type]
+    ax.annotate("", tuple(end), tuple(start), arrowprops=style)
 
 
 def _label(
@@ -183,30 +168,30 @@ def _label(
     from matplotlib.colors import to_rgb
 
     usual = 9 if len(labels) <= 150 else 8
-    colours = [np.array(to_rgb(_style(member)["color"])) * 0.62 for member in members]
+    colours = [np.array(to_rgb(style(member)["color"])) * 0.62 for member in members]
     order = sorted(range(len(labels)), key=lambda i: not large[i])
     figure = ax.get_figure(root=True)
     assert figure is not None
     dot = figure.dpi / _POINTS
-    texts = {}
-    for i in order:
-        texts[i] = ax.text(
-            *places[i], labels[i], fontsize=usual + 3 * large[i], color=colours[i],
-            ha="left", va="bottom",
-        )  # fmt: skip
-    literally(texts.values(), families)
+    texts = [
+        ax.text(
+            places[i, 0], places[i, 1], labels[i], fontsize=usual + 3 * large[i], color=colours[i],
+            ha="left", va="bottom", **literally(families),
+        )
+        for i in order
+    ]  # fmt: skip
     pad = _PADDING * dot
-    sizes = np.array([text.get_window_extent().size for text in texts.values()]) + 2 * pad
+    sizes = np.array([text.get_window_extent().size for text in texts]) + 2 * pad
     dots = ax.transData.transform(places)
     placed = place(dots[order], sizes, ax.get_window_extent().extents, gap=3 * dot)
     back = ax.transData.inverted().transform
     left_out = 0
-    for (i, text), box in zip(texts.items(), placed.boxes, strict=True):
+    for text, box in zip(texts, placed.boxes, strict=True):
         if np.isnan(box).any():
             text.remove()
             left_out += 1
         else:
-            text.set_position(back(box[:2] + pad))
+            text.set_position(tuple(back(box[:2] + pad)))
     tied = ~np.isnan(placed.leaders).any(axis=1)
     segments = [back(leader.reshape(2, 2)) for leader in placed.leaders[tied]]
     tints = [colours[i] for i, line in zip(order, tied, strict=True) if line]
