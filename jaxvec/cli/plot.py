@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from jaxvec import formats
 from jaxvec.cli.common import check_output, number, say, whole
 from jaxvec.vectors import WordVectors
 
@@ -143,7 +144,8 @@ def run(options: argparse.Namespace) -> None:
     if kind == "log":
         what, figure = _curves(options)
     else:
-        vectors = WordVectors.load(options.file, limit=options.limit)
+        mapped = formats.kind(options.file) == "npz"
+        vectors = WordVectors.load(options.file, limit=options.limit, mmap=mapped)
         if kind == "page":
             what = _page(options, vectors)
         else:
@@ -188,7 +190,7 @@ def _heat(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figu
     words = _listed(options.heat, options.words_file)
     if len(words) < 2:
         raise ValueError(f"a heat map needs 2 words or more; got {len(words)}")
-    units = vectors.unit_vectors[[vectors.get_index(word) for word in words]]
+    units = vectors.get_normed_vectors(words)
     cosines = units @ units.T
     if options.order != "given":
         order = clustered(cosines)
@@ -204,17 +206,14 @@ def _som(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
     from jaxvec import som
     from jaxvec.plot.grid import som_map
 
-    written = _listed(options.words, options.words_file)
-    asked = [vectors.get_index(word) for word in written]
     learnt = _frequent(options, vectors, len(vectors))
-    table = jax.device_put(vectors.unit_vectors[learnt])
+    written = _listed(options.words, options.words_file) or learnt
+    asked = vectors.get_normed_vectors(written)
+    table = jax.device_put(vectors.get_normed_vectors(learnt))
     rows, columns = shape = options.grid or _usual_grid(len(table))
     key = None if options.seed is None else jax.random.key(options.seed)
     weights = som.train(som.init(table, shape, key), table, options.epochs or 20)
-    if not written:
-        written = vectors.index_to_key[learnt]
-        asked = list(range(len(vectors)))[learnt]
-    units = som.best_matching_unit(weights, vectors.unit_vectors[asked])
+    units = som.best_matching_unit(weights, asked)
     quantisation = float(som.quantisation_error(weights, table))
     topographic = float(som.topographic_error(weights, table))
     say(
@@ -289,7 +288,7 @@ def _chosen(
         raise ValueError("--perplexity goes with --method tsne")
     for word in asked:
         vectors.get_index(word)  # raises a KeyError that names close matches
-    words = asked or vectors.index_to_key[_frequent(options, vectors, _TOPN[kind])]
+    words = asked or _frequent(options, vectors, _TOPN[kind])
     groups = None
     if options.neighbours:
         words, groups = with_neighbours(vectors, asked, options.neighbours)
@@ -316,12 +315,12 @@ def _listed(words: list[str] | None, file: str | None) -> list[str]:
     return list(dict.fromkeys(listed))
 
 
-def _frequent(options: argparse.Namespace, vectors: WordVectors, usual: int) -> slice:
-    """The places of the most frequent words."""
+def _frequent(options: argparse.Namespace, vectors: WordVectors, usual: int) -> list[str]:
+    """The most frequent words."""
     start = options.skip or 0
     if start >= len(vectors):
         raise ValueError(f"--skip {start} passes over all of the {len(vectors):,} words")
-    return slice(start, min(start + (options.topn or usual), len(vectors)))
+    return vectors.index_to_key[start : start + (options.topn or usual)]
 
 
 def _seed(options: argparse.Namespace) -> int:

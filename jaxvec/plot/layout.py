@@ -54,16 +54,12 @@ def layout(
     """
     if method not in METHODS:
         raise ValueError(f"method must be 'pca' or 'tsne'; got {method!r}")
-    units = _units(vectors, words)
+    units = vectors.get_normed_vectors(words)
     if len(units) < 3:
         raise ValueError(f"a map needs 3 words at least; got {len(units)}")
     if method == "pca":
         return pca(units)
     return Layout(_tsne(units, seed, perplexity), None)
-
-
-def _units(vectors: WordVectors, words: Iterable[str]) -> np.ndarray:
-    return vectors.unit_vectors[[vectors.get_index(word) for word in words]]
 
 
 def pca(vectors: np.ndarray) -> Layout:
@@ -159,7 +155,7 @@ def group(
 
     if count < 1:
         raise ValueError(f"there must be a group or more; got {count}")
-    units = _units(vectors, words).astype(np.float64)
+    units = vectors.get_normed_vectors(words).astype(np.float64)
     count = min(count, len(np.unique(units, axis=0)))
     best, least = np.zeros(len(units), int), np.inf
     for restart in range(_RESTARTS):
