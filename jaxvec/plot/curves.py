@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,12 @@ if TYPE_CHECKING:
 Run = Sequence[Mapping[str, Any]]  # the fields of a `Report` by name, epoch by epoch
 
 _MARKED = 40  # epochs of a run, at most, that each have a marker
+_LINES = ("-", "--", ":", "-.")
 _NEEDED = ("epoch", "loss", "words_per_second")
 
 
 def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The epochs of a run, as the fields of `jaxvec.Report` by name.
+    """The epochs of a run: the fields of `jaxvec.Report` by name, and scores if it was scored.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -60,12 +62,9 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
 
 
 def curves(
-    runs: Mapping[str, Run],
-    *,
-    title: str = "",
-    size: tuple[float, float] | None = None,
+    runs: Mapping[str, Run], *, title: str = "", size: tuple[float, float] | None = None
 ) -> "Figure":
-    """Draws the loss of runs, and their speed, over the epochs.
+    """Draws the loss of runs and their speed over the epochs, and their scores if there are any.
 
     Args:
       runs: the epochs of each run by its name; see `read_log`, and `Report._asdict` of
@@ -86,24 +85,46 @@ def curves(
 
     if not runs or not all(runs.values()):
         raise ValueError("curves need a run, with an epoch or more")
-    letters = lettering([*map(shortened, runs), title])
-    figure = new_figure(*(size or (10.0, 4.5)))
+    every = [epoch for run in runs.values() for epoch in run]
+    held_out = any(epoch.get("valid_loss") is not None for epoch in every)
+    scores = list(dict.fromkeys(name for epoch in every for name in _scores(epoch)))
+    letters = lettering([*map(shortened, runs), *scores, title])
+    figure = new_figure(*(size or (15.0 if scores else 10.0, 4.5)))
     figure.set_layout_engine("constrained")
     if title:
         figure.suptitle(letters.shown[-1], color=DARK, **literally(letters.families))
-    loss, speed = figure.subplots(1, 2)
-    for number, epochs in enumerate(runs.values()):
-        look = _look(number, len(epochs))
-        _draw(loss, epochs, "loss", look)
-        _draw(loss, epochs, "valid_loss", {**look, "linestyle": "--"})
-        _draw(speed, epochs, "words_per_second", look)
+    loss, speed, *rest = figure.subplots(1, 3 if scores else 2)
+    looks = [_look(number, len(run)) for number, run in enumerate(runs.values())]
+    for look, run in zip(looks, runs.values(), strict=True):
+        _draw(loss, run, [epoch["loss"] for epoch in run], look)
+        _draw(loss, run, [epoch.get("valid_loss") for epoch in run], look | {"linestyle": "--"})
+        _draw(speed, run, [epoch["words_per_second"] for epoch in run], look)
+        for name, line in zip(scores, cycle(_LINES)):
+            values = [_scores(epoch).get(name) for epoch in run]
+            _draw(rest[0], run, values, look | {"linestyle": line})
     _name_axes(loss, "loss, mean of a pair (GloVe: of a cell)")
     _name_axes(speed, "words (GloVe: cells) a second")
     speed.set_ylim(bottom=0)
     speed.yaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
-    held_out = any(epoch.get("valid_loss") is not None for run in runs.values() for epoch in run)
-    _legend(figure, letters.shown[:-1], list(map(len, runs.values())), held_out, letters.families)
+    entries = list(zip(letters.shown, looks, strict=False)) if len(runs) > 1 else []
+    if held_out:
+        entries.append(("as it trained, over the epoch", {"color": DARK}))
+        entries.append(("held out, after the epoch", {"color": DARK, "linestyle": "--"}))
+    if entries:
+        _legend(figure, entries, letters.families, loc="outside lower center", ncols=4)
+    for ax in rest:
+        _name_axes(ax, "share of analogies, Spearman of pairs")
+        lines = [{"color": DARK, "linestyle": line} for _, line in zip(scores, cycle(_LINES))]
+        names = letters.shown[len(runs) : -1]
+        _legend(ax, list(zip(names, lines, strict=True)), letters.families, loc="best")
     return figure
+
+
+def _scores(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    """What `train --analogies --pairs` found after an epoch, by name."""
+    found = {} if epoch.get("analogies") is None else {"analogies": epoch["analogies"]}
+    pairs = epoch.get("pairs")  # or how many were trained on, where there are no scores
+    return found | ({Path(f).name: pairs[f] for f in pairs} if isinstance(pairs, dict) else {})
 
 
 def _look(number: int, epochs: int) -> dict[str, Any]:
@@ -111,8 +132,9 @@ def _look(number: int, epochs: int) -> dict[str, Any]:
     return look if epochs <= _MARKED else {**look, "marker": ""}
 
 
-def _draw(ax: "Axes", epochs: Run, field: str, look: dict[str, Any]) -> None:
-    known = [(epoch["epoch"], epoch[field]) for epoch in epochs if epoch.get(field) is not None]
+def _draw(ax: "Axes", run: Run, values: list[float | None], look: dict[str, Any]) -> None:
+    """A line through the values that are known, if any is."""
+    known = [(e["epoch"], value) for e, value in zip(run, values, strict=True) if value is not None]
     if known:
         ax.plot(*zip(*known, strict=True), **look)
 
@@ -130,22 +152,11 @@ def _name_axes(ax: "Axes", measure: str) -> None:
 
 
 def _legend(
-    figure: "Figure", names: list[str], epochs: list[int], held_out: bool, families: list[str]
+    place: "Figure | Axes", entries: list[tuple[str, dict[str, Any]]], families: list[str], **how
 ) -> None:
-    """Says which run is which, if there are several, and which line is of held-out text."""
     from matplotlib.lines import Line2D
 
-    handles, texts = [], []
-    if len(names) > 1:
-        handles = [Line2D([], [], **_look(i, count)) for i, count in enumerate(epochs)]
-        texts = list(names)
-    if held_out:
-        handles += [Line2D([], [], color=DARK, linestyle=line) for line in ("-", "--")]
-        texts += ["as it trained, over the epoch", "held out, after the epoch"]
-    if not handles:
-        return
-    legend = figure.legend(
-        handles, [str(i) for i in range(len(texts))], loc="outside lower center",
-        ncols=min(len(texts), 4), frameon=False, fontsize=9, labelcolor=DARK,
-    )  # fmt: skip
-    rewrite(legend, texts, families)
+    handles = [Line2D([], [], **look) for _, look in entries]
+    numbers = [str(i) for i in range(len(entries))]
+    legend = place.legend(handles, numbers, fontsize=9, frameon=False, labelcolor=DARK, **how)
+    rewrite(legend, [name for name, _ in entries], families)

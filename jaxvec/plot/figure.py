@@ -106,7 +106,8 @@ def lettering(texts: Iterable[str]) -> Lettering:
 
     texts = list(texts)
     families = [*rcParams["font.family"], "DejaVu Sans"]  # which comes with matplotlib
-    missing = {character for text in texts for character in text if _drawable(character)}
+    characters = set().union(*texts)
+    missing = {character for character in characters if _drawable(character)}
     for family in families:
         missing -= _characters(font_manager.findfont(font_manager.FontProperties(family=[family])))
     for font in sorted(font_manager.fontManager.ttflist, key=lambda font: font.name):
@@ -117,16 +118,15 @@ def lettering(texts: Iterable[str]) -> Lettering:
             found = missing & _characters(font.fname)
             families += [font.name] * bool(found)
             missing -= found
-    return Lettering(families, ["".join(_letter(c, missing) for c in text) for text in texts])
+    stands = {ord(c): _stand_in(c) for c in characters if c in missing or not _drawable(c)}
+    return Lettering(families, [text.translate(stands) for text in texts])
 
 
 def _drawable(character: str) -> bool:
     return unicodedata.category(character) not in ("Cc", "Cs", "Zl", "Zp")
 
 
-def _letter(character: str, missing: set[str]) -> str:
-    if character not in missing and _drawable(character):
-        return character
+def _stand_in(character: str) -> str:
     return "" if unicodedata.category(character) == "Cf" else MISSING  # joiners and their like
 
 

@@ -29,6 +29,7 @@ def place(
     sizes: np.ndarray,
     bounds: tuple[float, float, float, float],
     *,
+    lines: np.ndarray | None = None,
     gap: float = 3.0,
     rings: int = 8,
 ) -> Placed:
@@ -42,6 +43,7 @@ def place(
       points: float[n, 2], in dots or any unit that is the same for all.
       sizes: float[n, 2], widths and heights.
       bounds: left, bottom, right and top of the room there is.
+      lines: float[m, 4], (x, y) to (x, y), which labels are to leave alone too.
       gap: from a point to its label at least.
       rings: how many rings are tried.
 
@@ -52,7 +54,8 @@ def place(
     near = _NEAR * gap
     margin = np.array([-near, -near, near, near])
     boxes, leaders = np.full((2, len(points), 4), np.nan)
-    kept, lines = np.empty((2, 0, 4))
+    kept = np.empty((0, 4))
+    lines = kept if lines is None else lines
     for i, (point, size) in enumerate(zip(points, sizes, strict=True)):
         best, cost = None, np.inf
         others = np.delete(points, i, axis=0)

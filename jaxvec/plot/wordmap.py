@@ -73,10 +73,11 @@ def word_map(
         inside = places[[member == group for member in members]]
         ax.scatter(inside[:, 0], inside[:, 1], s=16, linewidths=0, **style(group))
     where = dict(zip(words, places, strict=True))
-    for first, second in pairs:
-        _arrow(ax, where[first], where[second])
+    arrows = np.array([[where[first], where[second]] for first, second in pairs]).reshape(-1, 2, 2)
+    for start, end in arrows:
+        _arrow(ax, start, end)
     large = [word in important for word in words]
-    left_out = _label(ax, places, labels, members, large, letters.families)
+    left_out = _label(ax, places, labels, members, large, arrows, letters.families)
     if left_out:
         note = f"{left_out} of {len(words)} words are not named, for want of room"
         figure.text(1 - 0.1 / width, 0.08 / height, note, ha="right", fontsize=8, color=DARK)
@@ -151,8 +152,22 @@ def _frame(ax: "Axes", places: np.ndarray, axes: tuple[str, str] | None) -> None
 
 
 def _arrow(ax: "Axes", start: np.ndarray, end: np.ndarray) -> None:
-    style = {"arrowstyle": "->", "color": DARK, "alpha": 0.6, "shrinkA": 4, "shrinkB": 4}
-    ax.annotate("", tuple(end), tuple(start), arrowprops=style)
+    from matplotlib.patches import FancyArrowPatch
+
+    length = np.hypot(*np.diff(ax.transData.transform([start, end]), axis=0)[0]) / _dot(ax)
+    shrink = min(4, length / 4)
+    arrow = FancyArrowPatch(
+        tuple(start), tuple(end), arrowstyle="->", mutation_scale=min(10, length), color=DARK,
+        alpha=0.6, shrinkA=shrink, shrinkB=shrink,
+    )  # fmt: skip
+    ax.add_patch(arrow)
+
+
+def _dot(ax: "Axes") -> float:
+    """Dots of the picture to a point."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure.dpi / _POINTS
 
 
 def _label(
@@ -161,6 +176,7 @@ def _label(
     labels: list[str],
     members: list[int],
     large: list[bool],
+    arrows: np.ndarray,
     families: list[str],
 ) -> int:
     """Names the points; returns how many have no name."""
@@ -170,9 +186,7 @@ def _label(
     usual = 9 if len(labels) <= 150 else 8
     colours = [np.array(to_rgb(style(member)["color"])) * 0.62 for member in members]
     order = sorted(range(len(labels)), key=lambda i: not large[i])
-    figure = ax.get_figure(root=True)
-    assert figure is not None
-    dot = figure.dpi / _POINTS
+    dot = _dot(ax)
     texts = [
         ax.text(
             places[i, 0], places[i, 1], labels[i], fontsize=usual + 3 * large[i], color=colours[i],
@@ -183,7 +197,10 @@ def _label(
     pad = _PADDING * dot
     sizes = np.array([text.get_window_extent().size for text in texts]) + 2 * pad
     dots = ax.transData.transform(places)
-    placed = place(dots[order], sizes, ax.get_window_extent().extents, gap=3 * dot)
+    placed = place(
+        dots[order], sizes, ax.get_window_extent().extents,
+        lines=ax.transData.transform(arrows.reshape(-1, 2)).reshape(-1, 4), gap=3 * dot,
+    )  # fmt: skip
     back = ax.transData.inverted().transform
     left_out = 0
     for text, box in zip(texts, placed.boxes, strict=True):
