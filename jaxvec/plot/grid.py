@@ -101,8 +101,9 @@ def _write(ax: "Axes", cell: tuple[int, int], words: list[str], families: list[s
         )  # fmt: skip
         if content not in words:
             text.set(color="#333333", style="italic")
-        share = wide / text.get_window_extent().width
+        share = wide / max(text.get_window_extent().width, 1)
         if share < 1:
             text.set_fontsize(_FONT * max(share, _SMALLEST))
-        if share < _SMALLEST:
-            text.set_text(content[: int(len(content) * share / _SMALLEST) - 1] + "…")
+        while len(content) > 1 and text.get_window_extent().width > wide:
+            content = content[:-1]
+            text.set_text(content + "…")
