@@ -234,6 +234,13 @@ def test_the_same_picture_is_the_same_bytes(tmp_path, suffix):
     assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
 
 
+def test_a_size_without_room_is_refused():
+    with pytest.raises(ValueError, match=r"1 x 3 inches leave no room .* give 1\.8 x"):
+        som_map(["a"], [0], np.ones((2, 2)), size=(1, 3))
+    with pytest.raises(ValueError, match="no room beside title and legend"):
+        word_map(["a", "b"], [[0, 0], [1, 1]], ["a" * 30, "b"], size=(3, 3))
+
+
 def test_other_suffixes_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must end in \.png, \.svg or \.pdf"):
         save(word_map(["a"], [[0, 0]]), tmp_path / "a.jpeg")

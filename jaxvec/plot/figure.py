@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jaxvec.files import written_beside
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.legend import Legend
 
@@ -26,6 +27,7 @@ MISSING = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that no font on this machine has."""
 
 _MARKERS = "os^DvP*X"
+_LEAST = 0.5  # inch of axes
 _LONGEST = 32  # characters of a word
 _NO_LETTERS = ("emoji", "last resort", "lastresort")  # fonts of coloured pictures and of boxes
 
@@ -60,6 +62,18 @@ def new_figure(width: float, height: float) -> "Figure":
     figure = Figure(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)  # which measures text without making a renderer each time
     return figure
+
+
+def axes_within(figure: "Figure", left: float, bottom: float, right: float, top: float) -> "Axes":
+    """Axes with so many inches left free at each side; ValueError if that is all there is."""
+    width, height = figure.get_size_inches()
+    across, down = width - left - right, height - bottom - top
+    if min(across, down) < _LEAST:
+        raise ValueError(
+            f"{width:g} x {height:g} inches leave no room beside title and legend: give "
+            f"{left + right + _LEAST:.1f} x {bottom + top + _LEAST:.1f} at least"
+        )
+    return figure.add_axes((left / width, bottom / height, across / width, down / height))
 
 
 def style(number: int) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxvec.plot.figure import DARK, import_matplotlib, lettering, literally, new_figure, shortened
+from jaxvec.plot.figure import (
+    DARK,
+    axes_within,
+    import_matplotlib,
+    lettering,
+    literally,
+    new_figure,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +25,8 @@ _FONT = 7.5  # points
 _LINE = 1.25  # heights of a font, from line to line
 _SMALLEST = 0.7  # of the font's size: what a long word is shrunk to before it is cut
 _FILLED = 0.94  # of a cell's width and height
-_BESIDE = (1.6, 0.95)  # inches beside and above the grid
+_LEAST = 4.5  # inches of a grid, for its title
+_BESIDE = (0.15, 0.15, 1.15, 0.5)  # inches about the grid: left, bottom, right, top
 
 
 def som_map(
@@ -56,11 +65,10 @@ def som_map(
     if places.shape != (len(words),) or ((places < 0) | (places >= table.size)).any():
         raise ValueError(f"{len(words)} words need as many units, from 0 to {table.size - 1}")
     rows, columns = table.shape
-    width, height = size or (columns * _CELL[0] + _BESIDE[0], rows * _CELL[1] + _BESIDE[1])
-    figure = new_figure(width, height)
-    ax = figure.add_axes((
-        0.15 / width, 0.15 / height, 1 - (_BESIDE[0] - 0.3) / width, 1 - 0.65 / height,
-    ))  # fmt: skip
+    left, bottom, right, top = _BESIDE
+    usual = max(columns * _CELL[0], _LEAST) + left + right, rows * _CELL[1] + bottom + top
+    figure = new_figure(*(size or usual))
+    ax = axes_within(figure, left, bottom, right, top)
     letters = lettering([*map(shortened, words), title])
     ax.set_title(letters.shown[-1], color=DARK, **literally(letters.families))
     shades = LinearSegmentedColormap.from_list("borders", ["#FFFFFF", "#A0A0A0"])
@@ -72,9 +80,9 @@ def som_map(
     ax.grid(which="minor", color="#D5D5D5", linewidth=0.6)
     ax.tick_params(which="minor", length=0)
     ax.spines[:].set_color("#D5D5D5")
-    bar = figure.colorbar(image, cax=figure.add_axes((
-        1 - 1.1 / width, 0.15 / height, 0.15 / width, 1 - 0.65 / height,
-    )))  # fmt: skip
+    box, inch = ax.get_position(), 1 / figure.get_figwidth()
+    slot = figure.add_axes((box.x1 + 0.05 * inch, box.y0, 0.15 * inch, box.height))
+    bar = figure.colorbar(image, cax=slot)
     bar.set_label("mean distance to the units beside", color=DARK)
     for unit in range(table.size):
         inside = [letters.shown[i] for i in np.flatnonzero(places == unit)]

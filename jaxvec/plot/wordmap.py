@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxvec.plot.figure import DARK, lettering, literally, new_figure, rewrite, shortened, style
+from jaxvec.plot.figure import (
+    DARK,
+    axes_within,
+    lettering,
+    literally,
+    new_figure,
+    rewrite,
+    shortened,
+    style,
+)
 from jaxvec.plot.labels import place
 
 if TYPE_CHECKING:
@@ -64,9 +73,7 @@ def word_map(
         right += _legend(figure, legends, members, letters.families)
     if not size:
         figure.set_figwidth(figure.get_figwidth() + left + right)
-    width, height = figure.get_size_inches()
-    share = (left / width, low / height, 1 - (left + right) / width, 1 - (low + top) / height)
-    ax = figure.add_axes(share)
+    ax = axes_within(figure, left, low, right, top)
     ax.set_title(letters.shown[-1], color=DARK, **literally(letters.families))
     _frame(ax, places, axes)
     for group in range(len(names)):
@@ -80,7 +87,8 @@ def word_map(
     left_out = _label(ax, places, labels, members, large, arrows, letters.families)
     if left_out:
         note = f"{left_out} of {len(words)} words are not named, for want of room"
-        figure.text(1 - 0.1 / width, 0.08 / height, note, ha="right", fontsize=8, color=DARK)
+        across, down = np.array([0.1, 0.08]) / figure.get_size_inches()
+        figure.text(1 - across, down, note, ha="right", fontsize=8, color=DARK)
     return figure
 
 
