@@ -2,17 +2,15 @@
 
 import json
 import re
-import sys
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 
 from jaxvec import WordVectors
 from jaxvec.cli import main
-from jaxvec.plot import curves, grid, heat, wordmap
+from jaxvec.plot import curves, grid, heat, page, wordmap
 
 PNG = b"\x89PNG"
 
@@ -145,10 +143,14 @@ def test_curves_of_logs(folder, drawn, capsys):
     assert "the curves of 4 epochs are in b.png" in capsys.readouterr().err
 
 
-def test_a_web_page_takes_the_same_words(folder, monkeypatch, capsys):
-    module, calls = ModuleType("jaxvec.plot.page"), []
-    module.write_page = lambda *arguments, **options: calls.append((arguments, options))
-    monkeypatch.setitem(sys.modules, "jaxvec.plot.page", module)
+def test_a_web_page_of_the_same_words(folder, monkeypatch, capsys):
+    calls, write = [], page.write_page
+
+    def keep(*arguments, **options):
+        calls.append((arguments, options))
+        write(*arguments, **options)
+
+    monkeypatch.setattr(page, "write_page", keep)
     command = ["plot", "v.npz", "-o", "map.html", "--words", "g0w0", "g1w1", "--neighbours", "3"]
     assert main(command) == 0
     (((path, vectors, words, points, groups), options),) = calls
@@ -156,6 +158,7 @@ def test_a_web_page_takes_the_same_words(folder, monkeypatch, capsys):
     assert set(groups) == {"g0w0", "g1w1"}
     assert options["title"] == "2 words of v.npz and the 3 nearest to each"
     assert capsys.readouterr().err == "8 words are in map.html\n"
+    assert f"<title>{options['title']}</title>" in Path("map.html").read_text(encoding="utf-8")
 
 
 BAD = {

@@ -10,6 +10,7 @@ from jaxvec.vectors import WordVectors
 METHODS = ("pca", "tsne")
 
 _RESTARTS = 8  # of k-means, of which the best is kept
+_THREADED = 1000  # words from which threads gain t-SNE more than waiting for each other costs
 _NAMING = 3  # words that stand for a group
 
 
@@ -86,6 +87,7 @@ def pca(vectors: np.ndarray) -> Layout:
 def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
     try:
         from sklearn.manifold import TSNE
+        from threadpoolctl import threadpool_limits  # which scikit-learn brings
     except ImportError:
         raise ValueError(
             "t-SNE needs the package scikit-learn: pip install 'jaxvec[plot]'"
@@ -97,7 +99,8 @@ def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
     start = pca(units).points
     start *= 1e-4 / max(start[:, 0].std(), 1e-12)  # as small as t-SNE wants it
     model = TSNE(perplexity=perplexity, init=start, random_state=seed)
-    return model.fit_transform(units.astype(np.float64)).astype(np.float64)
+    with threadpool_limits(1 if len(units) < _THREADED else None):
+        return model.fit_transform(units.astype(np.float64)).astype(np.float64)
 
 
 def with_neighbours(
