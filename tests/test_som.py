@@ -35,7 +35,7 @@ def batch_step(weights, vectors, radius):
     return new.reshape(weights.shape)
 
 
-@pytest.fixture(params=[1 << 22, 12 * 64, 12])  # blocks of all vectors, of 64, of one
+@pytest.fixture(params=[1 << 22, 12 * 64])  # blocks of all vectors, of 64
 def blocks(request, monkeypatch):
     """Blocks of vectors that do not divide their number."""
     monkeypatch.setattr(som, "_SCORES", request.param)
