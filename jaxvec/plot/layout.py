@@ -130,9 +130,7 @@ def with_neighbours(
     return list(nearest), [of for _, of in nearest.values()]
 
 
-def group(
-    vectors: WordVectors, words: Sequence[str], count: int, *, seed: int = 0
-) -> list[str]:
+def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int = 0) -> list[str]:
     """Parts words into so many groups by k-means, on their vectors of length 1.
 
     A group is named by the three of its words that are nearest to its mean.
