@@ -9,10 +9,12 @@ from . import glove as glove
 from . import neighbours as neighbours
 from . import nn as nn
 from . import optim as optim
+from . import plot as plot
 from . import ranking as ranking
 from . import sampling as sampling
 from . import sgns as sgns
 from . import softmax as softmax
+from . import som as som
 from . import stanford as stanford
 from . import text as text
 from . import train as train

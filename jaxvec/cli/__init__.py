@@ -16,6 +16,7 @@ _COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command
     "similar": ("query", "nearest neighbours of words"),
     "analogy": ("query", "what is to C as B is to A"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
+    "plot": ("plot", "draw vectors, or the curves of training"),
     "convert": ("exchange", "write word vectors in another format"),
     "info": ("exchange", "what a file of word vectors holds"),
 }
