@@ -11,6 +11,7 @@ from . import nn as nn
 from . import optim as optim
 from . import plot as plot
 from . import ranking as ranking
+from . import recipes as recipes
 from . import sampling as sampling
 from . import sgns as sgns
 from . import softmax as softmax
@@ -36,6 +37,7 @@ from .train.result import Report as Report
 from .train.result import Result as Result
 from .train.skipgram import SkipGram as SkipGram
 from .train.softmax import Softmax as Softmax
+from .train.steps import StepReport as StepReport
 from .train.store import load_run as load_run
 from .train.store import save_run as save_run
 from .train.sweep import sweep as sweep

@@ -67,11 +67,13 @@ def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpu
             return stanford.load_records(options.corpus[0], Vocab.load(options.vocab))
         load = Cooccurrence.load if kind == "cooccurrence" else Corpus.load
         return load(options.corpus[0])
-    defaults = _WITH_CORPUS if options.corpus else _WITHOUT
+    defaults: dict[str, Any] = {"max_size": None}
+    defaults |= _WITH_CORPUS if options.corpus else _WITHOUT
+    defaults |= getattr(options, "recipe_text", {})
     building = {
         "tokenizer": options.tokenizer or defaults["tokenizer"],
         "min_count": options.min_count or defaults["min_count"],
-        "max_size": options.max_vocab,
+        "max_size": options.max_vocab or defaults["max_size"],
     }
     if options.vocab:
         for name in ("min_count", "max_vocab"):

@@ -10,6 +10,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.evaluate import Score, Scores
 from jaxvec.files import written_beside
 from jaxvec.train.result import Report, Result
+from jaxvec.train.steps import StepReport
 
 
 class Log:
@@ -57,6 +58,13 @@ class Log:
         if options.log:
             self._told[report.epoch] = report._asdict() | _numbers(score)
             self._write(result.history)
+
+    def steps(self, report: StepReport) -> None:
+        """A callback for some steps, of which it shows the loss and speed."""
+        unit = "cells" if self._options.model == "glove" else "words"
+        say(
+            f"  step {report.step}: loss {report.loss:.4f}, {report.words_per_second:,.0f} {unit}/s"
+        )
 
     def _write(self, history: list[Report]) -> None:
         """Writes the log whole: a run that was killed may have logged an epoch twice."""

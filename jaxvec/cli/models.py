@@ -4,6 +4,7 @@ import argparse
 import dataclasses
 from typing import Any
 
+from jaxvec import recipes
 from jaxvec.cli.common import number, whole
 from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
@@ -25,11 +26,14 @@ _WITHOUT_CORPUS: dict[str, dict[str, Any]] = {
 def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Adds what says which model is trained."""
     add = parser.add_argument_group("model").add_argument
-    add("--model", default="sgns", metavar="NAME",
+    add("--recipe", metavar="NAME",
+        help="set all options as a known program or tutorial has them, but for those given: "
+        f"{', '.join(recipes.RECIPES)}")  # fmt: skip
+    add("--model", metavar="NAME",
         help="sgns, skip-gram with negative sampling (default); cbow, continuous bag of words "
         "with negative sampling; softmax, skip-gram with a full softmax, for small "
         "vocabularies; or glove")  # fmt: skip
-    add("--vector-size", type=whole(1), default=100, metavar="D", help="default: %(default)s")
+    add("--vector-size", type=whole(1), metavar="D", help="default: 100")
     add("--window", type=whole(1), metavar="W",
         help="farthest context word each side (default: 5; 10 for glove)")  # fmt: skip
     add("--no-shrink-windows", dest="shrink_windows", action="store_const", const=False,
@@ -72,8 +76,11 @@ _FLAGS = {
 
 
 def set_defaults(options: argparse.Namespace) -> None:
-    """Fills in what depends on the model; ValueError if there is no such, or it has no such
-    option."""
+    """Fills in what depends on the recipe and the model; ValueError if there is no such, or it
+    has no such option."""
+    recipe = None if options.recipe is None else recipes.get(options.recipe)
+    if options.model is None:
+        options.model = "sgns" if recipe is None else _name(recipe.model)
     if options.model not in _MODELS:
         raise ValueError(f"model must be one of {', '.join(_MODELS)}; got {options.model!r}")
     for name, flag in _FLAGS.items():
@@ -81,18 +88,45 @@ def set_defaults(options: argparse.Namespace) -> None:
             having = " or ".join(model for model in _MODELS if name in _fields(model))
             raise ValueError(f"{flag} is for --model {having}, not {options.model}")
     model = _MODELS[options.model]
-    defaults = {
+    defaults: dict[str, Any] = {
+        "vector_size": 100,
+        "valid": 0.0,
         "epochs": 15 if options.model == "glove" else 5,
         "optimizer": model.default_optimizer,
         "learning_rate": model.default_learning_rate,
     }
     if not options.corpus:
         defaults |= _WITHOUT_CORPUS[options.model]
+    if recipe is not None:
+        defaults = _of_recipe(defaults, recipe, options)
     if options.optimizer not in (None, defaults["optimizer"]):  # the rate is for that one
         defaults.pop("learning_rate", None)
+        defaults.pop("min_learning_rate", None)
     for name, value in defaults.items():
-        if getattr(options, name) is None:
+        if getattr(options, name, None) is None:
             setattr(options, name, value)
+
+
+def _of_recipe(
+    defaults: dict[str, Any], recipe: recipes.Recipe, options: argparse.Namespace
+) -> dict[str, Any]:
+    """The defaults of the model, with those of a recipe before them.
+
+    Of a recipe for another model, what this one has too; the optimizer and its rates it has not.
+    """
+    fields = vars(recipe.model)
+    fit = dict(recipe.fit)
+    if options.model != _name(recipe.model):
+        for name in ("optimizer", "learning_rate", "min_learning_rate"):
+            fit.pop(name, None)
+    elif options.learning_rate is not None and "min_learning_rate" in fit:  # falls as steeply
+        fit["min_learning_rate"] *= options.learning_rate / fit["learning_rate"]
+    options.recipe_text = recipe.text | recipe.counting
+    return defaults | {n: v for n, v in fields.items() if n in _fields(options.model)} | fit
+
+
+def _name(model: Model) -> str:
+    return next(name for name, kind in _MODELS.items() if type(model) is kind)
 
 
 def make_model(options: argparse.Namespace) -> Model:

@@ -25,7 +25,8 @@ from jaxvec.vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
-                   "analogies", "pairs", "restrict_vocab", "save_run",
+                   "analogies", "pairs", "restrict_vocab", "save_run", "recipe_text",
+                   "report_every",
                    "checkpoint", "checkpoint_every", *stanford.NOT_OF_THE_RUN)  # fmt: skip
 
 _DESCRIPTION = """\
@@ -85,7 +86,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "8 million words or 4 million cells, if there are so many); other numbers, other "
         "vectors")  # fmt: skip
     add("--seed", type=whole(0), default=1, metavar="N", help="default: %(default)s")
-    add("--valid", type=number(0, 1), default=0.0, metavar="F",
+    add("--valid", type=number(0, 1), metavar="F",
         help="hold out this fraction and report its loss: the end of the text, or for glove "
         "cells at random")  # fmt: skip
     add("--probe", nargs="+", default=[], metavar="WORD",
@@ -95,6 +96,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add("--pairs", nargs="+", default=[], metavar="F", help="score on word pairs likewise")
     add("--restrict-vocab", type=whole(1), metavar="N",
         help="know only the N most frequent words in analogies")  # fmt: skip
+    add("--report-every", type=whole(1), metavar="N",
+        help="show the loss and speed of every N steps, too")  # fmt: skip
     add("--log", metavar="FILE", help="write a JSON line for each epoch")
 
     add = parser.add_argument_group("checkpoints").add_argument
@@ -168,7 +171,8 @@ def run(options: argparse.Namespace) -> int:
     start = None if resuming else run or stanford.start(options, data.vocab)
     freeze = onward.frozen(options, data.vocab, run, init)
     if isinstance(data, Corpus):
-        options.window = options.window or (10 if options.model == "glove" else 5)
+        window = 10 if options.model == "glove" else 5
+        options.window = options.window or getattr(options, "recipe_text", {}).get("window", window)
     settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
     settings["data"] = fingerprint(data)
     if options.model == "glove" and isinstance(data, Corpus):
@@ -210,6 +214,8 @@ def run(options: argparse.Namespace) -> int:
                 freeze=freeze,
                 grad_clip=options.grad_clip,
                 callbacks=[log],
+                report_every=options.report_every or 1,
+                step_callbacks=[log.steps] if options.report_every else [],
                 checkpoints=checkpoints,
                 should_stop=stopping,
             )

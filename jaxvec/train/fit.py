@@ -19,6 +19,7 @@ from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
 from jaxvec.train.result import Callback, NonFiniteError, Report, Result, bar, finite, sums
 from jaxvec.train.segments import Segments, ahead
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
 from jaxvec.train.warm import extended, matched, warm
@@ -49,6 +50,8 @@ def fit(
     freeze: Collection[str] = (),
     grad_clip: float | None = None,
     callbacks: Sequence[Callback] = (),
+    report_every: int = 100,
+    step_callbacks: Sequence[StepCallback] = (),
     checkpoints: Checkpoints | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     progress: bool | None = None,
@@ -93,6 +96,9 @@ def fit(
         optimisers, the C program's 100 for vectors.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
         arrays are updated in place later: copy what is to be kept (`vectors` does).
+      report_every: how many steps a report to `step_callbacks` is of.
+      step_callbacks: called with a `StepReport` for each so many steps, once the segment
+        of a million tokens or cells that they end in is done.
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: asked after each segment; once true, the state is saved and `Stopped` raised.
       progress: a bar on standard error; by default if that is a terminal.
@@ -171,6 +177,7 @@ def fit(
         state, at = checkpoints.restore(team.state(training))
         training = team.begin(state)
     history = [Report(*report) for report in at.history]
+    step_reports = StepReports(report_every, step_callbacks, at.steps // workers)
     total = int(segments.sizes.sum())
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
     with bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as shown:
@@ -185,7 +192,8 @@ def fit(
                 )  # fmt: skip
                 steps = finite(jax.device_get(steps), epoch, i)
                 loss, pairs = sums(steps)
-                shown.update(int(segments.sizes[i:until].sum()))
+                words, seconds = int(segments.sizes[i:until].sum()), time.perf_counter() - since
+                shown.update(words)
                 shown.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
                 at = at._replace(
                     epoch=epoch,
@@ -193,8 +201,9 @@ def fit(
                     steps=at.steps + int(np.count_nonzero(steps.weight)),
                     loss=at.loss + loss,
                     pairs=at.pairs + pairs,
-                    seconds=at.seconds + time.perf_counter() - since,
+                    seconds=at.seconds + seconds,
                 )
+                step_reports.add(epoch + 1, steps, words, seconds)
                 since = time.perf_counter()
                 if until < len(segments.sizes):  # after the last, the epoch's report comes first
                     _save_or_stop(checkpoints, partial(team.state, training), at, should_stop)

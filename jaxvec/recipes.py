@@ -1,0 +1,150 @@
+"""Known recipes: the settings of programs and tutorials that people compare with, by name.
+
+Each function here is a recipe, and its docstring says where every number comes from.
+`jaxvec train --recipe NAME` takes one; other options given with it come first. In Python:
+
+>>> from jaxvec import Corpus, fit, recipes
+>>> recipe = recipes.get("word2vec")
+>>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, **recipe.text)
+>>> import jax
+>>> result = fit(corpus, recipe.model, key=jax.random.key(0), **recipe.fit)
+>>> type(result.model).__name__, result.params.input.shape
+('CBOW', (5, 100))
+
+A recipe for GloVe has options of `cooccurrence.count` too:
+
+>>> from jaxvec.cooccurrence import count
+>>> recipe = recipes.get("d2l-glove")
+>>> cells = count(Corpus.from_documents(["a rose is a rose"] * 9, **recipe.text), **recipe.counting)
+>>> cells.settings["window"]
+10
+"""
+
+from typing import Any, NamedTuple
+
+from jaxvec.train.cbow import CBOW
+from jaxvec.train.epoch import Model
+from jaxvec.train.glove import GloVe
+from jaxvec.train.skipgram import SkipGram
+
+
+class Recipe(NamedTuple):
+    """What is trained, on what, and how."""
+
+    model: Model
+    text: dict[str, Any]  # options of `Corpus.from_files` and `from_documents`
+    fit: dict[str, Any]  # options of `fit`
+    counting: dict[str, Any] = {}  # noqa: RUF012  options of `cooccurrence.count`, for GloVe
+
+
+def word2vec() -> Recipe:
+    """word2vec.c as it runs when it is told no more than two file names: CBOW.
+
+    Its defaults: ``-cbow 1 -size 100 -window 5 -sample 1e-3 -negative 5 -iter 5 -min-count 5``,
+    with ``-alpha`` 0.05 for CBOW, falling in a straight line to a 10,000th of that; noise of
+    counts to the power 0.75; windows drawn from 1 to 5; the mean of the context.
+
+    The program adds the gradient of the mean whole to each word of a context, where this one
+    adds each its share, that of the mean; so the same rate moves input vectors less here, and
+    the default of `CBOW` is twice as high. It breaks lines after 1,000 words, has a
+    word ``</s>`` at their ends, and leaves out a negative that is the word itself.
+
+    https://github.com/tmikolov/word2vec, ``word2vec.c``.
+    """
+    model = CBOW(
+        vector_size=100, window=5, sample=1e-3, shrink_windows=True, negative=5, ns_exponent=0.75,
+        cbow_mean=True,
+    )  # fmt: skip
+    return Recipe(model, {"min_count": 5}, {"epochs": 5, "optimizer": "sgd", "learning_rate": 0.05})
+
+
+def word2vec_skipgram() -> Recipe:
+    """word2vec.c with ``-cbow 0``: skip-gram, whose default ``-alpha`` is 0.025.
+
+    All else is as in `word2vec`.
+    """
+    model = SkipGram(
+        vector_size=100, window=5, sample=1e-3, shrink_windows=True, negative=5, ns_exponent=0.75
+    )
+    fit = {"epochs": 5, "optimizer": "sgd", "learning_rate": 0.025}
+    return Recipe(model, {"min_count": 5}, fit)
+
+
+def fasttext_sgns() -> Recipe:
+    """``fasttext skipgram`` without n-grams (``-maxn 0``), else by its defaults.
+
+    ``-dim 100 -ws 5 -epoch 5 -lr 0.05 -neg 5 -minCount 5 -t 1e-4 -loss ns``; windows drawn from
+    1 to 5. Its noise is of counts to the power 0.5, not 0.75, and its rate falls to 0. It starts
+    from vectors in ±1/D, here in ±1/(2D), and draws a negative that is the word itself again.
+
+    Bojanowski et al. 2017, "Enriching Word Vectors with Subword Information";
+    https://github.com/facebookresearch/fastText, ``src/args.cc`` and ``src/loss.cc``.
+    """
+    model = SkipGram(
+        vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5
+    )
+    fit = {"epochs": 5, "optimizer": "sgd", "learning_rate": 0.05, "min_learning_rate": 0.0}
+    return Recipe(model, {"min_count": 5}, fit)
+
+
+def glove_stanford() -> Recipe:
+    """Stanford's programs, each by its defaults.
+
+    ``vocab_count -min-count 1``, ``cooccur -window-size 15``, symmetric and weighted by
+    1/distance, ``glove -vector-size 50 -iter 25 -eta 0.05 -alpha 0.75 -x-max 100``, with its own
+    AdaGrad of a sum for each number, gradients clipped at 100, and the sum of both tables. (Its
+    ``demo.sh``, for text8, has ``-min-count 5``, ``-iter 15`` and ``-x-max 10`` in their place:
+    ``--min-count 5 --epochs 15 --x-max 10``.)
+
+    Pennington, Socher and Manning 2014, "GloVe: Global Vectors for Word Representation";
+    https://github.com/stanfordnlp/GloVe, ``src/``.
+    """
+    fit = {"epochs": 25, "optimizer": "glove_adagrad", "learning_rate": 0.05, "grad_clip": 100.0}
+    counting = {"window": 15, "symmetric": True, "distance_weighting": True}
+    return Recipe(GloVe(vector_size=50, x_max=100.0, alpha=0.75), {"min_count": 1}, fit, counting)
+
+
+def d2l_glove() -> Recipe:
+    """GloVe as a tutorial in the manner of "Dive into Deep Learning" trains it.
+
+    Words that occur 5 times; windows of 10 within a sentence, a line here; pairs count 1/d, both
+    ways. Batches of 1,024 cells, shuffled anew each epoch: so each chunk has one cell, and a step
+    1,024 chunks. The weight is min((x / 100)^0.75, 1); 100 numbers; plain AdaGrad at 0.1 without
+    decay, 5 epochs; loss and speed are shown every 50 batches. The vectors are the sum of
+    both tables, and neighbours are by cosine, without the word itself.
+
+    The loss shown is half the mean of the squared errors, as elsewhere here, and its sums of
+    squares begin at optax's 0.1.
+
+    Zhang, Lipton, Li and Smola, "Dive into Deep Learning", https://d2l.ai, chapter "Word
+    Embedding with Global Vectors (GloVe)", has the model; batches, optimiser and reports are those
+    of the code that such courses train it with.
+    """
+    model = GloVe(vector_size=100, x_max=100.0, alpha=0.75, chunk_cells=1, chunks=1024)
+    fit = {
+        "epochs": 5,
+        "optimizer": "adagrad",
+        "learning_rate": 0.1,
+        "min_learning_rate": 0.1,
+        "report_every": 50,
+    }
+    counting = {"window": 10, "symmetric": True, "distance_weighting": True}
+    return Recipe(model, {"min_count": 5}, fit, counting)
+
+
+RECIPES: dict[str, Recipe] = {
+    make.__name__.replace("_", "-"): make()
+    for make in (word2vec, word2vec_skipgram, fasttext_sgns, glove_stanford, d2l_glove)
+}
+"""All of them by name."""
+
+
+def get(name: str) -> Recipe:
+    """The recipe of that name; ValueError, with their names, if there is none.
+
+    >>> get("glove-stanford").counting["window"]
+    15
+    """
+    if name not in RECIPES:
+        raise ValueError(f"recipe must be one of {', '.join(RECIPES)}; got {name!r}")
+    return RECIPES[name]

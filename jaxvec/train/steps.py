@@ -1,0 +1,67 @@
+"""Reports within an epoch, of some steps at a time."""
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxvec.train.epoch import Steps
+
+
+class StepReport(NamedTuple):
+    """What some consecutive steps did; words are cells if the model trains on counts."""
+
+    epoch: int  # from 1, that of the last of the steps
+    step: int  # how many steps the run has done with the last of them
+    loss: float  # mean per pair or cell
+    words_per_second: float
+
+
+StepCallback = Callable[[StepReport], None]
+
+
+class StepReports:
+    """Makes a report of every so many steps, from segments of any number of them.
+
+    The losses of all steps of a segment come back at its end, and the time it took as one: a
+    step's is an even share of that.
+
+    Args:
+      every: steps a report. Steps that several workers take at a time are one.
+      callbacks: called with each `StepReport`.
+      step: how many steps the run has done before.
+
+    >>> reports = StepReports(2, [print])
+    >>> losses, pairs = np.array([3.0, 1, 8, 0]), np.array([1.0, 1, 4, 0])  # the last is no step
+    >>> reports.add(1, Steps(losses, pairs), words=30, seconds=3.0)
+    StepReport(epoch=1, step=2, loss=2.0, words_per_second=10.0)
+    >>> reports.add(1, Steps(losses, pairs), words=30, seconds=1.0)
+    StepReport(epoch=1, step=4, loss=2.2, words_per_second=15.0)
+    StepReport(epoch=1, step=6, loss=1.8, words_per_second=30.0)
+    """
+
+    def __init__(self, every: int, callbacks: Sequence[StepCallback], step: int = 0):
+        if every < 1:
+            raise ValueError(f"report_every must be at least 1; got {every}")
+        self._every = every
+        self._callbacks = callbacks
+        self._step = step
+        self._waiting = np.zeros((4, 0))  # loss, weight, words and seconds of steps
+
+    def add(self, epoch: int, steps: Steps, words: float, seconds: float) -> None:
+        """Takes a segment's steps, float32[max_steps] or [workers, max_steps], and reports."""
+        if not self._callbacks:
+            return
+        loss, weight = (np.atleast_2d(part).sum(axis=0, dtype=np.float64) for part in steps)
+        taken = weight > 0
+        count = int(taken.sum())
+        even = np.ones(count) / max(count, 1)
+        segment = np.stack([loss[taken], weight[taken], words * even, seconds * even])
+        self._waiting = np.concatenate([self._waiting, segment], axis=1)
+        while self._waiting.shape[1] >= self._every:
+            *sums, words, seconds = self._waiting[:, : self._every].sum(axis=1).tolist()
+            self._waiting = self._waiting[:, self._every :]
+            self._step += self._every
+            report = StepReport(epoch, self._step, sums[0] / sums[1], words / seconds)
+            for callback in self._callbacks:
+                callback(report)

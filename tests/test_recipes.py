@@ -1,0 +1,139 @@
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jaxvec import Corpus, WordVectors, fit, recipes
+from jaxvec.cli import main, make_parser
+from jaxvec.cli.models import make_model, set_defaults
+from jaxvec.cooccurrence import count
+from jaxvec.train.steps import StepReports
+from tests.conftest import topic_accuracy
+
+KEY = jax.random.key(1)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, topic_documents):
+    """The working folder, with a corpus in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("\n".join(map(" ".join, topic_documents)))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", recipes.RECIPES)
+def test_the_command_line_has_every_setting(name):
+    """All that the recipe says in Python reaches the model and `fit`."""
+    recipe = recipes.get(name)
+    options = make_parser("train").parse_args(["train", "text.txt", "--recipe", name])
+    set_defaults(options)
+    assert make_model(options) == recipe.model
+    assert {option: getattr(options, option) for option in recipe.fit} == recipe.fit
+    assert options.recipe_text == recipe.text | recipe.counting
+    assert getattr(recipes, name.replace("-", "_"))() == recipe
+
+
+def test_from_the_shell_and_in_python_the_same(folder, capsys):
+    command = ["train", "text.txt", "-o", "v.npz", "--recipe", "d2l-glove", "--epochs", "1"]
+    assert main(command) == 0
+    recipe = recipes.get("d2l-glove")
+    cells = count(Corpus.from_files("text.txt", **recipe.text), **recipe.counting)
+    found = []
+    fit_options = {**recipe.fit, "epochs": 1}
+    result = fit(cells, recipe.model, key=KEY, step_callbacks=[found.append], **fit_options)
+    assert np.array_equal(WordVectors.load("v.npz").vectors, result.vectors().vectors)
+    assert len(found) == len(cells) // 1024 // 50
+    assert capsys.readouterr().err.count("  step 50: ") == len(found)
+
+
+def test_a_flag_comes_before_the_recipe(folder):
+    command = ["train", "text.txt", "-o", "v.npz", "--recipe", "fasttext-sgns", "--epochs", "1",
+               "--vector-size", "8"]  # fmt: skip
+    assert main([*command, "--window", "3", "--learning-rate", "0.1", "--min-count", "300"]) == 0
+    vectors = WordVectors.load("v.npz")
+    run = vectors.metadata["run"]
+    assert (run["window"], run["learning_rate"], run["min_learning_rate"]) == (3, 0.1, 0.0)
+    assert (run["sample"], run["ns_exponent"]) == (1e-4, 0.5)
+    assert min(vectors.counts) >= 300
+
+
+def test_the_rate_falls_as_steeply_from_another_start(folder):
+    command = ["train", "text.txt", "-o", "v.npz", "--recipe", "d2l-glove", "--epochs", "1",
+               "--learning-rate", "0.05"]  # fmt: skip
+    assert main(command) == 0
+    assert WordVectors.load("v.npz").metadata["run"]["min_learning_rate"] == 0.05
+
+
+def test_another_model_than_the_recipes(folder):
+    command = ["train", "text.txt", "-o", "v.npz", "--recipe", "word2vec", "--model", "sgns",
+               "--epochs", "1", "--force"]  # fmt: skip
+    assert main(command) == 0
+    run = WordVectors.load("v.npz").metadata["run"]
+    assert (run["model"], run["learning_rate"], run["sample"]) == ("sgns", 0.035, 1e-3)
+
+
+def test_a_recipe_on_a_saved_corpus_and_on_counts(folder, topic_corpus):
+    topic_corpus.save("saved")
+    count(topic_corpus, window=10).save("counts")
+    for data in ("saved", "counts"):
+        command = ["train", data, "-o", f"{data}.npz", "--recipe", "d2l-glove", "--epochs", "1"]
+        assert main(command) == 0
+    saved, counts = (WordVectors.load(f"{name}.npz").vectors for name in ("saved", "counts"))
+    assert np.array_equal(saved, counts)
+
+
+def test_no_such_recipe(folder, capsys):
+    assert main(["train", "text.txt", "--recipe", "word3vec"]) == 2
+    assert "recipe must be one of word2vec, " in capsys.readouterr().err
+    with pytest.raises(ValueError, match="got 'word3vec'"):
+        recipes.get("word3vec")
+
+
+@pytest.mark.parametrize("name", ["word2vec", "fasttext-sgns"])
+def test_learns_the_topics(topic_corpus, name):
+    """The text is small, and so has none of its frequent words left out."""
+    recipe = recipes.get(name)
+    model = dataclasses.replace(recipe.model, sample=0)
+    result = fit(topic_corpus, model, key=KEY, **{**recipe.fit, "epochs": 25})
+    assert topic_accuracy(result.vectors()) > 0.9
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("every", [1, 7, 1000])
+def test_reports_within_an_epoch(topic_corpus, workers, every):
+    found = []
+    recipe = recipes.get("word2vec-skipgram")
+    result = fit(
+        topic_corpus, recipe.model, key=KEY, epochs=2, workers=workers, report_every=every,
+        step_callbacks=[found.append],
+    )  # fmt: skip
+    assert [report.step for report in found] == [every * (i + 1) for i in range(len(found))]
+    assert len(found) > 100 if every == 1 else len(found) < 200
+    assert all(report.words_per_second > 0 for report in found)
+    if every > 1:
+        return
+    first = [report.loss for report in found if report.epoch == 1]
+    assert abs(np.mean(first) / result.history[0].loss - 1) < 0.05
+
+
+def test_reports_add_up_over_segments():
+    rng = np.random.default_rng(0)
+    found = []
+    reports = StepReports(10, [found.append], step=40)
+    losses, weights = rng.random((2, 12, 9))
+    weights[:, 7:] = 0  # no more steps
+    for loss, weight in zip(losses, weights, strict=True):
+        reports.add(1, (loss, weight), words=70, seconds=2.0)
+    steps = np.stack([losses[:, :7].ravel(), weights[:, :7].ravel()])[:, :80]
+    expected = np.divide(*steps.reshape(2, 8, 10).sum(-1))
+    np.testing.assert_allclose([report.loss for report in found], expected)
+    assert [report.step for report in found] == list(range(50, 130, 10))
+    np.testing.assert_allclose([report.words_per_second for report in found], 35)
+
+
+def test_reports_on_the_command_line(folder, capsys):
+    command = ["train", "text.txt", "-o", "v.npz", "--epochs", "1", "--report-every", "50",
+               "--vector-size", "8"]  # fmt: skip
+    assert main(command) == 0
+    assert "\n  step 50: loss 3." in capsys.readouterr().err
