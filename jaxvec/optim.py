@@ -183,6 +183,47 @@ def frozen(optimizer: RowOptimizer, mask: np.ndarray) -> RowOptimizer:
     return optimizer._replace(update=update)
 
 
+@functools.cache
+def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
+    """A row-sparse optimiser after whose update the rows touched have a norm of at most so much.
+
+        row *= min(1, max_norm / |row|)
+
+    The projection onto a ball, as of ``max_norm`` in PyTorch's ``Embedding``, which shortens
+    rows before they are used rather than after. Biases, arrays of one dimension, are left as
+    they are, and so are rows not touched.
+
+    Args:
+      optimizer: of `row_sparse` or `damped_sgd`.
+      max_norm: the bound, above 0.
+
+    >>> sgd = bounded(row_sparse(optax.sgd(1.0)), 1.0)
+    >>> table, rows = jnp.zeros((3, 2)), jnp.array([1])
+    >>> before = table, sgd.init(table), sgd.scratch(table)
+    >>> table, *_ = sgd.update(*before, rows, jnp.array([[-4.0, 0.0]]), 1.0)
+    >>> table.tolist()
+    [[0.0, 0.0], [1.0, 0.0], [0.0, 0.0]]
+    """
+    if not 0 < max_norm < np.inf:
+        raise ValueError(f"max_norm must be a positive number; got {max_norm}")
+
+    def shorten(table, ids):
+        if table.ndim == 1:
+            return table
+        ids = ids.reshape(-1)
+        # read before anything is written, so that the table is not copied
+        rows = jax.lax.optimization_barrier(table[ids])
+        norms = jnp.sqrt(jnp.square(rows).sum(-1, keepdims=True))
+        shortened = rows * (max_norm / jnp.maximum(norms, max_norm))
+        return table.at[ids].set(shortened, mode="drop")
+
+    def update(params, state, scratch, rows, *rest):
+        params, state, scratch = optimizer.update(params, state, scratch, rows, *rest)
+        return jax.tree.map(shorten, params, rows), state, scratch
+
+    return optimizer._replace(update=update)
+
+
 def _slots(params: PyTree) -> PyTree:
     """For each table a place a row, for `_combine`."""
     return jax.tree.map(lambda table: jnp.zeros(len(table), jnp.int32), params)

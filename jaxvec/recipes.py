@@ -26,6 +26,7 @@ from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
 from jaxvec.train.glove import GloVe
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.softmax import Softmax
 
 
 class Recipe(NamedTuple):
@@ -100,7 +101,7 @@ def glove_stanford() -> Recipe:
     https://github.com/stanfordnlp/GloVe, ``src/``.
     """
     fit = {"epochs": 25, "optimizer": "glove_adagrad", "learning_rate": 0.05, "grad_clip": 100.0}
-    counting = {"window": 15, "symmetric": True, "distance_weighting": True}
+    counting = {"window": 15}
     return Recipe(GloVe(vector_size=50, x_max=100.0, alpha=0.75), {"min_count": 1}, fit, counting)
 
 
@@ -128,13 +129,84 @@ def d2l_glove() -> Recipe:
         "min_learning_rate": 0.1,
         "report_every": 50,
     }
-    counting = {"window": 10, "symmetric": True, "distance_weighting": True}
+    counting = {"window": 10}
     return Recipe(model, {"min_count": 5}, fit, counting)
+
+
+def wikitext_sgns() -> Recipe:
+    """Skip-gram as tutorials in PyTorch train it on WikiText.
+
+    Letters and digits only; words that occur 50 times. Eight words each side, all of
+    them each time, of words that have so many on both sides. Both the word in the middle and those
+    around are left out at random, with probability 1 - sqrt(t / (f + t)) for a word of frequency
+    f, t being the 85th percentile of all frequencies; windows are laid before that. 50
+    negatives a pair, in proportion to frequency, so that every word can be drawn. 300 numbers,
+    vectors no longer than 1. Binary cross-entropy, Adam at 0.001 without decay, 5 epochs; a
+    tenth of the text is held out for the loss after each, and ``--probe`` shows neighbours.
+
+    A batch is of 100 documents. A line of WikiText-2 has 64 words of the vocabulary on average,
+    so 100 lines are 200 blocks of 32 words, which a step takes from as many places. For other
+    text: 100 · words / lines / 32. Each block draws 64 negatives, which stand for the 50
+    of each of its pairs, weighted 50/64; a step has 12,800 of them.
+
+    Words left out by minimum frequency leave no gap. Vectors are shortened after an update; in
+    PyTorch, whose ``max_norm`` this is, before the next use.
+    """
+    model = SkipGram(
+        vector_size=300, window=8, shrink_windows=False, full_windows=True,
+        sample_percentile=85.0, close_gaps=False,
+        negative=50, ns_exponent=1.0, block_negatives=64, blocks=200,
+    )  # fmt: skip
+    fit = {
+        "epochs": 5,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "min_learning_rate": 1e-3,
+        "max_norm": 1.0,
+        "valid": 0.1,
+    }
+    return Recipe(model, {"tokenizer": "alphanumeric", "min_count": 50}, fit)
+
+
+def softmax_embedding() -> Recipe:
+    """An embedding and a linear layer that predict the next word: what first courses build.
+
+    The 10,000 most frequent words, of those that occur twice; an embedding of 100 numbers and a
+    full softmax over the vocabulary; the cross-entropy of the next word; Adam at 0.001, its
+    usual rate, without decay; batches of 64 words, two blocks of 32; 10 epochs. The layer has no
+    biases. Words outside the vocabulary leave no gap. Neighbours are by dot product:
+    ``jaxvec similar --dot``, `WordVectors.most_similar_dot`.
+
+    What the embedding is better than: one-hot vectors, the rows of the unit matrix, with which
+    every other word is as far away as any.
+
+    >>> import numpy as np
+    >>> from jaxvec import WordVectors
+    >>> words = ["king", "queen", "river"]
+    >>> WordVectors(words, np.eye(len(words))).most_similar("king")
+    [('queen', 0.0), ('river', 0.0)]
+    """
+    model = Softmax(vector_size=100, window=1, symmetric=False, sample=0.0, blocks=2)
+    fit = {
+        "epochs": 10,
+        "optimizer": "adam",
+        "learning_rate": 1e-3,
+        "min_learning_rate": 1e-3,
+    }
+    return Recipe(model, {"min_count": 2, "max_size": 10_000}, fit)
 
 
 RECIPES: dict[str, Recipe] = {
     make.__name__.replace("_", "-"): make()
-    for make in (word2vec, word2vec_skipgram, fasttext_sgns, glove_stanford, d2l_glove)
+    for make in (
+        word2vec,
+        word2vec_skipgram,
+        fasttext_sgns,
+        glove_stanford,
+        d2l_glove,
+        wikitext_sgns,
+        softmax_embedding,
+    )
 }
 """All of them by name."""
 

@@ -182,7 +182,15 @@ def subsample(
     )
 
 
-def window_weights(docs: jax.Array, reach: jax.Array, window: int) -> jax.Array:
+def window_weights(
+    docs: jax.Array,
+    reach: jax.Array,
+    window: int,
+    *,
+    symmetric: bool = True,
+    full: bool = False,
+    kept: jax.Array | None = None,
+) -> jax.Array:
     """Which words of a stretch of text are context of which: 1 or 0, float32[M, M + 2W].
 
     Args:
@@ -190,15 +198,32 @@ def window_weights(docs: jax.Array, reach: jax.Array, window: int) -> jax.Array:
         -1 where there is no token.
       reach: how far each centre looks, int32[M], at most `window`.
       window: `W`.
+      symmetric: whether the words before a centre are context too, or those after it alone.
+      full: whether a centre whose document has not `W` words on (each of) these sides has no
+        context.
+      kept: which words take part, as centre and as context, bool[M + 2W]; the others only
+        take up room. By default all.
 
     >>> docs = jnp.array([0, 0, 0, 1, 1, -1])
     >>> window_weights(docs, jnp.array([2, 1]), 2).tolist()
     [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+    >>> window_weights(docs, jnp.array([2, 1]), 2, symmetric=False).tolist()
+    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
     """
     own = docs[window:-window]
-    offset = jnp.abs(jnp.arange(len(docs))[None] - window - jnp.arange(len(own))[:, None])
+    after = jnp.arange(len(docs))[None] - window - jnp.arange(len(own))[:, None]
+    offset = jnp.abs(after)
     near = (offset > 0) & (offset <= reach[:, None])
     same = (docs[None] == own[:, None]) & (own >= 0)[:, None]
+    if not symmetric:
+        near &= after > 0
+    if full:
+        whole = docs[2 * window :] == own
+        if symmetric:
+            whole &= docs[: -2 * window] == own
+        same &= whole[:, None]
+    if kept is not None:
+        same &= kept[None] & kept[window:-window, None]
     return (near & same).astype(jnp.float32)
 
 

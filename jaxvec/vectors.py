@@ -174,6 +174,33 @@ class WordVectors(WordTable):
         )
         return self._ranked(scores, asked + asked_too, topn)
 
+    def most_similar_dot(
+        self, key: Key | np.ndarray, topn: int = 10, restrict_vocab: Limit = None
+    ) -> Neighbours:
+        """The words with the highest products u·v with a word's vector v, as the models have it.
+
+        Not scaled to length 1: long vectors, often of frequent words, come first.
+
+        Args:
+          key: a word, or a vector [D].
+          topn: how many to return, the word asked about not among them.
+          restrict_vocab: look among the first so many words only.
+
+        Returns:
+          Pairs of word and product, the highest first.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+
+        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [3, 4]])
+        >>> wv.most_similar_dot("a", topn=2), wv.most_similar("a", topn=1)[0][0]
+        ([('c', 3.0), ('b', 1.0)], 'b')
+        """
+        known = self.vectors[: restrict_vocab or None].astype(np.float32, copy=False)
+        vector = self.get_vector(key) if isinstance(key, Key) else key
+        asked = [self.get_index(key)] if isinstance(key, Key) else []
+        return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
+
     @overload
     def similar_by_word(
         self, word: Key, topn: int = ..., restrict_vocab: Limit = ...

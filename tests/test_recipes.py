@@ -83,6 +83,16 @@ def test_a_recipe_on_a_saved_corpus_and_on_counts(folder, topic_corpus):
     assert np.array_equal(saved, counts)
 
 
+def test_sample_comes_before_the_recipes_percentile():
+    command = ["train", "text.txt", "--recipe", "wikitext-sgns", "--sample", "1e-4"]
+    options = make_parser("train").parse_args(command)
+    set_defaults(options)
+    model = make_model(options)
+    assert model == dataclasses.replace(
+        recipes.get("wikitext-sgns").model, sample=1e-4, sample_percentile=None
+    )
+
+
 def test_no_such_recipe(folder, capsys):
     assert main(["train", "text.txt", "--recipe", "word3vec"]) == 2
     assert "recipe must be one of word2vec, " in capsys.readouterr().err

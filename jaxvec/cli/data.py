@@ -24,7 +24,11 @@ _WITHOUT = {"tokenizer": "text8", "min_count": 10}
 def add_text_options(parser) -> None:
     """Adds how text is read to a parser."""
     add = parser.add_argument_group("text").add_argument
-    add("--tokenizer", metavar="NAME", help="whitespace (default), basic_english or text8")
+    add(
+        "--tokenizer",
+        metavar="NAME",
+        help="whitespace (default), basic_english, text8 or alphanumeric",
+    )
     add("--errors", choices=["strict", "replace", "ignore"],
         help="what to do about bytes that are not UTF-8 (default: strict)")  # fmt: skip
     add("--min-count", type=whole(1), metavar="N",

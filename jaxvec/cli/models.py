@@ -47,6 +47,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="sgns, cbow: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
     add("--sample", type=number(0), metavar="T",
         help="threshold of subsampling; 0 for none (default: 1e-3); not for glove")  # fmt: skip
+    add("--sample-percentile", type=number(0), metavar="P",
+        help="subsample by the Pth percentile of the vocabulary's frequencies, in place of "
+        "--sample: keep a word of frequency f with probability sqrt(t / (f + t)); not for "
+        "glove")  # fmt: skip
+    add("--keep-gaps", dest="close_gaps", action="store_const", const=False,
+        help="let words that subsampling leaves out keep their place in windows; not for "
+        "glove")  # fmt: skip
+    add("--no-symmetric", dest="symmetric", action="store_const", const=False,
+        help="only the words that follow are context; with --window 1, the next word; not for "
+        "glove")  # fmt: skip
+    add("--full-windows", action="store_const", const=True,
+        help="leave out words without a whole window around them; not for glove")  # fmt: skip
     add("--blocks", type=whole(1), metavar="B",
         help="blocks of 32 words a step, not for glove (default: 2, or fewer for a small "
         "vocabulary; an accelerator wants hundreds)")  # fmt: skip
@@ -68,6 +80,10 @@ _FLAGS = {
     "negative": "--negative",
     "ns_exponent": "--ns-exponent",
     "sample": "--sample",
+    "sample_percentile": "--sample-percentile",
+    "close_gaps": "--keep-gaps",
+    "symmetric": "--no-symmetric",
+    "full_windows": "--full-windows",
     "blocks": "--blocks",
     "x_max": "--x-max",
     "alpha": "--alpha",
@@ -87,6 +103,8 @@ def set_defaults(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None and name not in _fields(options.model):
             having = " or ".join(model for model in _MODELS if name in _fields(model))
             raise ValueError(f"{flag} is for --model {having}, not {options.model}")
+    if options.sample is not None and options.sample_percentile is not None:
+        raise ValueError("--sample and --sample-percentile both say how to subsample: give one")
     model = _MODELS[options.model]
     defaults: dict[str, Any] = {
         "vector_size": 100,
@@ -114,7 +132,9 @@ def _of_recipe(
 
     Of a recipe for another model, what this one has too; the optimizer and its rates it has not.
     """
-    fields = vars(recipe.model)
+    fields = dict(vars(recipe.model))
+    if options.sample is not None:
+        fields.pop("sample_percentile", None)
     fit = dict(recipe.fit)
     if options.model != _name(recipe.model):
         for name in ("optimizer", "learning_rate", "min_learning_rate"):

@@ -37,7 +37,7 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="overwrite the outputs")
     add = parser.add_argument_group("text").add_argument
     add("--tokenizer", default="whitespace", metavar="NAME",
-        help="whitespace (default), basic_english or text8")  # fmt: skip
+        help="whitespace (default), basic_english, text8 or alphanumeric")  # fmt: skip
     add("--errors", choices=["strict", "replace", "ignore"], default="strict",
         help="what to do about bytes that are not UTF-8 (default: strict)")  # fmt: skip
     add = parser.add_argument_group("phrases").add_argument

@@ -11,13 +11,14 @@ from jaxvec.vectors import Neighbours, WordVectors
 
 def add_similar_options(parser: argparse.ArgumentParser) -> None:
     """Makes a parser that of `similar`."""
-    parser.description = "Lists the words nearest to each WORD by cosine."
+    parser.description = "Lists the words nearest to each WORD by cosine, or by dot product."
     parser.epilog = (
         "examples:\n  jaxvec similar vectors.npz array matrix --topn 5\n"
         "  jaxvec similar vectors.npz array --restrict-vocab 10000 --json"
     )
     _add_file(parser)
     parser.add_argument("words", nargs="+", metavar="WORD")
+    parser.add_argument("--dot", action="store_true", help="by dot product, not cosine")
     _add_neighbour_options(parser)
     parser.set_defaults(run=similar)
 
@@ -101,8 +102,9 @@ def _opened(path: str) -> WordVectors:
 def similar(options: argparse.Namespace) -> None:
     """Prints the neighbours of each word; KeyError for the first that is unknown."""
     vectors = _opened(options.file)
+    nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
     found = {
-        word: vectors.most_similar(word, topn=options.topn, restrict_vocab=options.restrict_vocab)
+        word: nearest(word, topn=options.topn, restrict_vocab=options.restrict_vocab)
         for word in options.words
     }
     if options.json:

@@ -76,6 +76,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add("--grad-clip", type=number(0, beyond=True), metavar="C",
         help="bound of each number in a gradient (default: none; 100 with glove's optimizers)"
         )  # fmt: skip
+    add("--max-norm", type=number(0, beyond=True), metavar="R",
+        help="bound of the length of a vector (default: none)")  # fmt: skip
     add(
         "--init",
         metavar="FILE",
@@ -213,6 +215,7 @@ def run(options: argparse.Namespace) -> int:
                 start=start,
                 freeze=freeze,
                 grad_clip=options.grad_clip,
+                max_norm=options.max_norm,
                 callbacks=[log],
                 report_every=options.report_every or 1,
                 step_callbacks=[log.steps] if options.report_every else [],

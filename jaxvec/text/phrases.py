@@ -76,7 +76,8 @@ class Phrases:
 
         Args:
           *paths: see `read_pieces`; may be compressed.
-          tokenizer: ``"whitespace"``, ``"basic_english"``, ``"text8"`` or a function.
+          tokenizer: ``"whitespace"``, ``"basic_english"``, ``"text8"``, ``"alphanumeric"`` or
+            a function.
           errors: what to do about broken UTF-8, as in `bytes.decode`.
           **options: as for `from_documents`.
 

@@ -8,6 +8,7 @@ Tokenizer = Callable[[str], Sequence[str]]
 line end; a very long line comes in several pieces, cut at white space."""
 
 _BASIC_TOKEN = re.compile(r"[^\s'.,()!?;:]+|['.,()!?]")
+_ALPHANUMERIC = re.compile(r"[^\W_]+")
 _DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
 _TEXT8_BYTES = bytes(
     ord(c) if c.isdigit() or c.islower() else ord(c.lower()) if c.isupper() else ord(" ")
@@ -47,10 +48,20 @@ def text8(text: str) -> list[str]:
     return letters.split()
 
 
+def alphanumeric(text: str) -> list[str]:
+    """Lower-cases, and takes runs of letters and digits, of any script; all else is a space.
+
+    >>> alphanumeric('"Panic" in 42 cafés_?')
+    ['panic', 'in', '42', 'cafés']
+    """
+    return _ALPHANUMERIC.findall(text.lower())
+
+
 TOKENIZERS: dict[str, Tokenizer] = {
     "whitespace": whitespace,
     "basic_english": basic_english,
     "text8": text8,
+    "alphanumeric": alphanumeric,
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.optim import damped_sgd, frozen
+from jaxvec.optim import bounded, damped_sgd, frozen
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
@@ -49,6 +49,7 @@ def fit(
     start: State | Result | None = None,
     freeze: Collection[str] = (),
     grad_clip: float | None = None,
+    max_norm: float | None = None,
     callbacks: Sequence[Callback] = (),
     report_every: int = 100,
     step_callbacks: Sequence[StepCallback] = (),
@@ -94,6 +95,8 @@ def fit(
       freeze: words that keep the vectors they begin with, in both tables.
       grad_clip: bound of each number in a gradient; by default none but, with GloVe's
         optimisers, the C program's 100 for vectors.
+      max_norm: bound of the length of a vector once it is updated; see `optim.bounded`. By
+        default none. Not with `dense`.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
         arrays are updated in place later: copy what is to be kept (`vectors` does).
       report_every: how many steps a report to `step_callbacks` is of.
@@ -151,6 +154,10 @@ def fit(
             constants = cast(Any, model).drawn_to(constants, data, table, known)
     elif mittens:
         raise ValueError("mittens needs init, the vectors that words are drawn to")
+    if max_norm is not None:
+        if dense:
+            raise ValueError("max_norm needs dense=False")
+        optimize = bounded(optimize, max_norm)
     if freeze:
         if dense or (model.stratified and workers > 1):
             raise ValueError("freeze needs dense=False, and GloVe one worker")

@@ -29,6 +29,7 @@ class Plan(NamedTuple):
 
     ids: jax.Array  # int32[W + S + B·M + W]
     docs: jax.Array  # the same; -1 where there is no token
+    kept: Any  # bool, the same, where words that are left out keep their place; else ()
     steps: jax.Array  # int32, how many steps the tokens left fill
 
 
@@ -47,7 +48,15 @@ class TextModel:
       vector_size: `D`.
       window: `W`, the farthest neighbour that is context, each side.
       sample: threshold of subsampling, as word2vec's; 0 for none.
+      sample_percentile: subsample as `sampling.keep_probability_percentile` has it, with the
+        percentile (0 to 100) of the vocabulary's frequencies as threshold, and not by `sample`.
+      close_gaps: whether windows close up over the words that subsampling leaves out, as in
+        word2vec; or those only take no part, as centres or as context.
+      symmetric: whether words on both sides are context, or those after the word alone: with
+        a `window` of 1 the next word is what is predicted.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
+      full_windows: leave out words nearer than `window` to the start of their document, or (and
+        without `symmetric` only) its end.
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones if the vocabulary
         is so small, or a word so frequent, that steps would grow too large; see `stable`.
@@ -59,6 +68,10 @@ class TextModel:
     shrink_windows: bool = True
     block_tokens: int = 32
     blocks: int | None = None
+    sample_percentile: float | None = None
+    close_gaps: bool = True
+    symmetric: bool = True
+    full_windows: bool = False
 
     stratified = False
 
@@ -69,6 +82,16 @@ class TextModel:
         whole("blocks", 1 if self.blocks is None else self.blocks)
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
+        if self.sample_percentile is not None and not 0 <= self.sample_percentile <= 100:
+            raise ValueError(
+                f"sample_percentile must be between 0 and 100; got {self.sample_percentile}"
+            )
+
+    def keep_probability(self, counts: np.ndarray) -> np.ndarray:
+        """What subsampling keeps of each word, float64[V]."""
+        if self.sample_percentile is not None:
+            return sampling.keep_probability_percentile(counts, self.sample_percentile)
+        return sampling.keep_probability(counts, self.sample)
 
     @property
     def step_tokens(self) -> int:
@@ -101,7 +124,7 @@ class TextModel:
         """What depends on the vocabulary's counts."""
         counts = data.vocab.counts
         return Constants(
-            keep=sampling.keep_thresholds(sampling.keep_probability(counts, self.sample)),
+            keep=sampling.keep_thresholds(self.keep_probability(counts)),
             words=self.choices(counts),
         )
 
@@ -113,11 +136,18 @@ class TextModel:
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
         """Subsamples a segment: token ids and their documents."""
-        ids, docs, count = sampling.subsample(key, *segment, constants.keep)
         room = (self.window, self.step_tokens + self.window)
+        kept: Any = ()
+        if self.close_gaps:
+            ids, docs, count = sampling.subsample(key, *segment, constants.keep)
+        else:
+            ids, docs = segment
+            kept = jnp.pad(jax.random.bits(key, ids.shape) <= constants.keep[ids], room)
+            count = (docs >= 0).sum()
         return Plan(
             ids=jnp.pad(ids, room),
             docs=jnp.pad(docs, room, constant_values=-1),
+            kept=kept,
             steps=-(-count // self.step_tokens),
         )
 
@@ -136,7 +166,14 @@ class TextModel:
             reach = 1 + sampling.scale(bits, window)
         else:
             reach = jnp.full(bits.shape, window)
-        return Stretches(ids, jax.vmap(sampling.window_weights, (0, 0, None))(docs, reach, window))
+
+        def weights(docs, reach, kept):
+            return sampling.window_weights(
+                docs, reach, window, symmetric=self.symmetric, full=self.full_windows, kept=kept
+            )
+
+        kept = None if self.close_gaps else jax.vmap(stretch, (None, 0))(plan.kept, starts)
+        return Stretches(ids, jax.vmap(weights)(docs, reach, kept))
 
     def centres(self, ids: jax.Array) -> jax.Array:
         """The words of the stretches themselves: int32[B, M]."""
@@ -161,7 +198,7 @@ class TextModel:
           enough for so few words; else 0. The pairs of a word pull in as many ways as it
           has different partners, so that the fewer words there are, the more it takes.
         """
-        kept = counts * sampling.keep_probability(counts, self.sample)
+        kept = counts * self.keep_probability(counts)
         share = kept / kept.sum()
         tokens = 2 / (rate * self._pairs_a_token() * self.steepest_share(counts, share))
         if self.blocks is None and tokens < _LEAST_STEP:  # a handful of words
@@ -178,7 +215,8 @@ class TextModel:
         return model, max(0.1, round(2 * float(np.square(share).sum()), 2))
 
     def _pairs_a_token(self) -> float:
-        return self.window + 1 if self.shrink_windows else 2 * self.window  # on average
+        sides = 2 if self.symmetric else 1
+        return sides * (self.window + 1) / 2 if self.shrink_windows else sides * self.window
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """The most pairs that a row of a table has a part in, for each that is predicted.
