@@ -36,10 +36,11 @@ class Recipe(NamedTuple):
     text: dict[str, Any]  # options of `Corpus.from_files` and `from_documents`
     fit: dict[str, Any]  # options of `fit`
     counting: dict[str, Any] = {}  # noqa: RUF012  options of `cooccurrence.count`, for GloVe
+    about: str = ""  # in a line
 
 
 def word2vec() -> Recipe:
-    """word2vec.c as it runs when it is told no more than two file names: CBOW.
+    """word2vec.c by its defaults, which are CBOW.
 
     Its defaults: ``-cbow 1 -size 100 -window 5 -sample 1e-3 -negative 5 -iter 5 -min-count 5``,
     with ``-alpha`` 0.05 for CBOW, falling in a straight line to a 10,000th of that; noise of
@@ -60,9 +61,9 @@ def word2vec() -> Recipe:
 
 
 def word2vec_skipgram() -> Recipe:
-    """word2vec.c with ``-cbow 0``: skip-gram, whose default ``-alpha`` is 0.025.
+    """word2vec.c with ``-cbow 0``, skip-gram.
 
-    All else is as in `word2vec`.
+    The default of ``-alpha`` is then 0.025; all else is as in `word2vec`.
     """
     model = SkipGram(
         vector_size=100, window=5, sample=1e-3, shrink_windows=True, negative=5, ns_exponent=0.75
@@ -89,13 +90,13 @@ def fasttext_sgns() -> Recipe:
 
 
 def glove_stanford() -> Recipe:
-    """Stanford's programs, each by its defaults.
+    """Stanford's vocab_count, cooccur and glove, each by its defaults.
 
-    ``vocab_count -min-count 1``, ``cooccur -window-size 15``, symmetric and weighted by
-    1/distance, ``glove -vector-size 50 -iter 25 -eta 0.05 -alpha 0.75 -x-max 100``, with its own
-    AdaGrad of a sum for each number, gradients clipped at 100, and the sum of both tables. (Its
-    ``demo.sh``, for text8, has ``-min-count 5``, ``-iter 15`` and ``-x-max 10`` in their place:
-    ``--min-count 5 --epochs 15 --x-max 10``.)
+    They are ``vocab_count -min-count 1``, ``cooccur -window-size 15``, symmetric and weighted by
+    1/distance, and ``glove -vector-size 50 -iter 25 -eta 0.05 -alpha 0.75 -x-max 100``, with its
+    own AdaGrad of a sum for each number, gradients clipped at 100, and the sum of both tables.
+    (Its ``demo.sh``, for text8, has ``-min-count 5``, ``-iter 15`` and ``-x-max 10`` in their
+    place: ``--min-count 5 --epochs 15 --x-max 10``.)
 
     Pennington, Socher and Manning 2014, "GloVe: Global Vectors for Word Representation";
     https://github.com/stanfordnlp/GloVe, ``src/``.
@@ -149,6 +150,11 @@ def wikitext_sgns() -> Recipe:
     text: 100 · words / lines / 32. Each block draws 64 negatives, which stand for the 50
     of each of its pairs, weighted 50/64; a step has 12,800 of them.
 
+    Such vectors' products are between -1 and 1. Against 50 negatives the best that nearly all
+    pairs can have is -1, a loss of log(1 + e) + 50 log(1 + 1/e) = 16.977, and that is what training
+    comes to: all words one way, all contexts the other, and neighbours that mean little. With
+    ``--max-norm 10`` it learns.
+
     Words left out by minimum frequency leave no gap. Vectors are shortened after an update; in
     PyTorch, whose ``max_norm`` this is, before the next use.
     """
@@ -169,7 +175,7 @@ def wikitext_sgns() -> Recipe:
 
 
 def softmax_embedding() -> Recipe:
-    """An embedding and a linear layer that predict the next word: what first courses build.
+    """An embedding and a full softmax that predict the next word, as in courses.
 
     The 10,000 most frequent words, of those that occur twice; an embedding of 100 numbers and a
     full softmax over the vocabulary; the cross-entropy of the next word; Adam at 0.001, its
@@ -197,7 +203,7 @@ def softmax_embedding() -> Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    make.__name__.replace("_", "-"): make()
+    make.__name__.replace("_", "-"): make()._replace(about=str(make.__doc__).partition("\n")[0])
     for make in (
         word2vec,
         word2vec_skipgram,

@@ -31,7 +31,16 @@ def test_the_command_line_has_every_setting(name):
     assert make_model(options) == recipe.model
     assert {option: getattr(options, option) for option in recipe.fit} == recipe.fit
     assert options.recipe_text == recipe.text | recipe.counting
-    assert getattr(recipes, name.replace("-", "_"))() == recipe
+    assert getattr(recipes, name.replace("-", "_"))() == recipe._replace(about="")
+
+
+def test_help_lists_them(capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    shown = capsys.readouterr().out
+    for name, recipe in recipes.RECIPES.items():
+        assert f"\n  {name:18} {recipe.about}\n" in shown
+        assert len(recipe.about) > 20
 
 
 def test_from_the_shell_and_in_python_the_same(folder, capsys):

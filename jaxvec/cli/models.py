@@ -27,8 +27,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     """Adds what says which model is trained."""
     add = parser.add_argument_group("model").add_argument
     add("--recipe", metavar="NAME",
-        help="set all options as a known program or tutorial has them, but for those given: "
-        f"{', '.join(recipes.RECIPES)}")  # fmt: skip
+        help="set all options as a known program or tutorial has them, but for those given; see "
+        "below")  # fmt: skip
     add("--model", metavar="NAME",
         help="sgns, skip-gram with negative sampling (default); cbow, continuous bag of words "
         "with negative sampling; softmax, skip-gram with a full softmax, for small "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec import formats
+from jaxvec import formats, recipes
 from jaxvec.cli import onward, stanford
 from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
 from jaxvec.cli.data import add_text_options, count, fingerprint, input_files, read_data
@@ -44,6 +44,7 @@ _EXAMPLES = """\
 examples:
   jaxvec train
   jaxvec train text.txt -o vectors.bin --vector-size 200
+  jaxvec train text.txt --recipe fasttext-sgns --vector-size 200
   jaxvec train news/ --tokenizer basic_english --valid 0.05 --probe king paris --log run.jsonl
   zcat dump.gz | jaxvec train - --min-count 20 -o vectors.txt"""
 
@@ -51,7 +52,8 @@ examples:
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Makes a parser that of `train`."""
     parser.description = _DESCRIPTION
-    parser.epilog = _EXAMPLES
+    rows = (f"  {name:18} {recipe.about}" for name, recipe in recipes.RECIPES.items())
+    parser.epilog = "\n".join(["recipes:", *rows, "", _EXAMPLES])
     add = parser.add_argument
     add("corpus", nargs="*", metavar="CORPUS", help="text files, folders, - or a saved corpus")
     add("-o", "--output", default="vectors.npz", metavar="FILE",
