@@ -271,6 +271,7 @@ def bad_commands():
         "convert dtype": (["convert", "old.npz", "new/v.npz", "--dtype", "int8"], "--dtype"),
         "convert damaged": (["convert", "damaged.zip", "new/v.bin"], "not an .npz"),
         "info missing": (["info", "nowhere.npz"], "no such vectors file"),
+        "info of a folder": (["info", "texts"], "is a folder, not a file of word vectors"),
         "info empty": (["info", "empty.txt"], "not a file of word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
         "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),

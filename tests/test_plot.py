@@ -269,7 +269,8 @@ def test_curves_hold_the_numbers_of_the_log(tmp_path):
 
 def test_curves_of_scores():
     pairs = {"/x/sim.txt": 0.5, "rel.txt": None}
-    epoch = {"epoch": 1, "loss": 1.0, "words_per_second": 1.0, "analogies": 0.25, "pairs": pairs}
+    epoch = {"epoch": 1, "loss": 1.0, "words_per_second": 1.0, "analogies": 0.25}
+    epoch["word_pairs"] = pairs
     _, _, scores = curves({"a": [epoch]}).axes
     assert [line.get_ydata().tolist() for line in scores.lines] == [[0.25], [0.5]]
     texts = [text.get_text() for text in scores.get_legend().get_texts()]

@@ -123,8 +123,8 @@ def curves(
 def _scores(epoch: Mapping[str, Any]) -> dict[str, Any]:
     """What `train --analogies --pairs` found after an epoch, by name."""
     found = {} if epoch.get("analogies") is None else {"analogies": epoch["analogies"]}
-    pairs = epoch.get("pairs")  # or how many were trained on, where there are no scores
-    return found | ({Path(f).name: pairs[f] for f in pairs} if isinstance(pairs, dict) else {})
+    pairs = epoch.get("word_pairs", {})
+    return found | {Path(file).name: score for file, score in pairs.items()}
 
 
 def _look(number: int, epochs: int) -> dict[str, Any]:

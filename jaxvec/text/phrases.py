@@ -35,8 +35,8 @@ class Found(NamedTuple):
 class Phrases:
     """Phrases, each of two words and what connectors are between them, to join in text.
 
-    gensim's `FrozenPhrases`, which see what `Phrases` of gensim's would find: but counts are
-    exact, as no rare words are forgotten, and a phrase is told from a word that is spelt like it.
+    As gensim's `FrozenPhrases`, but counts are exact, no rare words forgotten, and a phrase is
+    told from a word that is spelt like it.
 
     Attributes:
       found: the score and count of each, by its words, the best first.
