@@ -150,10 +150,11 @@ def wikitext_sgns() -> Recipe:
     text: 100 · words / lines / 32. Each block draws 64 negatives, which stand for the 50
     of each of its pairs, weighted 50/64; a step has 12,800 of them.
 
-    Such vectors' products are between -1 and 1. Against 50 negatives the best that nearly all
-    pairs can have is -1, a loss of log(1 + e) + 50 log(1 + 1/e) = 16.977, and that is what training
-    comes to: all words one way, all contexts the other, and neighbours that mean little. With
-    ``--max-norm 10`` it learns.
+    As said, it learns to say no. Products of such vectors are between -1 and 1, and against 50
+    negatives the best that nearly all pairs can have is -1, a loss of log(1 + e) +
+    50 log(1 + 1/e) = 16.977: training comes to that, with all words one way, all contexts the
+    other, and neighbours that mean little. Fifty negatives for the sixteen words of a window, three
+    a pair, and room for the vectors, ``--negative 3 --max-norm 10``, learn what words mean.
 
     Words left out by minimum frequency leave no gap. Vectors are shortened after an update; in
     PyTorch, whose ``max_norm`` this is, before the next use.

@@ -118,6 +118,27 @@ def test_learns_the_topics(topic_corpus, name):
     assert topic_accuracy(result.vectors()) > 0.9
 
 
+def test_wikitexts_skipgram_on_a_little_text(topic_corpus):
+    recipe = recipes.get("wikitext-sgns")
+    model = dataclasses.replace(recipe.model, vector_size=32, blocks=40)
+    result = fit(topic_corpus, model, key=KEY, **{**recipe.fit, "epochs": 2})
+    first, last = result.history[0], result.history[-1]
+    assert last.valid_loss < first.valid_loss < 51 * np.log(2)
+    assert first.pairs < 16 * first.words  # words are left out, and windows that are not whole
+    assert all(np.linalg.norm(table, axis=1).max() < 1 + 1e-5 for table in result.params)
+
+
+def test_the_embedding_and_softmax_on_a_little_text(topic_documents):
+    """A word of a topic is followed by another of it."""
+    recipe = recipes.get("softmax-embedding")
+    corpus = Corpus.from_documents(topic_documents, **recipe.text)
+    result = fit(corpus, recipe.model, key=KEY, **{**recipe.fit, "epochs": 5})
+    assert result.history[-1].loss < result.history[0].loss < np.log(len(corpus.vocab))
+    likeliest = [word for word, _ in result.predict_output_word(["t3w5"], topn=15)]
+    assert sum(word.startswith("t3") for word in likeliest) > 9
+    assert result.vectors().most_similar_dot("t3w5", topn=1)[0][0].startswith("t3")
+
+
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize("every", [1, 7, 1000])
 def test_reports_within_an_epoch(topic_corpus, workers, every):
