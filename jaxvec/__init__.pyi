@@ -7,6 +7,7 @@ from . import formats as formats
 from . import glove as glove
 from . import neighbours as neighbours
 from . import optim as optim
+from . import ppmi as ppmi
 from . import ranking as ranking
 from . import sampling as sampling
 from . import sgns as sgns
