@@ -10,6 +10,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.evaluate import Score, Scores
 from jaxvec.files import written_beside
 from jaxvec.train.result import Report, Result
+from jaxvec.vectors import WordVectors
 
 
 class Log:
@@ -40,9 +41,16 @@ class Log:
         say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))
         options = self._options
         score = Score(report.epoch, None, [])
-        if options.analogies or options.pairs:
-            self._scores(report, result)
-            score = self._scores.history[-1]
+        if options.analogies or options.pairs or options.probe:
+            score = self.tell(result.vectors(options.vectors), report.epoch)
+        if options.log:
+            self._told[report.epoch] = report._asdict() | _numbers(score)
+            self._write(result.history)
+
+    def tell(self, vectors: WordVectors, epoch: int = 0) -> Score:
+        """Reports on vectors alone: their scores, and neighbours."""
+        options = self._options
+        score = self._scores.score(vectors, epoch)
         if score.analogies:
             right, asked = score.analogies.correct, score.analogies.total
             say(
@@ -50,13 +58,9 @@ class Log:
             )
         for pairs in score.pairs:
             say(f"  {pairs_line(pairs)}")
-        if options.probe:
-            vectors = result.vectors(options.vectors)
-            for word in options.probe:
-                say("  " + neighbours_line(vectors, word))
-        if options.log:
-            self._told[report.epoch] = report._asdict() | _numbers(score)
-            self._write(result.history)
+        for word in options.probe:
+            say("  " + neighbours_line(vectors, word))
+        return score
 
     def _write(self, history: list[Report]) -> None:
         """Writes the log whole: a run that was killed may have logged an epoch twice."""
