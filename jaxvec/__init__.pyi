@@ -1,3 +1,4 @@
+from . import align as align
 from . import analogies as analogies
 from . import cbow as cbow
 from . import cooccurrence as cooccurrence

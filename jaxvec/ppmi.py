@@ -12,6 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.cooccurrence.count import cores
+from jaxvec.cooccurrence.runs import each
 from jaxvec.files import release
 from jaxvec.vectors import WordVectors
 
@@ -120,15 +122,22 @@ def svd(
         )
     directions = size, min(size, vector_size + _OVERSAMPLES)
     start = np.random.default_rng(seed).standard_normal(directions, np.float32)
-    basis = _thin_svd(matrix @ start)[0]
+    basis = _thin_svd(_product(matrix, start))[0]
     for _ in range(iterations):
-        basis = _thin_svd(matrix @ _thin_svd(matrix.T @ basis)[0])[0]
-    v, s, rotation = _thin_svd(matrix.T @ basis)
+        back = _thin_svd(_product(matrix.T, basis))[0]
+        basis = _thin_svd(_product(matrix, back))[0]
+    v, s, rotation = _thin_svd(_product(matrix.T, basis))
     u = basis @ rotation
     signs = np.sign(np.take_along_axis(u, np.abs(u).argmax(axis=0)[None], axis=0))
     kept = slice(vector_size)
     factors = (u * signs)[:, kept], s[kept], (v * signs)[:, kept]
     return Factors(*(np.ascontiguousarray(a, np.float32) for a in factors))
+
+
+def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
+    """Their product [V, n], its columns shared out to the cores: the same bits for any number."""
+    parts = np.array_split(tall, cores(), axis=1)
+    return np.hstack(list(each(lambda part: matrix @ part, parts, len(parts))))
 
 
 def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

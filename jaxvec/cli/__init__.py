@@ -13,6 +13,7 @@ _COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command
     "cooccur": ("cooccur", "count co-occurrences, for GloVe"),
     "similar": ("query", "nearest neighbours of words"),
     "analogy": ("query", "what is to C as B is to A"),
+    "drift": ("drift", "words that moved most between two spaces"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
     "convert": ("exchange", "write word vectors in another format"),
     "info": ("exchange", "what a file of word vectors holds"),
