@@ -136,7 +136,7 @@ def svd(
 
 def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
     """Their product [V, n], its columns shared out to the cores: the same bits for any number."""
-    parts = np.array_split(tall, cores(), axis=1)
+    parts = np.array_split(tall, min(cores(), tall.shape[1]), axis=1)
     return np.hstack(list(each(lambda part: matrix @ part, parts, len(parts))))
 
 
