@@ -19,6 +19,7 @@ from jaxvec.vectors import WordVectors
 
 _CELLS = 1 << 22  # taken at a time
 _OVERSAMPLES = 20  # directions that are followed beside the `D` wanted
+_COLUMNS = 32  # that are multiplied at a time: few enough for a core's cache
 _ZERO = 1e-6  # times the largest singular value; what is smaller is rounding
 
 
@@ -135,9 +136,9 @@ def svd(
 
 
 def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
-    """Their product [V, n], its columns shared out to the cores: the same bits for any number."""
-    parts = np.array_split(tall, min(cores(), tall.shape[1]), axis=1)
-    return np.hstack(list(each(lambda part: matrix @ part, parts, len(parts))))
+    """Their product [V, n], some columns at a time, on all cores; the same bits for any number."""
+    parts = np.array_split(tall, -(-tall.shape[1] // _COLUMNS), axis=1)
+    return np.hstack(list(each(lambda part: matrix @ part, parts, cores())))
 
 
 def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
