@@ -2,7 +2,17 @@
 
 import argparse
 
-from benchmarks import cooccurrence, device, glove, queries, sgns, stability, vocabulary
+from benchmarks import (
+    cooccurrence,
+    device,
+    glove,
+    queries,
+    seeds,
+    sgns,
+    stability,
+    transfer,
+    vocabulary,
+)
 
 parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
 suites = parser.add_subparsers(required=True, metavar="SUITE")
@@ -13,5 +23,7 @@ stability.add_parser(suites)
 device.add_parser(suites)
 vocabulary.add_parser(suites)
 queries.add_parser(suites)
+transfer.add_parser(suites)
+seeds.add_parser(suites)
 options = parser.parse_args()
 options.run(options)

@@ -55,7 +55,9 @@ def _measure(job: dict) -> dict:
         "file": Path(file).name,
         "program": job["program"],
         "load, s": round(time.perf_counter() - start, 2),
-        "its memory, tables": round((peak_memory() - idle) * 2**30 / vectors.vectors.nbytes, 2),
+        "file, GB": round(Path(file).stat().st_size / 2**30, 2),
+        "table, GB": round(vectors.vectors.nbytes / 2**30, 2),
+        "peak while loading, GB": round(peak_memory() - idle, 2),
     }
     start = time.perf_counter()
     vectors.most_similar(vectors.index_to_key[0])

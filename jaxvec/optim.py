@@ -167,6 +167,22 @@ def damped_sgd(damping: float = 0.1) -> RowOptimizer:
     return RowOptimizer(lambda params: (), _slots, update, uses_curvature=True)
 
 
+def frozen(optimizer: RowOptimizer, mask: np.ndarray) -> RowOptimizer:
+    """A row-sparse optimiser that leaves some rows, and their state, as they are.
+
+    Args:
+      optimizer: of `row_sparse` or `damped_sgd`.
+      mask: bool[V], which.
+    """
+    places = np.where(mask, len(mask), np.arange(len(mask), dtype=np.int32))  # V: not written
+
+    def update(params, state, scratch, rows, *rest):
+        rows = jax.tree.map(lambda ids: jnp.asarray(places, jnp.int32)[ids], rows)
+        return optimizer.update(params, state, scratch, rows, *rest)
+
+    return optimizer._replace(update=update)
+
+
 def _slots(params: PyTree) -> PyTree:
     """For each table a place a row, for `_combine`."""
     return jax.tree.map(lambda table: jnp.zeros(len(table), jnp.int32), params)

@@ -158,3 +158,48 @@ def softmax(input_table, output_table, centres, contexts, weights):
         scores = np.exp(output_table.astype(np.float64) @ input_table[centre])
         total -= weight * np.log(scores[context] / scores.sum())
     return total
+
+
+def bigrams(documents, connectors):
+    """How often each word, and each two words with what connectors are between, occur."""
+    words, found, total = Counter(), Counter(), 0
+    for document in documents:
+        total += len(document)
+        start = None
+        for i, word in enumerate(document):
+            if word in connectors:
+                continue
+            words[word] += 1
+            if start is not None:
+                found[tuple(document[start : i + 1])] += 1
+            start = i
+    return words, found, total
+
+
+def joined(words, phrases, delimiter="_"):
+    """The longest run of words that is a phrase, at the first place where one is; and again."""
+    result, i = [], 0
+    while i < len(words):
+        ends = [j for j in range(i + 2, len(words) + 1) if tuple(words[i:j]) in phrases]
+        stop = max(ends, default=i + 1)
+        result.append(delimiter.join(words[i:stop]))
+        i = stop
+    return result
+
+
+def kmeans(units, centres, iterations):
+    """Spherical k-means, word by word; yields labels and cosines of each iteration."""
+    k = len(centres)
+    for _ in range(iterations + 1):
+        cosines = np.array([centres @ u for u in units])
+        labels = cosines.argmax(axis=1)
+        own = cosines.max(axis=1)
+        nearest = {label: max(np.flatnonzero(labels == label), key=lambda i: own[i])
+                   for label in set(labels.tolist())}  # fmt: skip
+        others = [i for i in np.argsort(own, kind="stable") if i not in nearest.values()]
+        for empty in sorted(set(range(k)) - set(nearest)):
+            i = others.pop(0)
+            labels[i], own[i] = empty, units[i] @ units[i]
+        yield labels, own
+        centres = np.array([units[labels == label].sum(axis=0) for label in range(k)])
+        centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-30)

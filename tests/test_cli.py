@@ -271,6 +271,7 @@ def bad_commands():
         "convert dtype": (["convert", "old.npz", "new/v.npz", "--dtype", "int8"], "--dtype"),
         "convert damaged": (["convert", "damaged.zip", "new/v.bin"], "not an .npz"),
         "info missing": (["info", "nowhere.npz"], "no such vectors file"),
+        "info of a folder": (["info", "texts"], "is a folder, not a file of word vectors"),
         "info empty": (["info", "empty.txt"], "not a file of word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
         "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),
@@ -377,10 +378,10 @@ def test_train_scores_each_epoch_and_a_resumed_log_keeps_its_scores(folder, caps
     lines = Path("run.jsonl").read_text().splitlines()
     assert lines[0] == first
     log = [json.loads(line) for line in lines]
-    assert [line["pairs"].keys() for line in log] == [{"p.txt"}] * 3
+    assert [line["word_pairs"].keys() for line in log] == [{"p.txt"}] * 3
     assert log[-1]["analogies"] in (0, 1)
     last = WordVectors.load("v.npz").evaluate_word_pairs("p.txt")[1].statistic
-    assert log[-1]["pairs"]["p.txt"] == pytest.approx(last)
+    assert log[-1]["word_pairs"]["p.txt"] == pytest.approx(last)
     assert f"p.txt: Spearman {last:.4f}" in capsys.readouterr().err.splitlines()[-2]
 
 

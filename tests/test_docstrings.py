@@ -49,3 +49,11 @@ def test_docstrings_are_read_and_nothing_runs(package):
 
 def test_order_is_the_same_each_time(package):
     assert docstrings.documentation() == docstrings.documentation()
+
+
+def test_where_each_is_from_is_known(package):
+    found = list(docstrings.docstrings())
+    assert docstrings.Docstring("python", "pydoc_data/topics.py", "The if statement.") in found
+    of_package = [(one.file, one.text) for one in found if one.package == "fakepkg"]
+    assert ("__init__.py", "The package.") in of_package
+    assert of_package.count(("code.py", "A module.")) == 2  # of the module and of `again`

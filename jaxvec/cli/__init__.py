@@ -11,10 +11,13 @@ from typing import Any, NoReturn
 _COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command is for
     "train": ("train", "train word vectors"),
     "cooccur": ("cooccur", "count co-occurrences, for GloVe"),
+    "phrases": ("phrases", "join words that belong together, new_york"),
+    "classes": ("classes", "put words into classes by k-means"),
     "similar": ("query", "nearest neighbours of words"),
     "analogy": ("query", "what is to C as B is to A"),
     "drift": ("drift", "words that moved most between two spaces"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
+    "plot": ("plot", "draw vectors, or the curves of training"),
     "convert": ("exchange", "write word vectors in another format"),
     "info": ("exchange", "what a file of word vectors holds"),
 }

@@ -66,6 +66,15 @@ def size(text: str) -> int:
     return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
 
 
+def text_paths(name: str) -> list[str]:
+    """A file or folder as it is; else the files of a named corpus, fetched if need be."""
+    from jaxvec import datasets
+
+    if name != "-" and not Path(name).exists() and name in datasets.NAMES:
+        return [str(path) for path in datasets.fetch(name).train]
+    return [name]
+
+
 def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
     """Makes sure that a file can be written, and may be, without writing it.
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec import cooccurrence, datasets, stanford
-from jaxvec.cli.common import say, whole
+from jaxvec import cooccurrence, stanford
+from jaxvec.cli.common import say, text_paths, whole
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import ZIP_MAGIC, load_arrays
 from jaxvec.text.corpus import Corpus
@@ -41,8 +41,12 @@ def input_files(options: argparse.Namespace) -> list[str]:
     return [*options.corpus, *([options.vocab] if options.vocab else [])]
 
 
-def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
+def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpus | Cooccurrence:
     """The corpus that the options name, or the counts.
+
+    Args:
+      options: the command's.
+      extend: the vocabulary of an earlier run, to which that of text is added.
 
     Raises:
       ValueError, FileNotFoundError: if it cannot be read so.
@@ -77,13 +81,15 @@ def read_data(options: argparse.Namespace) -> Corpus | Cooccurrence:
             if getattr(options, name):
                 raise ValueError(f"--{name.replace('_', '-')} does not go with --vocab")
         building["vocab"] = Vocab.load(options.vocab)
+    elif extend is not None:
+        building["extend"] = extend
     if not options.corpus:
         if options.errors:
             raise ValueError("--errors needs a CORPUS: the documentation is read as it is")
         say("no corpus given: reading the documentation that is installed here")
         corpus = Corpus.from_documents(documentation(), **building)
     else:
-        paths = [path for name in options.corpus for path in _paths(name)]
+        paths = [path for name in options.corpus for path in text_paths(name)]
         corpus = Corpus.from_files(*paths, errors=options.errors or "strict", **building)
     say(
         f"{corpus.raw_words:,} words; {len(corpus):,} are of the vocabulary of "
@@ -110,13 +116,6 @@ def fingerprint(data: Corpus | Cooccurrence) -> str:
         arrays, what = (data.indptr, data.indices, data.data), "cells"
     words = np.frombuffer("\n".join(data.vocab.words).encode(), np.uint8)
     return f"{len(data):,} {what}, {len(data.vocab):,} words, crc {crc(*arrays, words):08x}"
-
-
-def _paths(name: str) -> list[str]:
-    """A file or folder as it is; else the files of a named corpus, fetched if need be."""
-    if name != "-" and not Path(name).exists() and name in datasets.NAMES:
-        return [str(path) for path in datasets.fetch(name).train]
-    return [name]
 
 
 def _kind(options: argparse.Namespace) -> str:

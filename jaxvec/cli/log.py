@@ -84,5 +84,5 @@ def _numbers(score: Score) -> dict:
     if score.analogies:
         found["analogies"] = score.analogies.accuracy
     if score.pairs:
-        found["pairs"] = {pairs.file: pairs.spearman for pairs in score.pairs}
+        found["word_pairs"] = {pairs.file: pairs.spearman for pairs in score.pairs}
     return json.loads(json.dumps(found), parse_constant=lambda _: None)

@@ -89,6 +89,7 @@ _OF_EPOCHS = {  # what a model that is not trained has none of, and the parser's
     "epochs": None, "optimizer": None, "learning_rate": None, "min_learning_rate": None,
     "grad_clip": None, "init": None, "workers": None, "valid": 0.0, "log": None,
     "checkpoint": None, "checkpoint_every": None, "resume": False,
+    "save_run": None, "start": None, "freeze": None, "freeze_known": False,
 }  # fmt: skip
 
 

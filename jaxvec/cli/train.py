@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec import formats, ppmi
-from jaxvec.cli import stanford
+from jaxvec.cli import onward, stanford
 from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
 from jaxvec.cli.data import COUNTED, add_text_options, count, fingerprint, input_files, read_data
 from jaxvec.cli.log import Log
@@ -27,7 +27,7 @@ from jaxvec.vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
-                   "analogies", "pairs", "restrict_vocab",
+                   "analogies", "pairs", "restrict_vocab", "save_run",
                    "checkpoint", "checkpoint_every", *stanford.NOT_OF_THE_RUN)  # fmt: skip
 
 _DESCRIPTION = """\
@@ -107,6 +107,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add("--resume", action="store_true",
         help="go on from the last state in DIR, to the same bits; afresh if there "
         "is none")  # fmt: skip
+    onward.add_options(parser)
     stanford.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -158,7 +159,8 @@ def run(options: argparse.Namespace) -> int:
             "or give another folder"
         )
     log = Log(options, resuming=resuming)
-    data = read_data(options)
+    run = onward.begin(options)
+    data = read_data(options, None if run is None else run.data.vocab)
     _check_probe(options, data)
     stanford.check_words(options, data.vocab)
     init = None if options.init is None else WordVectors.load(options.init)
@@ -166,12 +168,16 @@ def run(options: argparse.Namespace) -> int:
         known = matched(init, data.vocab, options.vector_size)[1]
         what = "are drawn to" if options.load_parameters else "start from"
         say(f"{known.sum():,} of {len(known):,} words {what} {options.init}")
-    start = None if resuming else stanford.start(options, data.vocab)
+    start = None if resuming else run or stanford.start(options, data.vocab)
+    freeze = onward.frozen(options, data.vocab, run, init)
     settings, data = _prepared(options, data)
-    options.workers = options.workers or (1 if options.mittens else usual_workers(data))
+    alone = options.mittens or (freeze and options.model == "glove")
+    options.workers = options.workers or (1 if alone else usual_workers(data))
     settings["workers"] = options.workers
     if init is not None:
         settings["init"] = f"{options.init}, crc {crc(init.vectors):08x}"
+    if run is not None:
+        settings["start"] = f"{options.start}, crc {crc(run.params.input):08x}"
     checkpoints, finished = None, False
     if options.checkpoint:
         minutes, steps = options.checkpoint_every or (10.0, None)
@@ -199,6 +205,7 @@ def run(options: argparse.Namespace) -> int:
                 valid=options.valid,
                 init=init,
                 start=start,
+                freeze=freeze,
                 grad_clip=options.grad_clip,
                 callbacks=[log],
                 checkpoints=checkpoints,
@@ -215,7 +222,7 @@ def run(options: argparse.Namespace) -> int:
     vectors = result.vectors(options.vectors)
     if options.unk_vector:
         vectors = with_unk(vectors)
-    others = stanford.files(options, stanford.OUTPUTS)
+    others = stanford.files(options, (*stanford.OUTPUTS, "save_run"))
     if finished and _holds(options.output, vectors) and all(Path(f).exists() for f in others):
         say(f"the run is finished, and its vectors are in {options.output}")
         return 0
@@ -223,6 +230,7 @@ def run(options: argparse.Namespace) -> int:
         _check_outputs(options, resuming=True)
     _write(options, settings, vectors)
     stanford.save(options, result)
+    onward.save(options, result)
     return 0
 
 
@@ -272,8 +280,8 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)
     taken = input_files(options) + stanford.files(options)
-    taken += [options.init] if options.init else []
-    for path in (options.output, *stanford.files(options, stanford.OUTPUTS)):
+    taken += [path for path in (options.init, options.start, options.freeze) if path]
+    for path in (options.output, *stanford.files(options, (*stanford.OUTPUTS, "save_run"))):
         check_output(path, force=force, inputs=taken)
         force = options.force
         taken.append(path)

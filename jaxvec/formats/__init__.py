@@ -237,6 +237,8 @@ def _open(path: str | os.PathLike[str]) -> tuple[str, BinaryIO, tuple[int, int] 
     """The format, the file at its first vector, and count and size if a header says them."""
     if not Path(path).exists():
         raise FileNotFoundError(f"no such vectors file: {path}")
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder, not a file of word vectors")
     file = open(path, "rb")  # noqa: SIM115
     start = file.read(9)
     if start.startswith(ZIP_MAGIC):

@@ -14,7 +14,8 @@ from jaxvec.text.vocab import Vocab
 
 _BATCH = 1 << 17  # words that are turned into ids at a time
 
-_Pieces = Iterable[tuple[Sequence[str], bool]]
+Pieces = Iterable[tuple[Sequence[str], bool]]
+"""Words of one document, and whether it ends with them."""
 
 
 class Corpus:
@@ -78,6 +79,8 @@ class Corpus:
           documents: the documents. A single string is refused, being an iterable of letters.
           tokenizer: applied to strings.
           vocab: use this vocabulary, instead of making one from the text.
+          extend: the vocabulary of earlier text, to which the words of this are added; see
+            `Vocab.extended`. For `fit(start=…)` to go on with.
           min_count: leave out words that occur less often.
           max_size: keep at most so many words, the most frequent.
           max_vocab_size: while counting, forget the rarest words whenever more than this
@@ -97,21 +100,26 @@ class Corpus:
     @classmethod
     def _build(
         cls,
-        pieces: _Pieces,
+        pieces: Pieces,
         source: str,
         *,
         vocab: Vocab | None = None,
+        extend: Vocab | None = None,
         min_count: int = 5,
         max_size: int | None = None,
         max_vocab_size: int | None = None,
         specials: Sequence[str] = (),
         unk: str | None = None,
     ) -> "Corpus":
-        coder = _Coder(max_vocab_size) if vocab is None else _Coder(known=vocab.ids)
+        coder = Coder(max_vocab_size) if vocab is None else Coder(known=vocab.ids)
         batches = [(codes, np.array(ends, np.int64)) for codes, ends in coder.batches(pieces)]
         if not coder.words:
             raise ValueError(f"no words in {source}: expected text with at least one word")
-        if vocab is None:
+        if vocab is None and extend is not None:
+            if max_size is not None or specials or unk is not None:
+                raise ValueError("extend does not go with max_size, specials or unk")
+            vocab = extend.extended(coder.counted(), min_count=min_count)
+        elif vocab is None:
             counts = coder.counted()
             vocab = Vocab.from_counts(
                 counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
@@ -213,13 +221,13 @@ def count_words(
     >>> count_words([["a", "rose"], ["a"]])
     {'a': 2, 'rose': 1}
     """
-    coder = _Coder(max_vocab_size)
+    coder = Coder(max_vocab_size)
     for _ in coder.batches((words, True) for words in documents):
         pass
     return coder.counted()
 
 
-class _Coder:
+class Coder:
     """Numbers words in the order of their first coming, in one pass over the text."""
 
     def __init__(self, max_size: int | None = None, *, known: dict[str, int] | None = None):
@@ -232,7 +240,7 @@ class _Coder:
         self.words = 0
         self._least = 1
 
-    def batches(self, pieces: _Pieces) -> Iterator[tuple[np.ndarray, list[int]]]:
+    def batches(self, pieces: Pieces) -> Iterator[tuple[np.ndarray, list[int]]]:
         """Codes of some words (-1 for none), and the document ends among all words so far."""
         batch: list[str] = []
         ends: list[int] = []

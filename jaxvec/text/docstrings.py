@@ -11,6 +11,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGES = ("jax", "numpy", "scipy", "optax", "flax", "orbax")
 
@@ -18,28 +19,41 @@ _LEFT_OUT = {"test", "tests", "testing", "site-packages", "idlelib", "lib2to3", 
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
+class Docstring(NamedTuple):
+    """A docstring and where it is from."""
+
+    package: str  # one of `PACKAGES`, or "python" for the standard library
+    file: str  # in the package, parts joined by "/"
+    text: str
+
+
 def documentation() -> list[str]:
     """Each docstring once, as one document, in an order that mixes the packages.
 
     The same files give the same order. Packages that are not installed are left out.
     """
-    texts = {text for path in source_files() for text in _texts(path)}
+    texts = {docstring.text for docstring in docstrings()}
     return sorted(texts, key=lambda text: (zlib.crc32(text.encode(errors="replace")), text))
 
 
-def source_files() -> list[Path]:
-    """The Python files whose docstrings are read."""
-    roots = [Path(sysconfig.get_path("stdlib"))]
+def docstrings() -> Iterator[Docstring]:
+    """All docstrings, package by package and file by file; some come more than once."""
+    for package, root in _roots():
+        for path in sorted(root.rglob("*.py")):
+            file = path.relative_to(root)
+            if not _LEFT_OUT.intersection(file.parts):
+                for text in _texts(path):
+                    yield Docstring(package, file.as_posix(), text)
+
+
+def _roots() -> Iterator[tuple[str, Path]]:
+    """The folders of the packages that are installed."""
+    yield "python", Path(sysconfig.get_path("stdlib"))
     for package in PACKAGES:
         # find_spec of a top-level name looks for the package without importing it
         spec = importlib.util.find_spec(package)
-        roots += map(Path, (spec and spec.submodule_search_locations) or [])
-    return [
-        path
-        for root in roots
-        for path in sorted(root.rglob("*.py"))
-        if not _LEFT_OUT.intersection(path.relative_to(root).parts)
-    ]
+        for root in (spec and spec.submodule_search_locations) or []:
+            yield package, Path(root)
 
 
 def _texts(path: Path) -> Iterator[str]:

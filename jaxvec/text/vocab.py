@@ -93,6 +93,33 @@ class Vocab:
             numbers[first.index(unk)] += sum(counts.values()) - sum(numbers)
         return cls(first + words, numbers, specials=len(first), unk=unk)
 
+    def extended(self, counts: dict[str, int], *, min_count: int = 5) -> "Vocab":
+        """The vocabulary of this text and further text.
+
+        Words known already stay, whatever their count in the further text, and the counts of
+        both add up; specials keep their places.
+
+        Args:
+          counts: how often each word occurs in the further text.
+          min_count: other words that are rarer there are left out.
+
+        >>> Vocab(["a", "b"], [5, 4]).extended({"b": 2, "c": 5, "d": 1}, min_count=2).words
+        ['b', 'a', 'c']
+        """
+        sums = dict(zip(self.words, self.counts.tolist(), strict=True))
+        left_out = 0
+        for word, count in counts.items():
+            if word in sums or count >= min_count:
+                sums[word] = sums.get(word, 0) + count
+            else:
+                left_out += count
+        first = self.words[: self.specials]
+        rest = sorted((w for w in sums if w not in first), key=lambda word: (-sums[word], word))
+        if self.unk is not None:
+            sums[self.unk] += left_out
+        words = first + rest
+        return Vocab(words, [sums[w] for w in words], specials=self.specials, unk=self.unk)
+
     def __len__(self) -> int:
         return len(self.words)
 

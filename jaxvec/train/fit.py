@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 from typing import Any, cast
 
@@ -11,7 +11,7 @@ import numpy as np
 import optax
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.optim import damped_sgd
+from jaxvec.optim import damped_sgd, frozen
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
@@ -21,7 +21,7 @@ from jaxvec.train.segments import Segments, ahead
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
-from jaxvec.train.warm import matched, warm
+from jaxvec.train.warm import extended, matched, warm
 from jaxvec.train.workers import usual_workers
 from jaxvec.vectors import WordVectors
 
@@ -45,7 +45,8 @@ def fit(
     min_learning_rate: float | None = None,
     valid: float = 0.0,
     init: WordVectors | None = None,
-    start: State | None = None,
+    start: State | Result | None = None,
+    freeze: Collection[str] = (),
     grad_clip: float | None = None,
     callbacks: Sequence[Callback] = (),
     checkpoints: Checkpoints | None = None,
@@ -83,7 +84,11 @@ def fit(
         model's vectors are the sum of two tables, each gets half. With `GloVe(mittens=…)`
         they are what the words are drawn to, too, from there or from `start`.
       start: parameters and optimiser state to begin with in place of the model's and the
-        optimiser's own, where they are not None. A checkpoint comes before it.
+        optimiser's own, where they are not None; or the `Result` of an earlier run, whose words
+        go on from where it left them, in whatever order the vocabulary has them now, while new
+        ones begin as usual (see ``extend`` of `Corpus.from_documents`). A checkpoint comes
+        before it.
+      freeze: words that keep the vectors they begin with, in both tables.
       grad_clip: bound of each number in a gradient; by default none but, with GloVe's
         optimisers, the C program's 100 for vectors.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
@@ -125,7 +130,7 @@ def fit(
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:
-        alone = mittens or (dense and model.stratified)
+        alone = mittens or ((dense or freeze) and model.stratified)
         workers = 1 if alone else usual_workers(data)
     if dense and model.stratified and workers > 1:
         raise ValueError(f"with dense=True GloVe trains on one worker, not {workers}")
@@ -140,11 +145,21 @@ def fit(
             constants = cast(Any, model).drawn_to(constants, data, table, known)
     elif mittens:
         raise ValueError("mittens needs init, the vectors that words are drawn to")
+    if freeze:
+        if dense or (model.stratified and workers > 1):
+            raise ValueError("freeze needs dense=False, and GloVe one worker")
+        mask = np.zeros(len(data.vocab), bool)
+        mask[[data.vocab[word] for word in freeze]] = True
+        optimize = frozen(optimize, mask)
     team = Team.of(workers, model, optimize, constants, jax.random.key_impl(key))
     segments, held_out = model.segments(data, valid, valid_key, workers)
 
     since = time.perf_counter()
-    training = team.begin(begun(State(params, optimize.init(params)), start))
+    own = State(params, optimize.init(params))
+    if isinstance(start, Result):
+        earlier = State(start.params, start.opt_state)
+        own, start = extended(own, earlier, data.vocab, start.data.vocab), None
+    training = team.begin(begun(own, start))
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)
     training, _ = team.train(training, nothing, rates(schedule, 0, 0))

@@ -1,11 +1,13 @@
-"""Warm starts: parameters that begin with vectors from elsewhere, matched by word."""
+"""Warm starts: what a run begins with from elsewhere, matched by word."""
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.text.vocab import Vocab
+from jaxvec.train.epoch import State
 from jaxvec.vectors import WordVectors
 
 
@@ -42,3 +44,37 @@ def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
     return params._replace(
         **{name: jnp.where(known[:, None], rows, getattr(params, name)) for name in names}
     )
+
+
+def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
+    """A state in which the words of an earlier run go on from where that left them.
+
+    Args:
+      own: the state to begin with, of `vocab`: other words keep theirs.
+      earlier: that of the earlier run, of the vocabulary `before`.
+
+    Raises:
+      ValueError: if the states are not of the same model and optimiser, or no word is of both
+        vocabularies.
+    """
+    places = np.array([before.ids.get(word, -1) for word in vocab.words])
+    known = np.flatnonzero(places >= 0)
+    if not len(known):
+        raise ValueError("no word of the vocabulary is among those of the run to start from")
+
+    def rows(mine: jax.Array, theirs: jax.Array) -> jax.Array:
+        sizes = (len(before), *mine.shape[1:]) if mine.ndim else ()
+        if theirs.shape != sizes:
+            raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
+        if not mine.ndim:
+            return jnp.array(theirs, mine.dtype)
+        return mine.at[known].set(jnp.asarray(theirs)[places[known]].astype(mine.dtype))
+
+    pairs = zip(jax.tree.leaves(own), jax.tree.leaves(earlier), strict=True)
+    try:
+        leaves = [rows(mine, theirs) for mine, theirs in pairs]
+        return jax.tree.unflatten(jax.tree.structure(own), leaves)
+    except ValueError as error:
+        raise ValueError(
+            f"the run to start from is of another model or optimiser: {error}"
+        ) from None

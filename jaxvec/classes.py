@@ -1,0 +1,195 @@
+"""Word classes by spherical k-means, as pure functions on arrays.
+
+The classes of ``word2vec -classes``, whose centres are of length 1 too. Unlike there, vectors
+are scaled to length 1 first, so that frequent words do not pull more than others; the first
+centres are chosen by k-means++, not by the order of words; no class is left empty; and it
+goes on until no word changes its class.
+
+Letters: `V` vocabulary, `D` dimension, `k` classes.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvec.ranking import unit
+
+_COSINES = 1 << 20  # cosines of words and centres that are held at a time: 4 MiB
+_SAMPLE = 32  # words for each class that the first centres are chosen from
+
+
+class Classes(NamedTuple):
+    """A class for each of `V` vectors, and what it was chosen by."""
+
+    labels: jax.Array  # int32[V], 0 … k - 1; each comes at least once
+    cosines: jax.Array  # float32[V], of each vector with the centre of its class
+    centres: jax.Array  # float32[k, D], of length 1
+
+
+class Report(NamedTuple):
+    """How k-means went."""
+
+    objective: jax.Array  # float32, the mean of 1 - cosine; no iteration makes it larger
+    iterations: jax.Array  # int32
+    converged: jax.Array  # bool, whether the last iteration changed no class
+
+
+@partial(jax.jit, static_argnames="k")
+def kmeans(
+    key: jax.Array, vectors: jax.Array, k: int, *, iterations: int = 100
+) -> tuple[Classes, Report]:
+    """Divides vectors into classes so that Σ (1 - cos(vector, centre of its class)) is small.
+
+    Lloyd's iterations: each vector into the class with the nearest centre, each centre to the
+    direction of its vectors' sum. Classes are numbered by their first vectors: with words in
+    falling order of count, class 0 has the most frequent. The cosines of all vectors with all
+    centres are never held together.
+
+    Args:
+      key: which first centres are chosen; the same key gives the same bits.
+      vectors: float[V, D], of any length; one of zeros is as near to every centre.
+      k: how many classes, at most `V`.
+      iterations: stop after so many, if classes still change.
+
+    Raises:
+      ValueError: if `k` is not from 1 to `V`.
+
+    >>> vectors = jnp.array([[1.0, 0.1], [0.1, 1.0], [2.0, 0.1], [0.0, 3.0]])
+    >>> classes, report = kmeans(jax.random.key(0), vectors, 2)
+    >>> classes.labels.tolist(), bool(report.converged)
+    ([0, 1, 0, 1], True)
+
+    Source: Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using
+    Clustering".
+    """
+    if not 1 <= k <= len(vectors):
+        raise ValueError(f"k={k} classes of {len(vectors)} vectors: give 1 to {len(vectors)}")
+    units = unit(jnp.asarray(vectors, jnp.float32))
+
+    def iterate(state: tuple[Classes, jax.Array, jax.Array]):
+        classes, iteration, _ = state
+        new = assign(units, means(units, classes.labels, k))
+        return new, iteration + 1, (new.labels == classes.labels).all()
+
+    def goes_on(state: tuple[Classes, jax.Array, jax.Array]):
+        _, iteration, converged = state
+        return (iteration < iterations) & ~converged
+
+    start = assign(units, first_centres(key, units, k)), jnp.int32(0), jnp.bool(False)
+    classes, iteration, converged = jax.lax.while_loop(goes_on, iterate, start)
+    return _numbered(classes), Report((1 - classes.cosines).mean(), iteration, converged)
+
+
+@partial(jax.jit, static_argnames="k")
+def first_centres(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
+    """k-means++: centres, float[k, D], drawn among 32 k random vectors, one after the other.
+
+    Each has a chance in proportion to 1 - its cosine with the nearest centre drawn before.
+
+    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding".
+    """
+    sampling, drawing = jax.random.split(key)
+    places = jax.random.permutation(sampling, len(units))[: _SAMPLE * k]
+    sample = units[places]
+
+    def draw(i: jax.Array, state: tuple[jax.Array, jax.Array]):
+        centres, nearest = state
+        chances = jnp.log(jnp.maximum(1 - nearest, 0))
+        centre = sample[jax.random.categorical(jax.random.fold_in(drawing, i), chances)]
+        return centres.at[i].set(centre), jnp.maximum(nearest, sample @ centre)
+
+    with jax.default_matmul_precision("highest"):
+        nothing = jnp.zeros_like(units, shape=(k, units.shape[1])), -jnp.ones_like(sample[:, 0])
+        return jax.lax.fori_loop(0, k, draw, nothing)[0]
+
+
+@jax.jit
+def assign(units: jax.Array, centres: jax.Array) -> Classes:
+    """The class of the nearest centre for each vector, of equal ones the first.
+
+    A class that would be empty gets the vector that is farthest from its own centre, as its
+    centre too; of several classes the first gets the farthest. Each class keeps its nearest.
+
+    Args:
+      units: vectors of length 1, float[V, D].
+      centres: the same, float[k, D].
+    """
+
+    def nearest(vector: jax.Array):
+        cosines = centres @ vector
+        return cosines.argmax().astype(jnp.int32), cosines.max()
+
+    with jax.default_matmul_precision("highest"):
+        block = max(1, _COSINES // len(centres))
+        labels, cosines = jax.lax.map(nearest, units, batch_size=block)
+    sizes = jnp.zeros(len(centres), jnp.int32).at[labels].add(1)
+    return jax.lax.cond(
+        (sizes == 0).any(), _filled, lambda *same: Classes(*same[:3]),
+        labels, cosines, centres, units, sizes,
+    )  # fmt: skip
+
+
+def _filled(
+    labels: jax.Array, cosines: jax.Array, centres: jax.Array, units: jax.Array, sizes: jax.Array
+) -> Classes:
+    """Gives the classes of size 0 a vector each."""
+    k, places = len(centres), jnp.arange(len(units))
+    best = jax.ops.segment_max(cosines, labels, k)[labels]
+    kept = jax.ops.segment_min(jnp.where(cosines == best, places, len(units)), labels, k)
+    can_go = jnp.ones(len(units), bool).at[kept].set(False, mode="drop")
+    farthest = jax.lax.top_k(jnp.where(can_go, -cosines, -jnp.inf), k)[1]
+    empty = sizes == 0
+    given = jnp.where(empty, farthest[jnp.cumsum(empty) - 1], len(units))
+    vectors = units.at[given].get(mode="fill", fill_value=0)
+    return Classes(
+        labels.at[given].set(jnp.arange(k, dtype=jnp.int32), mode="drop"),
+        cosines.at[given].set((vectors * vectors).sum(axis=1), mode="drop"),
+        jnp.where(empty[:, None], vectors, centres),
+    )
+
+
+@partial(jax.jit, static_argnames="k")
+def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
+    """The centre of each class, Σ unit vectors scaled to length 1: float[k, D].
+
+    A sum is a product with ones and zeros, some vectors at a time: unlike a scatter, that adds in
+    the same order on every device.
+    """
+    block = min(len(units), max(1, _COSINES // k))
+
+    def add(i: jax.Array, sums: jax.Array) -> jax.Array:
+        start = jnp.minimum(i * block, len(units) - block)  # the last block overlaps
+        ours = jax.lax.dynamic_slice_in_dim(labels, start, block)
+        new = start + jnp.arange(block) >= i * block
+        members = jax.nn.one_hot(jnp.where(new, ours, k), k, dtype=units.dtype)
+        return sums + members.T @ jax.lax.dynamic_slice_in_dim(units, start, block)
+
+    with jax.default_matmul_precision("highest"):
+        nothing = jnp.zeros_like(units, shape=(k, units.shape[1]))
+        return unit(jax.lax.fori_loop(0, -(-len(units) // block), add, nothing))
+
+
+def _numbered(classes: Classes) -> Classes:
+    """The same classes, numbered in the order of their first vectors."""
+    k = len(classes.centres)
+    firsts = jax.ops.segment_min(jnp.arange(len(classes.labels)), classes.labels, k)
+    order = firsts.argsort()
+    numbers = order.argsort().astype(jnp.int32)
+    return classes._replace(labels=numbers[classes.labels], centres=classes.centres[order])
+
+
+def members(classes: Classes, *, central: bool = False) -> list[np.ndarray]:
+    """The places of the vectors of each class, in order or the nearest to its centre first.
+
+    >>> classes = Classes(jnp.array([0, 1, 0]), jnp.array([0.8, 1.0, 0.9]), jnp.eye(2))
+    >>> [places.tolist() for places in members(classes, central=True)]
+    [[2, 0], [1]]
+    """
+    labels = np.asarray(classes.labels)
+    order = np.lexsort(
+        (-np.asarray(classes.cosines) if central else np.arange(len(labels)), labels)
+    )
+    return np.split(order, np.searchsorted(labels[order], np.arange(1, len(classes.centres))))

@@ -1,0 +1,150 @@
+"""`jaxvec phrases`: words that belong together, and text in which they are one."""
+
+import argparse
+import contextlib
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxvec.cli.common import check_output, number, say, text_paths, whole
+from jaxvec.files import written_beside
+
+if TYPE_CHECKING:
+    from jaxvec.text.corpus import Pieces
+    from jaxvec.text.phrases import Phrases
+
+
+def add_phrases_options(parser: argparse.ArgumentParser) -> None:
+    """Makes a parser that of `phrases`."""
+    parser.description = (
+        "Finds pairs of words that follow each other far more often than chance has it, and "
+        "writes the text with each joined to one word, a document a line, for 'jaxvec train'. "
+        "Without -o and --scores it prints the phrases, the best first: their words, score and "
+        "count, parted by tabs."
+    )
+    parser.epilog = (
+        "examples:\n  jaxvec phrases text.txt | head\n"
+        "  jaxvec phrases text.txt -o joined.txt --scores phrases.tsv --passes 2\n"
+        "  jaxvec phrases new.txt -o new.joined.txt --phrases phrases.tsv"
+    )
+    add = parser.add_argument
+    add("corpus", nargs="+", metavar="TEXT", help="text files, folders, - or a named corpus")
+    add("-o", "--output", metavar="FILE", help="where the text with joined phrases goes")
+    add("--scores", metavar="FILE", help="write the phrases with their scores and counts")
+    add("--force", action="store_true", help="overwrite the outputs")
+    add = parser.add_argument_group("text").add_argument
+    add("--tokenizer", default="whitespace", metavar="NAME",
+        help="whitespace (default), basic_english or text8")  # fmt: skip
+    add("--errors", choices=["strict", "replace", "ignore"], default="strict",
+        help="what to do about bytes that are not UTF-8 (default: strict)")  # fmt: skip
+    add = parser.add_argument_group("phrases").add_argument
+    add("--min-count", type=whole(1), metavar="N",
+        help="leave out phrases rarer than this (default: 5)")  # fmt: skip
+    add("--threshold", type=number(), metavar="S",
+        help="take phrases with a score above this (default: 10; for npmi 0.5)")  # fmt: skip
+    add("--scoring", choices=["default", "npmi"],
+        help="(count(ab) - min_count) V / (count(a) count(b)), V the number of different words "
+        "and pairs, as gensim; or normalised mutual information, -1 to 1")  # fmt: skip
+    add("--connector-words", nargs="*", metavar="WORD",
+        help="words that phrases may have inside, as bank_of_china, but do not begin or end "
+        "with; without a WORD those of English")  # fmt: skip
+    add("--passes", type=whole(1), metavar="N",
+        help="find phrases of phrases: 2 for new_york_city (default: 1)")  # fmt: skip
+    add("--delimiter", default="_", metavar="STR", help="what joins words (default: _)")
+    add("--phrases", metavar="FILE", help="join these, from --scores, and look for no others")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Finds phrases, or reads them, and writes what is asked for."""
+    from jaxvec.text import phrases as core
+
+    if options.delimiter.split() != [options.delimiter]:
+        raise ValueError("--delimiter must be one or more characters, none of them white space")
+    finding = _finding(options)
+    inputs = [*options.corpus, *([options.phrases] if options.phrases else [])]
+    for path in filter(None, (options.output, options.scores)):
+        check_output(path, force=options.force, inputs=inputs)
+        inputs.append(path)
+    paths = [path for name in options.corpus for path in text_paths(name)]
+    target = Path(options.output or options.scores or Path(tempfile.gettempdir(), "none"))
+    folder = next(parent for parent in target.resolve().parents if parent.exists())
+    with contextlib.ExitStack() as stack:
+        files = [stack.enter_context(_readable(path, folder)) for path in paths]
+
+        def text(passes: list["Phrases"]) -> "Pieces":
+            pieces = core.words_of_files(files, options.tokenizer, options.errors)
+            for phrases in passes:
+                pieces = phrases.apply_pieces(pieces)
+            return pieces
+
+        passes = []
+        if options.phrases:
+            passes = core.load_phrases(options.phrases, delimiter=options.delimiter)
+        else:
+            for _ in range(options.passes or 1):
+                passes.append(core.Phrases.from_pieces(text(passes), folder=folder, **finding))
+                say(f"{len(passes[-1]):,} phrases{_such_as(passes[-1])}")
+        if options.scores:
+            core.save_phrases(passes, options.scores)
+        if options.output:
+            words = _write(text(passes), options.output)
+            say(f"the text, now of {words:,} words, is in {options.output}")
+        if not options.output and not options.scores:
+            sys.stdout.writelines(core.phrase_lines(passes))
+
+
+def _finding(options: argparse.Namespace) -> dict[str, Any]:
+    """How phrases are found; ValueError for options that do not go together."""
+    from jaxvec.text import phrases as core
+
+    names = ("min_count", "threshold", "scoring", "connector_words")
+    given = {name: getattr(options, name) for name in names if getattr(options, name) is not None}
+    if options.phrases:
+        if not options.output or options.scores:
+            raise ValueError("--phrases needs -o FILE for the text, and does not go with --scores")
+        for name in [*given, *(["passes"] if options.passes else [])]:
+            raise ValueError(f"--{name.replace('_', '-')} does not go with --phrases")
+    if given.get("connector_words") == []:
+        given["connector_words"] = core.ENGLISH_CONNECTOR_WORDS
+    return given | {"delimiter": options.delimiter}
+
+
+@contextlib.contextmanager
+def _readable(path: str, folder: Path) -> Iterator[str]:
+    """A file that can be read several times: of standard input or a pipe, a temporary copy."""
+    if path != "-" and (Path(path).is_file() or Path(path).is_dir() or not Path(path).exists()):
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix=".standard-input-", dir=folder) as copy:
+        with contextlib.ExitStack() as stack:
+            source = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
+            shutil.copyfileobj(source, copy)
+        copy.flush()
+        yield copy.name
+
+
+def _such_as(phrases: "Phrases") -> str:
+    """Those that occur most often, in words."""
+    often = sorted(phrases.found, key=lambda words: -phrases.found[words].bigram_count)[:6]
+    return ", most often " + " ".join(map(phrases.delimiter.join, often)) if often else ""
+
+
+def _write(pieces: "Pieces", path: str) -> int:
+    """Writes a document a line, but for those without a word; returns the number of words."""
+    total, begun = 0, False
+    with (
+        written_beside(path) as temporary,
+        open(temporary, "w", encoding="utf-8", newline="\n") as file,
+    ):
+        for words, ends in pieces:
+            if words:
+                file.write(" " * begun + " ".join(words))
+                total, begun = total + len(words), True
+            if ends and begun:
+                file.write("\n")
+                begun = False
+    return total

@@ -1,0 +1,162 @@
+"""Curves of training: loss and speed after each epoch, as `jaxvec train --log` writes them."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jaxvec.plot.figure import (
+    DARK,
+    import_matplotlib,
+    lettering,
+    literally,
+    new_figure,
+    rewrite,
+    shortened,
+    style,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Run = Sequence[Mapping[str, Any]]  # the fields of a `Report` by name, epoch by epoch
+
+_MARKED = 40  # epochs of a run, at most, that each have a marker
+_LINES = ("-", "--", ":", "-.")
+_NEEDED = ("epoch", "loss", "words_per_second")
+
+
+def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
+    """The epochs of a run: the fields of `jaxvec.Report` by name, and scores if it was scored.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is no such log; the message names the line.
+
+    >>> path = getfixture("tmp_path") / "run.jsonl"
+    >>> _ = path.write_text('{"epoch": 1, "loss": 2.5, "words_per_second": 1e6}')
+    >>> read_log(path)[0]["loss"]
+    2.5
+    """
+    if not Path(path).exists():
+        raise FileNotFoundError(f"no such log: {path}")
+    epochs = []
+    with open(path, "rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                epoch = json.loads(line)
+                numbers = [epoch[name] + 0.0 for name in _NEEDED]
+                numbers.append((epoch.get("valid_loss") or 0) + 0.0)
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise ValueError(
+                    f"{path}, line {number}: expected JSON with the numbers {', '.join(_NEEDED)}, "
+                    "as jaxvec train --log writes it"
+                ) from None
+            epochs.append(epoch)
+    if not epochs:
+        raise ValueError(f"{path} is empty: no epoch was logged")
+    return epochs
+
+
+def curves(
+    runs: Mapping[str, Run], *, title: str = "", size: tuple[float, float] | None = None
+) -> "Figure":
+    """Draws the loss of runs and their speed over the epochs, and their scores if there are any.
+
+    Args:
+      runs: the epochs of each run by its name; see `read_log`, and `Report._asdict` of
+        `Result.history`.
+      title: what is written above.
+      size: width and height in inches.
+
+    Raises:
+      ValueError: without runs, or without matplotlib.
+
+    >>> figure = curves({"a": [{"epoch": 1, "loss": 2.5, "words_per_second": 2e6}]})
+    >>> loss, speed = figure.axes
+    >>> loss.lines[0].get_ydata().tolist(), speed.lines[0].get_ydata().tolist()
+    ([2.5], [2000000.0])
+    """
+    import_matplotlib()
+    from matplotlib.ticker import EngFormatter
+
+    if not runs or not all(runs.values()):
+        raise ValueError("curves need a run, with an epoch or more")
+    every = [epoch for run in runs.values() for epoch in run]
+    held_out = any(epoch.get("valid_loss") is not None for epoch in every)
+    scores = list(dict.fromkeys(name for epoch in every for name in _scores(epoch)))
+    letters = lettering([*map(shortened, runs), *scores, title])
+    figure = new_figure(*(size or (15.0 if scores else 10.0, 4.5)))
+    figure.set_layout_engine("constrained")
+    if title:
+        figure.suptitle(letters.shown[-1], color=DARK, **literally(letters.families))
+    loss, speed, *rest = figure.subplots(1, 3 if scores else 2)
+    looks = [_look(number, len(run)) for number, run in enumerate(runs.values())]
+    for look, run in zip(looks, runs.values(), strict=True):
+        _draw(loss, run, [epoch["loss"] for epoch in run], look)
+        _draw(loss, run, [epoch.get("valid_loss") for epoch in run], look | {"linestyle": "--"})
+        _draw(speed, run, [epoch["words_per_second"] for epoch in run], look)
+        for name, line in zip(scores, cycle(_LINES)):
+            values = [_scores(epoch).get(name) for epoch in run]
+            _draw(rest[0], run, values, look | {"linestyle": line})
+    _name_axes(loss, "loss, mean of a pair (GloVe: of a cell)")
+    _name_axes(speed, "words (GloVe: cells) a second")
+    speed.set_ylim(bottom=0)
+    speed.yaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+    entries = list(zip(letters.shown, looks, strict=False)) if len(runs) > 1 else []
+    if held_out:
+        entries.append(("as it trained, over the epoch", {"color": DARK}))
+        entries.append(("held out, after the epoch", {"color": DARK, "linestyle": "--"}))
+    if entries:
+        _legend(figure, entries, letters.families, loc="outside lower center", ncols=4)
+    for ax in rest:
+        _name_axes(ax, "share of analogies, Spearman of pairs")
+        lines = [{"color": DARK, "linestyle": line} for _, line in zip(scores, cycle(_LINES))]
+        names = letters.shown[len(runs) : -1]
+        _legend(ax, list(zip(names, lines, strict=True)), letters.families, loc="best")
+    return figure
+
+
+def _scores(epoch: Mapping[str, Any]) -> dict[str, Any]:
+    """What `train --analogies --pairs` found after an epoch, by name."""
+    found = {} if epoch.get("analogies") is None else {"analogies": epoch["analogies"]}
+    pairs = epoch.get("word_pairs", {})
+    return found | {Path(file).name: score for file, score in pairs.items()}
+
+
+def _look(number: int, epochs: int) -> dict[str, Any]:
+    look = {**style(number), "markersize": 4, "linewidth": 1.3}
+    return look if epochs <= _MARKED else {**look, "marker": ""}
+
+
+def _draw(ax: "Axes", run: Run, values: list[float | None], look: dict[str, Any]) -> None:
+    """A line through the values that are known, if any is."""
+    known = [(e["epoch"], value) for e, value in zip(run, values, strict=True) if value is not None]
+    if known:
+        ax.plot(*zip(*known, strict=True), **look)
+
+
+def _name_axes(ax: "Axes", measure: str) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    ax.set_xlabel("epoch", color=DARK)
+    ax.set_ylabel(measure, color=DARK)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(color="#E5E5E5", linewidth=0.6)
+    ax.tick_params(colors=DARK)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in ("left", "bottom"))
+
+
+def _legend(
+    place: "Figure | Axes", entries: list[tuple[str, dict[str, Any]]], families: list[str], **how
+) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [Line2D([], [], **look) for _, look in entries]
+    numbers = [str(i) for i in range(len(entries))]
+    legend = place.legend(handles, numbers, fontsize=9, frameon=False, labelcolor=DARK, **how)
+    rewrite(legend, [name for name, _ in entries], families)

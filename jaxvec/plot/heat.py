@@ -1,0 +1,97 @@
+"""A heat map: the cosines of words with one another."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from jaxvec.plot.figure import DARK, lettering, literally, new_figure, shortened
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_ANNOTATED = 25  # words, at most, whose cosines are written
+
+
+def clustered(cosines: ArrayLike) -> list[int]:
+    """An order of `n` words in which like ones stand together, by the leaves of their tree.
+
+    The tree joins the two clusters whose words have the highest mean cosine, again and again
+    (average linkage), and of its orders that is taken in which neighbours are most alike.
+
+    Args:
+      cosines: float[n, n].
+
+    >>> clustered([[1.0, 0.1, 0.8], [0.1, 1.0, 0.2], [0.8, 0.2, 1.0]])
+    [1, 2, 0]
+
+    Source: Bar-Joseph et al. 2001, "Fast optimal leaf ordering for hierarchical clustering".
+    """
+    from scipy.cluster.hierarchy import leaves_list, linkage
+    from scipy.spatial.distance import squareform
+
+    apart = 1 - np.asarray(cosines, np.float64)
+    if len(apart) < 3:
+        return list(range(len(apart)))
+    apart = np.maximum((apart + apart.T) / 2, 0)
+    np.fill_diagonal(apart, 0)
+    tree = linkage(squareform(apart), "average", optimal_ordering=True)
+    return leaves_list(tree).tolist()
+
+
+def heat_map(
+    words: Sequence[str],
+    cosines: ArrayLike,
+    *,
+    title: str = "",
+    size: tuple[float, float] | None = None,
+) -> "Figure":
+    """Draws the cosines of words as colours, and as numbers where there are few words.
+
+    The colours run from the lowest to the highest cosine between different words; a word's with
+    itself, 1, is left white.
+
+    Args:
+      words: the `n` words, in the order of rows and columns.
+      cosines: float[n, n].
+      title: what is written above.
+      size: width and height in inches; by default as the number of words wants.
+
+    Raises:
+      ValueError: for fewer than 2 words, cosines of another shape, or without matplotlib.
+
+    >>> figure = heat_map(["a", "b"], [[1.0, 0.25], [0.25, 1.0]])
+    >>> [text.get_text() for text in figure.axes[0].texts]
+    ['0.25', '0.25']
+    """
+    table = np.array(cosines, np.float64)
+    count = len(words)
+    if count < 2 or table.shape != (count, count):
+        raise ValueError(f"{count} words need cosines [{count}, {count}]; got {table.shape}")
+    np.fill_diagonal(table, np.nan)
+    letters = lettering([*map(shortened, words), title])
+    written = count <= _ANNOTATED
+    side = min(max(count * (0.42 if written else 0.18), 3.0), 40.0)
+    figure = new_figure(*(size or (side + 2.2, side + 1.2)))
+    figure.set_layout_engine("constrained")
+    ax = figure.subplots()
+    text = {"color": DARK, **literally(letters.families)}
+    ax.set_title(letters.shown[-1], **text)
+    image = ax.imshow(table, cmap="cividis")
+    small = {**text, "fontsize": 9 if written else 8}
+    ax.set_xticks(range(count), letters.shown[:-1], rotation=90, **small)
+    ax.set_yticks(range(count), letters.shown[:-1], **small)
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    bar = figure.colorbar(image, shrink=0.8)
+    bar.set_label("cosine", color=DARK)
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    if written:
+        middle = (np.nanmin(table) + np.nanmax(table)) / 2
+        for i, j in np.argwhere(~np.isnan(table)):
+            ax.text(
+                j, i, f"{table[i, j]:.2f}", ha="center", va="center", fontsize=8,
+                color="white" if table[i, j] < middle else "black",
+            )  # fmt: skip
+    return figure
