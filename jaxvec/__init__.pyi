@@ -1,3 +1,4 @@
+from . import align as align
 from . import analogies as analogies
 from . import cbow as cbow
 from . import classes as classes
@@ -10,6 +11,7 @@ from . import neighbours as neighbours
 from . import nn as nn
 from . import optim as optim
 from . import plot as plot
+from . import ppmi as ppmi
 from . import ranking as ranking
 from . import recipes as recipes
 from . import sampling as sampling

@@ -304,12 +304,13 @@ class Scores:
         self._options: Any = {
             "restrict_vocab": restrict_vocab, "similarity_function": similarity_function
         }  # fmt: skip
-        self._score(0, WordVectors([""], [[0.0]]))
+        self.score(WordVectors([""], [[0.0]]))
 
     def __call__(self, report: "Report", result: "Result") -> None:
-        self.history.append(self._score(report.epoch, result.vectors(self._which)))
+        self.history.append(self.score(result.vectors(self._which), report.epoch))
 
-    def _score(self, epoch: int, vectors: WordVectors) -> Score:
+    def score(self, vectors: WordVectors, epoch: int = 0) -> Score:
+        """The score of vectors from elsewhere, which the history does not keep."""
         answers = None
         if self._analogies is not None:
             answers = analogies(vectors, self._analogies, **self._options)

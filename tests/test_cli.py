@@ -211,7 +211,7 @@ def bad_commands():
         "sample": (["train", "text.txt", "--sample", "-1", *new], "--sample"),
         "valid": (["train", "text.txt", "--valid", "1", *new], "at least 0 and below 1, not '1'"),
         "optimizer": (["train", "text.txt", "--optimizer", "sgdd", *new], "one of sgd, adagrad"),
-        "model": (["train", "text.txt", "--model", "lda", *new], "cbow, softmax, glove; got 'lda'"),
+        "model": (["train", "text.txt", "--model", "lda", *new], "glove, ppmi-svd; got 'lda'"),
         "tokenizer": (["train", "text.txt", "--tokenizer", "bert", *new], "one of whitespace"),
         "other model": (["train", "text.txt", "--model", "glove", "--sample", "0", *new], "is for"),
         "x-max": (["train", "text.txt", "--model", "glove", "--x-max", "0", *new], "--x-max"),
@@ -465,7 +465,8 @@ def test_json_has_no_nan(folder, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["cooccur"], ["similar"], ["evaluate"], ["convert"], ["info"]]
+    "command",
+    [[], ["train"], ["cooccur"], ["similar"], ["drift"], ["evaluate"], ["convert"], ["info"]],
 )
 def test_help(capsys, command):
     with pytest.raises(SystemExit) as exit:

@@ -15,6 +15,7 @@ _COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command
     "classes": ("classes", "put words into classes by k-means"),
     "similar": ("query", "nearest neighbours of words"),
     "analogy": ("query", "what is to C as B is to A"),
+    "drift": ("drift", "words that moved most between two spaces"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
     "plot": ("plot", "draw vectors, or the curves of training"),
     "convert": ("exchange", "write word vectors in another format"),

@@ -16,7 +16,7 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
     """Makes a parser that of `cooccur`."""
     parser.description = (
         "Counts how often words stand within a window of each other, weighted by "
-        "1/distance. The result is a corpus for 'jaxvec train --model glove'."
+        "1/distance. The result is a corpus for 'jaxvec train --model glove' or ppmi-svd."
     )
     parser.epilog = (
         "examples:\n  jaxvec cooccur text.txt -o text.cells --window 10\n"

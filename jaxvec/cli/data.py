@@ -17,6 +17,9 @@ from jaxvec.text.docstrings import documentation
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.checkpoint import crc
 
+COUNTED = ("glove", "ppmi-svd")
+"""Models that are made from counts of co-occurrences."""
+
 _WITH_CORPUS = {"tokenizer": "whitespace", "min_count": 5}
 _WITHOUT = {"tokenizer": "text8", "min_count": 10}
 
@@ -129,8 +132,8 @@ def _kind(options: argparse.Namespace) -> str:
         return ""
     with open(path, "rb") as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
-            glove = getattr(options, "model", None) == "glove"
-            return "records" if glove and path.endswith(".bin") else ""
+            counted = getattr(options, "model", None) in COUNTED
+            return "records" if counted and path.endswith(".bin") else ""
     kind = str(load_arrays(path, mapped=True).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
         raise ValueError(f"{path} is an archive, but neither a saved corpus nor saved counts")

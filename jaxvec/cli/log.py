@@ -11,6 +11,7 @@ from jaxvec.evaluate import Score, Scores
 from jaxvec.files import written_beside
 from jaxvec.train.result import Report, Result
 from jaxvec.train.steps import StepReport
+from jaxvec.vectors import WordVectors
 
 
 class Log:
@@ -41,9 +42,16 @@ class Log:
         say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))
         options = self._options
         score = Score(report.epoch, None, [])
-        if options.analogies or options.pairs:
-            self._scores(report, result)
-            score = self._scores.history[-1]
+        if options.analogies or options.pairs or options.probe:
+            score = self.tell(result.vectors(options.vectors), report.epoch)
+        if options.log:
+            self._told[report.epoch] = report._asdict() | _numbers(score)
+            self._write(result.history)
+
+    def tell(self, vectors: WordVectors, epoch: int = 0) -> Score:
+        """Reports on vectors alone: their scores, and neighbours."""
+        options = self._options
+        score = self._scores.score(vectors, epoch)
         if score.analogies:
             right, asked = score.analogies.correct, score.analogies.total
             say(
@@ -51,13 +59,9 @@ class Log:
             )
         for pairs in score.pairs:
             say(f"  {pairs_line(pairs)}")
-        if options.probe:
-            vectors = result.vectors(options.vectors)
-            for word in options.probe:
-                say("  " + neighbours_line(vectors, word))
-        if options.log:
-            self._told[report.epoch] = report._asdict() | _numbers(score)
-            self._write(result.history)
+        for word in options.probe:
+            say("  " + neighbours_line(vectors, word))
+        return score
 
     def steps(self, report: StepReport) -> None:
         """A callback for some steps, of which it shows the loss and speed."""

@@ -1,10 +1,10 @@
 """The models that `jaxvec train` knows, and their options."""
 
 import argparse
-import dataclasses
+import inspect
 from typing import Any
 
-from jaxvec import recipes
+from jaxvec import ppmi, recipes
 from jaxvec.cli.common import number, whole
 from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
@@ -12,7 +12,9 @@ from jaxvec.train.glove import GloVe
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.softmax import Softmax
 
-_MODELS: dict[str, Any] = {"sgns": SkipGram, "cbow": CBOW, "softmax": Softmax, "glove": GloVe}
+_MODELS: dict[str, Any] = {
+    "sgns": SkipGram, "cbow": CBOW, "softmax": Softmax, "glove": GloVe, "ppmi-svd": ppmi.vectors,
+}  # fmt: skip
 _SMALL = {"epochs": 10, "sample": 1e-4}  # the documentation that one trains on without a corpus
 _SMALL_ADAGRAD = {**_SMALL, "optimizer": "row_adagrad", "learning_rate": 0.05}
 _WITHOUT_CORPUS: dict[str, dict[str, Any]] = {
@@ -32,13 +34,13 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--model", metavar="NAME",
         help="sgns, skip-gram with negative sampling (default); cbow, continuous bag of words "
         "with negative sampling; softmax, skip-gram with a full softmax, for small "
-        "vocabularies; or glove")  # fmt: skip
+        "vocabularies; glove; or ppmi-svd, the SVD of positive PMI, without training")  # fmt: skip
     add("--vector-size", type=whole(1), metavar="D", help="default: 100")
     add("--window", type=whole(1), metavar="W",
-        help="farthest context word each side (default: 5; 10 for glove)")  # fmt: skip
+        help="farthest context word each side (default: 5; 10 for glove and ppmi-svd)")  # fmt: skip
     add("--no-shrink-windows", dest="shrink_windows", action="store_const", const=False,
         help="use all words of the window, not a random 1 to W each time; not for "
-        "glove")  # fmt: skip
+        "glove or ppmi-svd")  # fmt: skip
     add("--cbow-sum", dest="cbow_mean", action="store_const", const=False,
         help="cbow: predict from the sum of the context's vectors, not their mean")  # fmt: skip
     add("--negative", type=whole(1), metavar="K",
@@ -46,21 +48,23 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--ns-exponent", type=number(), metavar="A",
         help="sgns, cbow: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
     add("--sample", type=number(0), metavar="T",
-        help="threshold of subsampling; 0 for none (default: 1e-3); not for glove")  # fmt: skip
+        help="threshold of subsampling; 0 for none (default: 1e-3); not for glove or "
+        "ppmi-svd")  # fmt: skip
     add("--sample-percentile", type=number(0), metavar="P",
         help="subsample by the Pth percentile of the vocabulary's frequencies, in place of "
         "--sample: keep a word of frequency f with probability sqrt(t / (f + t)); not for "
-        "glove")  # fmt: skip
+        "glove or ppmi-svd")  # fmt: skip
     add("--keep-gaps", dest="close_gaps", action="store_const", const=False,
         help="let words that subsampling leaves out keep their place in windows; not for "
-        "glove")  # fmt: skip
+        "glove or ppmi-svd")  # fmt: skip
     add("--no-symmetric", dest="symmetric", action="store_const", const=False,
         help="only the words that follow are context; with --window 1, the next word; not for "
-        "glove")  # fmt: skip
+        "glove or ppmi-svd")  # fmt: skip
     add("--full-windows", action="store_const", const=True,
-        help="leave out words without a whole window around them; not for glove")  # fmt: skip
+        help="leave out words without a whole window around them; not for glove or "
+        "ppmi-svd")  # fmt: skip
     add("--blocks", type=whole(1), metavar="B",
-        help="blocks of 32 words a step, not for glove (default: 2, or fewer for a small "
+        help="sgns, cbow, softmax: blocks of 32 words a step (default: 2, or fewer for a small "
         "vocabulary; an accelerator wants hundreds)")  # fmt: skip
     add("--x-max", type=number(0, beyond=True), metavar="X",
         help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
@@ -69,6 +73,15 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--mittens", type=number(0), metavar="M",
         help="glove: draw the words that --init has towards their vectors there, this "
         "strongly")  # fmt: skip
+    add("--cds", type=number(0), metavar="A",
+        help="ppmi-svd: context distribution smoothing, counts of contexts to this power "
+        "(default: 0.75)")  # fmt: skip
+    add("--shift", type=number(1), metavar="K",
+        help="ppmi-svd: take log K from each PMI, as K negative samples would "
+        "(default: 1)")  # fmt: skip
+    add("--eigenvalue-weighting", type=number(0), metavar="P",
+        help="ppmi-svd: weigh dimensions by singular values to this power "
+        "(default: 0.5)")  # fmt: skip
     add("--vectors", choices=["input", "output", "sum"],
         help="which table to write, or the sum of both (default: input, or sum for "
         "glove)")  # fmt: skip
@@ -88,7 +101,17 @@ _FLAGS = {
     "x_max": "--x-max",
     "alpha": "--alpha",
     "mittens": "--mittens",
+    "cds": "--cds",
+    "shift": "--shift",
+    "eigenvalue_weighting": "--eigenvalue-weighting",
 }
+_OF_EPOCHS = {  # what a model that is not trained has none of, and the parser's defaults
+    "recipe": None, "max_norm": None, "report_every": None,
+    "epochs": None, "optimizer": None, "learning_rate": None, "min_learning_rate": None,
+    "grad_clip": None, "init": None, "workers": None, "valid": None, "log": None,
+    "checkpoint": None, "checkpoint_every": None, "resume": False,
+    "save_run": None, "start": None, "freeze": None, "freeze_known": False,
+}  # fmt: skip
 
 
 def set_defaults(options: argparse.Namespace) -> None:
@@ -106,6 +129,13 @@ def set_defaults(options: argparse.Namespace) -> None:
     if options.sample is not None and options.sample_percentile is not None:
         raise ValueError("--sample and --sample-percentile both say how to subsample: give one")
     model = _MODELS[options.model]
+    if options.model == "ppmi-svd":
+        for name, default in _OF_EPOCHS.items():
+            if getattr(options, name) != default:
+                flag = f"--{name.replace('_', '-')}"
+                raise ValueError(f"{flag} is for models that are trained, not ppmi-svd")
+        options.vector_size = options.vector_size or 100
+        return
     defaults: dict[str, Any] = {
         "vector_size": 100,
         "valid": 0.0,
@@ -150,14 +180,15 @@ def _name(model: Model) -> str:
 
 
 def make_model(options: argparse.Namespace) -> Model:
-    """The model that the options describe."""
-    given = {
-        name: value
-        for name, value in vars(options).items()
-        if name in _fields(options.model) and value is not None
-    }
-    return _MODELS[options.model](**given)
+    """The model that the options describe, which is one that `fit` trains."""
+    return _MODELS[options.model](**given(options))
+
+
+def given(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say of the model."""
+    fields = _fields(options.model)
+    return {k: v for k, v in vars(options).items() if k in fields and v is not None}
 
 
 def _fields(model: str) -> set[str]:
-    return {field.name for field in dataclasses.fields(_MODELS[model])}
+    return set(inspect.signature(_MODELS[model]).parameters)

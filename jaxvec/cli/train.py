@@ -2,18 +2,20 @@
 
 import argparse
 import re
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from jaxvec import formats, recipes
+from jaxvec import formats, ppmi, recipes
 from jaxvec.cli import onward, stanford
 from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
-from jaxvec.cli.data import add_text_options, count, fingerprint, input_files, read_data
+from jaxvec.cli.data import COUNTED, add_text_options, count, fingerprint, input_files, read_data
 from jaxvec.cli.log import Log
-from jaxvec.cli.models import add_model_options, make_model, set_defaults
+from jaxvec.cli.models import add_model_options, given, make_model, set_defaults
 from jaxvec.cli.stopping import Stopping
+from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.stanford import with_unk
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, crc
@@ -32,8 +34,8 @@ _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe"
 _DESCRIPTION = """\
 Trains word vectors on text: files, folders, or - for standard input; plain or compressed
 (gzip, bzip2, xz); a line is a document. So will a corpus saved by jaxvec.Corpus.save, what
-'jaxvec cooccur' or, as .bin with its --vocab, Stanford's cooccur wrote (for --model glove),
-and text8, wikitext-2, wikitext-103 or ptb, which are fetched.
+'jaxvec cooccur' or, as .bin with its --vocab, Stanford's cooccur wrote (for --model glove
+or ppmi-svd), and text8, wikitext-2, wikitext-103 or ptb, which are fetched.
 
 Without CORPUS, trains on the documentation that is on this disk already: the docstrings
 of jax, numpy, scipy, optax, flax, orbax and of Python's own library. Then the defaults
@@ -138,6 +140,8 @@ def run(options: argparse.Namespace) -> int:
     import jax
 
     set_defaults(options)
+    if options.model == "ppmi-svd":
+        return _factorise(options)
     model = make_model(options)
     resolve_optimizer(
         options.optimizer, False, options.learning_rate, options.min_learning_rate,
@@ -164,8 +168,7 @@ def run(options: argparse.Namespace) -> int:
     log = Log(options, resuming=resuming)
     run = onward.begin(options)
     data = read_data(options, None if run is None else run.data.vocab)
-    for word in options.probe:
-        data.vocab[word]  # raises a KeyError that names close matches
+    _check_probe(options, data)
     stanford.check_words(options, data.vocab)
     init = None if options.init is None else WordVectors.load(options.init)
     if init is not None:
@@ -174,13 +177,7 @@ def run(options: argparse.Namespace) -> int:
         say(f"{known.sum():,} of {len(known):,} words {what} {options.init}")
     start = None if resuming else run or stanford.start(options, data.vocab)
     freeze = onward.frozen(options, data.vocab, run, init)
-    if isinstance(data, Corpus):
-        window = 10 if options.model == "glove" else 5
-        options.window = options.window or getattr(options, "recipe_text", {}).get("window", window)
-    settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
-    settings["data"] = fingerprint(data)
-    if options.model == "glove" and isinstance(data, Corpus):
-        data = count(data, options.window)
+    settings, data = _prepared(options, data)
     alone = options.mittens or (freeze and options.model == "glove")
     options.workers = options.workers or (1 if alone else usual_workers(data))
     settings["workers"] = options.workers
@@ -245,6 +242,47 @@ def run(options: argparse.Namespace) -> int:
     stanford.save(options, result)
     onward.save(options, result)
     return 0
+
+
+def _factorise(options: argparse.Namespace) -> int:
+    """Computes the vectors of a model that is not trained, and writes them."""
+    formats.writer(options.output)
+    stanford.check(options)
+    _check_outputs(options)
+    log = Log(options, resuming=False)
+    data = read_data(options)
+    _check_probe(options, data)
+    settings, counts = _prepared(options, data)
+    assert isinstance(counts, Cooccurrence)
+    start = time.perf_counter()
+    vectors = ppmi.vectors(counts, **given(options), which=options.vectors or "input")
+    cells, explained = (vectors.metadata[name] for name in ("positive_cells", "explained"))
+    say(
+        f"{cells:,} cells of positive PMI; {options.vector_size} dimensions explain "
+        f"{100 * explained:.1f} %, {time.perf_counter() - start:.1f} s"
+    )
+    log.tell(vectors)
+    _write(options, settings, vectors)
+    return 0
+
+
+def _prepared(
+    options: argparse.Namespace, data: Corpus | Cooccurrence
+) -> tuple[dict[str, Any], Corpus | Cooccurrence]:
+    """What the vectors depend on, and the data that the model takes: text counted if need be."""
+    if isinstance(data, Corpus):
+        window = 10 if options.model in COUNTED else 5
+        options.window = options.window or getattr(options, "recipe_text", {}).get("window", window)
+    settings = {k: v for k, v in vars(options).items() if k not in _NOT_OF_THE_RUN}
+    settings["data"] = fingerprint(data)
+    if isinstance(data, Corpus) and options.model in COUNTED:
+        data = count(data, options.window)
+    return settings, data
+
+
+def _check_probe(options: argparse.Namespace, data: Corpus | Cooccurrence) -> None:
+    for word in options.probe:
+        data.vocab[word]  # raises a KeyError that names close matches
 
 
 def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> None:

@@ -88,7 +88,7 @@ def count(
     folder = None if path is None or memory is None else Path(path).resolve().parent
     if folder is not None:
         folder.mkdir(parents=True, exist_ok=True)
-    threads = _cores()
+    threads = cores()
     counters = 1 if on_device else threads
     chunk, block = _CHUNK_PAIRS // counters, _BLOCK
     if memory is not None:
@@ -114,7 +114,8 @@ def count(
     return Cooccurrence.load(path)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
