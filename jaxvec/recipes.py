@@ -141,20 +141,18 @@ def wikitext_sgns() -> Recipe:
     them each time, of words that have so many on both sides. Both the word in the middle and those
     around are left out at random, with probability 1 - sqrt(t / (f + t)) for a word of frequency
     f, t being the 85th percentile of all frequencies; windows are laid before that. 50
-    negatives a pair, in proportion to frequency, so that every word can be drawn. 300 numbers,
-    vectors no longer than 1. Binary cross-entropy, Adam at 0.001 without decay, 5 epochs; a
+    negatives for the sixteen words of a window, three for each, in proportion to frequency, so
+    that every word can be drawn. 300 numbers, vectors no longer than 1. Binary cross-entropy, Adam at 0.001 without decay, 5 epochs; a
     tenth of the text is held out for the loss after each, and ``--probe`` shows neighbours.
 
     A batch is of 100 documents. A line of WikiText-2 has 64 words of the vocabulary on average,
     so 100 lines are 200 blocks of 32 words, which a step takes from as many places. For other
-    text: 100 · words / lines / 32. Each block draws 64 negatives, which stand for the 50
-    of each of its pairs, weighted 50/64; a step has 12,800 of them.
+    text: 100 · words / lines / 32. Each block draws 64 negatives; a step has 12,800 of them.
 
-    As said, it learns to say no. Products of such vectors are between -1 and 1, and against 50
-    negatives the best that nearly all pairs can have is -1, a loss of log(1 + e) +
-    50 log(1 + 1/e) = 16.977: training comes to that, with all words one way, all contexts the
-    other, and neighbours that mean little. Fifty negatives for the sixteen words of a window, three
-    a pair, and room for the vectors, ``--negative 3 --max-norm 10``, learn what words mean.
+    Vectors that may not be longer than 1 have products between -1 and 1, too little to tell
+    many words from noise: most end close to one direction, with cosines near 1 whose order still
+    means something. ``--max-norm 10`` gives them room. (With 50 negatives for each pair the best
+    that nearly all can have is -1, and training comes to just that.)
 
     Words left out by minimum frequency leave no gap. Vectors are shortened after an update; in
     PyTorch, whose ``max_norm`` this is, before the next use.
@@ -162,7 +160,7 @@ def wikitext_sgns() -> Recipe:
     model = SkipGram(
         vector_size=300, window=8, shrink_windows=False, full_windows=True,
         sample_percentile=85.0, close_gaps=False,
-        negative=50, ns_exponent=1.0, block_negatives=64, blocks=200,
+        negative=3, ns_exponent=1.0, block_negatives=64, blocks=200,
     )  # fmt: skip
     fit = {
         "epochs": 5,

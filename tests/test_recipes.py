@@ -123,7 +123,7 @@ def test_wikitexts_skipgram_on_a_little_text(topic_corpus):
     model = dataclasses.replace(recipe.model, vector_size=32, blocks=40)
     result = fit(topic_corpus, model, key=KEY, **{**recipe.fit, "epochs": 2})
     first, last = result.history[0], result.history[-1]
-    assert last.valid_loss < first.valid_loss < 51 * np.log(2)
+    assert last.valid_loss < first.valid_loss < 4 * np.log(2)
     assert first.pairs < 16 * first.words  # words are left out, and windows that are not whole
     assert all(np.linalg.norm(table, axis=1).max() < 1 + 1e-5 for table in result.params)
 
