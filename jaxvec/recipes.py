@@ -137,13 +137,14 @@ def d2l_glove() -> Recipe:
 def wikitext_sgns() -> Recipe:
     """Skip-gram as tutorials in PyTorch train it on WikiText.
 
-    Letters and digits only; words that occur 50 times. Eight words each side, all of
-    them each time, of words that have so many on both sides. Both the word in the middle and those
-    around are left out at random, with probability 1 - sqrt(t / (f + t)) for a word of frequency
-    f, t being the 85th percentile of all frequencies; windows are laid before that. 50
-    negatives for the sixteen words of a window, three for each, in proportion to frequency, so
-    that every word can be drawn. 300 numbers, vectors no longer than 1. Binary cross-entropy, Adam at 0.001 without decay, 5 epochs; a
-    tenth of the text is held out for the loss after each, and ``--probe`` shows neighbours.
+    Letters and digits only; words that occur 50 times. Eight words each side, all of them each
+    time, of words that have so many on both sides. Both the word in the middle and those around
+    are left out at random, with probability 1 - sqrt(t / (f + t)) for a word of frequency f, t
+    being the 85th percentile of all frequencies; windows are laid before that. 50 negatives for
+    the sixteen words of a window, three for each, in proportion to frequency, so that every
+    word can be drawn. 300 numbers, vectors no longer than 1. Binary cross-entropy, Adam at
+    0.001 without decay, 5 epochs; a tenth of the text is held out for the loss after each, and
+    ``--probe`` shows neighbours.
 
     A batch is of 100 documents. A line of WikiText-2 has 64 words of the vocabulary on average,
     so 100 lines are 200 blocks of 32 words, which a step takes from as many places. For other
