@@ -39,7 +39,7 @@ class WordQueries(WordTable):
           KeyError: for an unknown word, with close matches.
           ValueError: for a vector of another size.
 
-        >>> WordVectors(["a", "b"], [[1, 0], [0, 2]]).distances("a").tolist()
+        >>> WordQueries(["a", "b"], [[1, 0], [0, 2]]).distances("a").tolist()
         [0.0, 1.0]
         """
         vector, _ = self._unit_terms([word_or_vector])
@@ -56,7 +56,7 @@ class WordQueries(WordTable):
         Raises:
           ValueError: if a list is empty. (gensim: ZeroDivisionError.)
 
-        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
+        >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
         >>> round(wv.n_similarity(["a", "c"], ["b", "unheard"]), 4)
         1.0
         """
@@ -101,7 +101,7 @@ class WordQueries(WordTable):
           ValueError: if no word is given, or a vector of another size.
 
         >>> words, table = ["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]
-        >>> wv = WordVectors(words, table)
+        >>> wv = WordQueries(words, table)
         >>> wv.most_similar(["king", "woman"], ["man"], topn=1)[0][0]
         'queen'
         """
@@ -143,7 +143,7 @@ class WordQueries(WordTable):
           ValueError: if no positive word is given, or a vector of another size.
 
         >>> words, table = ["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]
-        >>> wv = WordVectors(words, table)
+        >>> wv = WordQueries(words, table)
         >>> wv.most_similar_cosmul(["king", "woman"], ["man"], topn=1)[0][0]
         'queen'
         """
@@ -174,7 +174,7 @@ class WordQueries(WordTable):
         Raises:
           KeyError: for an unknown word, with close matches.
 
-        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [3, 4]])
+        >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [3, 4]])
         >>> wv.most_similar_dot("a", topn=2), wv.most_similar("a", topn=1)[0][0]
         ([('c', 3.0), ('b', 1.0)], 'b')
         """
@@ -216,7 +216,7 @@ class WordQueries(WordTable):
         Raises:
           KeyError: for an unknown word, with close matches.
 
-        >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
+        >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
         >>> [found[0][0] for found in wv.most_similar_many(["a", "c"], topn=1)]
         ['b', 'b']
         """
@@ -247,7 +247,7 @@ class WordQueries(WordTable):
         Raises:
           ValueError: if no word is known.
 
-        >>> WordVectors(["a", "b", "c"], [[1, 0], [1, 0.1], [0, 1]]).doesnt_match(["a", "b", "c"])
+        >>> WordQueries(["a", "b", "c"], [[1, 0], [1, 0.1], [0, 1]]).doesnt_match(["a", "b", "c"])
         'c'
         """
         places = [self.get_index(word) for word in listed(words) if word in self]
@@ -263,7 +263,7 @@ class WordQueries(WordTable):
         Raises:
           KeyError: for an unknown word, with close matches.
 
-        >>> WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]]).closer_than("a", "c")
+        >>> WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]]).closer_than("a", "c")
         ['b']
         """
         distances, asked = self.distances(word1), self.get_index(word1)
@@ -281,7 +281,7 @@ class WordQueries(WordTable):
           KeyError: for an unknown word, with close matches.
           ValueError: if there are no words to choose from.
 
-        >>> WordVectors(["a", "b"], np.eye(2)).most_similar_to_given("a", ["b", "a"])
+        >>> WordQueries(["a", "b"], np.eye(2)).most_similar_to_given("a", ["b", "a"])
         'a'
         """
         if not len(words):
