@@ -1,6 +1,6 @@
 """Skip-gram with negative sampling: jaxvec and its rivals, speed and quality of the same run.
 
-Beside them, if asked for, jaxvec's own baseline of counting, ppmi-svd.
+Beside them, if asked for, jaxvec's models of counts: glove, and the baseline ppmi-svd.
 
 Each program runs in a process of its own, so that peak memory is its own and neither
 finds the other's threads. Vectors are scored by `jaxvec.evaluate` for all. Knobs of
@@ -17,7 +17,8 @@ from pathlib import Path
 
 from benchmarks.common import add_options, peak_memory, report, run_apart, scores
 
-PROGRAMS = ("jaxvec", "gensim", "fasttext", "ppmi-svd")
+PROGRAMS = ("jaxvec", "gensim", "fasttext", "glove", "ppmi-svd")
+_COUNTED = ("glove", "ppmi-svd")
 _FIT = ("optimizer", "learning_rate", "workers", "min_learning_rate")
 _SENTENCE = 1000  # words a line for gensim, as word2vec.c cuts its input
 
@@ -29,7 +30,12 @@ def add_parser(suites) -> None:
     add = parser.add_argument
     add("--programs", nargs="+", choices=PROGRAMS, default=PROGRAMS[:2])
     add("--window", type=int, default=5)
-    add("--count-window", type=int, default=10, help="ppmi-svd's (default: %(default)s)")
+    add(
+        "--count-window",
+        type=int,
+        default=10,
+        help="that of glove and ppmi-svd (default: %(default)s)",
+    )
     add("--negative", type=int, default=5)
     add("--sample", type=float, default=1e-4)
     add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
@@ -44,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        if set(options.programs) - {"jaxvec", "ppmi-svd"}:
+        if set(options.programs) - {"jaxvec", *_COUNTED}:
             settings["lines"] = lines(options.corpus, folder)
         for seed in range(1, options.rounds + 1):
             for program, knobs in _runs(options):
@@ -152,19 +158,30 @@ def _fasttext(job: dict) -> dict[str, float]:
     return _figures(seconds[0], 0.0, seconds[1] - seconds[0], counted * job["epochs"])
 
 
-def _ppmi_svd(job: dict) -> dict[str, float]:
-    """Counting, which is on all cores, is part of its training; there are no epochs."""
-    from jaxvec import Corpus, cooccurrence, ppmi
+def _counted(job: dict) -> dict[str, float]:
+    """Counting, which is on all cores, is part of the training; GloVe takes 15 iterations."""
+    import jaxvec
+
+    jaxvec.use_cores(job["workers"])
+    import jax
 
     start = time.perf_counter()
-    corpus = Corpus.from_files(job["corpus"], min_count=job["min_count"])
+    corpus = jaxvec.Corpus.from_files(job["corpus"], min_count=job["min_count"])
     read = time.perf_counter() - start
     start = time.perf_counter()
-    cells = cooccurrence.count(corpus, window=job["count_window"])
-    vectors = ppmi.vectors(cells, vector_size=job["vector_size"], seed=job["seed"])
-    train = time.perf_counter() - start
+    cells = jaxvec.cooccurrence.count(corpus, window=job["count_window"])
+    compiling, words = 0.0, corpus.raw_words
+    if job["program"] == "glove":
+        model = jaxvec.GloVe(vector_size=job["vector_size"], x_max=10.0)
+        key, workers = jax.random.key(job["seed"]), job["workers"]
+        result = jaxvec.fit(cells, model, key=key, epochs=15, workers=workers, progress=False)
+        vectors, compiling = result.vectors(), result.history[0].compile_seconds
+        words *= 15
+    else:
+        vectors = jaxvec.ppmi.vectors(cells, vector_size=job["vector_size"], seed=job["seed"])
+    train = time.perf_counter() - start - compiling
     vectors.save(job["output"])
-    return _figures(read, 0.0, train, corpus.raw_words)
+    return _figures(read, compiling, train, words)
 
 
 def lines(corpus: str, folder: str) -> str:
@@ -187,5 +204,5 @@ def _figures(read: float, compiling: float, train: float, words: int) -> dict[st
 
 if __name__ == "__main__":
     job = json.loads(sys.argv[1])
-    programs = _jaxvec, _gensim, _fasttext, _ppmi_svd
+    programs = _jaxvec, _gensim, _fasttext, _counted, _counted
     print(json.dumps(dict(zip(PROGRAMS, programs, strict=True))[job["program"]](job)))
