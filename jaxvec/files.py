@@ -161,6 +161,12 @@ def resident_memory() -> int:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
 def text_array(words: list[str]) -> np.ndarray:
     """Words as uint8 UTF-8 text, one a line: far smaller than NumPy's fixed-width strings."""
     return np.frombuffer("\n".join(words).encode(), np.uint8)

@@ -12,9 +12,8 @@ import numpy as np
 from scipy import sparse
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.cooccurrence.count import cores
 from jaxvec.cooccurrence.runs import each
-from jaxvec.files import release
+from jaxvec.files import cores, release
 from jaxvec.vectors import WordVectors
 
 _CELLS = 1 << 22  # taken at a time

@@ -17,7 +17,7 @@ import numpy as np
 from jaxvec.cooccurrence import device
 from jaxvec.cooccurrence.cells import Cooccurrence
 from jaxvec.cooccurrence.runs import Growing, Run, Shelf, each, in_order, merge, sum_sorted
-from jaxvec.files import release
+from jaxvec.files import cores, release
 from jaxvec.text.corpus import Corpus
 
 _SLICE = 1 << 15  # tokens whose pairs stay in a core's cache
@@ -112,12 +112,6 @@ def count(
     del runs
     cells.save(path)
     return Cooccurrence.load(path)
-
-
-def cores() -> int:
-    """How many cores this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _counter(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvec.cooccurrence.runs import Shelf, merge, sum_sorted
+from jaxvec.files import cores
 from jaxvec.text.corpus import Coder, Pieces
 
 _CHUNK = 1 << 22  # pairs that are sorted at a time
@@ -112,7 +113,7 @@ def count(
         if waiting:
             put.append(shelf.put(_summed(waiting)))
         distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0))]
-        for run in merge(shelf.runs(put), _BLOCK, os.cpu_count() or 1):
+        for run in merge(shelf.runs(put), _BLOCK, cores()):
             distinct += len(run.keys)
             kept = run.sums >= min_count
             often.append((run.keys[kept], run.sums[kept]))

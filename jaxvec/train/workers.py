@@ -17,6 +17,7 @@ from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.files import cores
 from jaxvec.optim import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import Model, State, Steps, train_segment
@@ -41,11 +42,9 @@ def use_cores(workers: int | None = None) -> None:
 
     >>> use_cores(2)  # for `fit` with two workers
     """
-    if workers is None and hasattr(os, "sched_getaffinity"):
-        workers = len(os.sched_getaffinity(0))
     os.environ.setdefault("NPROC", "1")
     with contextlib.suppress(RuntimeError):  # JAX has started; `mesh` counts its devices
-        jax.config.update("jax_num_cpu_devices", workers or os.cpu_count() or 1)
+        jax.config.update("jax_num_cpu_devices", workers or cores())
 
 
 def usual_workers(data: Corpus | Cooccurrence) -> int:
