@@ -219,15 +219,22 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
         ids = ids.reshape(-1)
         # read before anything is written, so that the table is not copied
         rows = jax.lax.optimization_barrier(table[ids])
-        norms = jnp.sqrt(jnp.square(rows).sum(-1, keepdims=True))
-        shortened = rows * (max_norm / jnp.maximum(norms, max_norm))
-        return table.at[ids].set(shortened, mode="drop")
+        return table.at[ids].set(shortened(rows, max_norm), mode="drop")
 
     def update(params, state, scratch, rows, *rest):
         params, state, scratch = optimizer.update(params, state, scratch, rows, *rest)
         return jax.tree.map(shorten, params, rows), state, scratch
 
     return optimizer._replace(update=update)
+
+
+def shortened(rows: jax.Array, max_norm: float) -> jax.Array:
+    """The rows, those longer than `max_norm` made as long as that; arrays of one dimension as
+    they are."""
+    if rows.ndim == 1:
+        return rows
+    norms = jnp.sqrt(jnp.square(rows).sum(-1, keepdims=True))
+    return rows * (max_norm / jnp.maximum(norms, max_norm))
 
 
 def _slots(params: PyTree) -> PyTree:

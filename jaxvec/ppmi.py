@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.cooccurrence.runs import each
@@ -89,7 +90,7 @@ def svd(
 
     The range of (M Mᵀ)^q M G, G a random [V, D + 20], comes close to the leading singular vectors,
     the closer the more often it is multiplied; there the decomposition is a small one. The
-    largest number of each column of `u` is positive.
+    largest number of each column of `u` is positive. Any number of cores gives the same bits.
 
     Args:
       matrix: float32[V, V].
@@ -122,12 +123,13 @@ def svd(
         )
     directions = size, min(size, vector_size + _OVERSAMPLES)
     start = np.random.default_rng(seed).standard_normal(directions, np.float32)
-    basis = _thin_svd(_product(matrix, start))[0]
-    for _ in range(iterations):
-        back = _thin_svd(_product(matrix.T, basis))[0]
-        basis = _thin_svd(_product(matrix, back))[0]
-    v, s, rotation = _thin_svd(_product(matrix.T, basis))
-    u = basis @ rotation
+    with threadpool_limits(1):  # of BLAS: it wins little by more, and its bits depend on them
+        basis = _thin_svd(_product(matrix, start))[0]
+        for _ in range(iterations):
+            back = _thin_svd(_product(matrix.T, basis))[0]
+            basis = _thin_svd(_product(matrix, back))[0]
+        v, s, rotation = _thin_svd(_product(matrix.T, basis))
+        u = basis @ rotation
     signs = np.sign(np.take_along_axis(u, np.abs(u).argmax(axis=0)[None], axis=0))
     kept = slice(vector_size)
     factors = (u * signs)[:, kept], s[kept], (v * signs)[:, kept]

@@ -55,7 +55,7 @@ def word2vec() -> Recipe:
     """
     model = CBOW(
         vector_size=100, window=5, sample=1e-3, shrink_windows=True, negative=5, ns_exponent=0.75,
-        cbow_mean=True,
+        cbow_mean=True, spectral_words=0,
     )  # fmt: skip
     return Recipe(model, {"min_count": 5}, {"epochs": 5, "optimizer": "sgd", "learning_rate": 0.05})
 
@@ -66,8 +66,9 @@ def word2vec_skipgram() -> Recipe:
     The default of ``-alpha`` is then 0.025; all else is as in `word2vec`.
     """
     model = SkipGram(
-        vector_size=100, window=5, sample=1e-3, shrink_windows=True, negative=5, ns_exponent=0.75
-    )
+        vector_size=100, window=5, sample=1e-3, shrink_windows=True, negative=5, ns_exponent=0.75,
+        spectral_words=0,
+    )  # fmt: skip
     fit = {"epochs": 5, "optimizer": "sgd", "learning_rate": 0.025}
     return Recipe(model, {"min_count": 5}, fit)
 
@@ -83,8 +84,9 @@ def fasttext_sgns() -> Recipe:
     https://github.com/facebookresearch/fastText, ``src/args.cc`` and ``src/loss.cc``.
     """
     model = SkipGram(
-        vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5
-    )
+        vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5,
+        spectral_words=0,
+    )  # fmt: skip
     fit = {"epochs": 5, "optimizer": "sgd", "learning_rate": 0.05, "min_learning_rate": 0.0}
     return Recipe(model, {"min_count": 5}, fit)
 
@@ -161,7 +163,7 @@ def wikitext_sgns() -> Recipe:
     model = SkipGram(
         vector_size=300, window=8, shrink_windows=False, full_windows=True,
         sample_percentile=85.0, close_gaps=False,
-        negative=3, ns_exponent=1.0, block_negatives=64, blocks=200,
+        negative=3, ns_exponent=1.0, block_negatives=64, blocks=200, spectral_words=0,
     )  # fmt: skip
     fit = {
         "epochs": 5,

@@ -200,7 +200,7 @@ def test_schedules(topic_corpus):
             r.learning_rate for r in fit(topic_corpus, SMALL, key=KEY, epochs=4, **options).history
         ]
 
-    np.testing.assert_allclose(rates(), np.linspace(0.035, 0.035e-4, 5)[1:], rtol=1e-6)
+    np.testing.assert_allclose(rates(), np.linspace(0.03, 0.03e-4, 5)[1:], rtol=1e-6)
     np.testing.assert_allclose(
         rates(learning_rate=0.02, min_learning_rate=0.01), [0.0175, 0.015, 0.0125, 0.01]
     )

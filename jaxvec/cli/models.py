@@ -63,6 +63,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--full-windows", action="store_const", const=True,
         help="leave out words without a whole window around them; not for glove or "
         "ppmi-svd")  # fmt: skip
+    add("--spectral-words", type=whole(0), metavar="N",
+        help="sgns, cbow: count so many words of the text for the vectors to begin with; 0: begin "
+        "with random ones, as word2vec (default: 4194304)")  # fmt: skip
     add("--blocks", type=whole(1), metavar="B",
         help="sgns, cbow, softmax: blocks of 32 words a step (default: 2, or fewer for a small "
         "vocabulary; an accelerator wants hundreds)")  # fmt: skip
@@ -97,6 +100,7 @@ _FLAGS = {
     "close_gaps": "--keep-gaps",
     "symmetric": "--no-symmetric",
     "full_windows": "--full-windows",
+    "spectral_words": "--spectral-words",
     "blocks": "--blocks",
     "x_max": "--x-max",
     "alpha": "--alpha",

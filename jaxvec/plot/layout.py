@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from jaxvec.vectors import WordVectors
 
@@ -87,7 +88,6 @@ def pca(vectors: np.ndarray) -> Layout:
 def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
     try:
         from sklearn.manifold import TSNE
-        from threadpoolctl import threadpool_limits  # which scikit-learn brings
     except ImportError:
         raise ValueError(
             "t-SNE needs the package scikit-learn: pip install 'jaxvec[plot]'"

@@ -16,7 +16,8 @@ STEPS_A_DRAW = 64
 
 
 class Model(Protocol):
-    """What the trainer asks of a model; all but `segments` and `constants` is traced. Hashable.
+    """What the trainer asks of a model; all but `segments`, `head_start`
+    and `constants` is traced. Hashable.
 
     ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
     of a batch is ``rows_loss(take(params, rows(batch)), batch)``. Some have ``rows_curvature``
@@ -32,6 +33,7 @@ class Model(Protocol):
     def segments(
         self, data: Any, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[Any, Any]: ...
+    def head_start(self, segments: Any) -> PyTree | None: ...
     def constants(self, data: Any) -> PyTree: ...
     def max_steps(self, segment: Any) -> int: ...
     def plan(self, constants: Any, key: jax.Array, segment: Any) -> Any: ...

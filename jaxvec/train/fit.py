@@ -10,8 +10,9 @@ import jax
 import numpy as np
 import optax
 
+from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.optim import bounded, damped_sgd, frozen
+from jaxvec.optim import bounded, damped_sgd, frozen, shortened
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
@@ -168,6 +169,11 @@ def fit(
     segments, held_out = model.segments(data, valid, valid_key, workers)
 
     since = time.perf_counter()
+    if init is None and (start is None or start.params is None):
+        params = spectral.added(params, model.head_start(segments))
+        if max_norm is not None:
+            params = jax.tree.map(partial(shortened, max_norm=max_norm), params)
+    start_seconds, since = time.perf_counter() - since, time.perf_counter()
     own = State(params, optimize.init(params))
     if isinstance(start, Result):
         earlier = State(start.params, start.opt_state)
@@ -228,6 +234,7 @@ def fit(
                 seconds=at.seconds,
                 words_per_second=total / at.seconds,
                 compile_seconds=compile_seconds if epoch == 0 else 0.0,
+                start_seconds=start_seconds if epoch == 0 else 0.0,
             )
             history.append(report)
             result = Result(*state, history, data, model)

@@ -94,6 +94,10 @@ class GloVe:
                              "must be in one place")  # fmt: skip
         return CellSegments.split(data, self.chunk_cells, self.chunks, valid, key, workers)
 
+    def head_start(self, segments: CellSegments) -> None:
+        """None: the C program has none."""
+        del segments
+
     def constants(self, data: Cooccurrence) -> Constants:
         """The weight's numbers; the counts say the rest."""
         return Constants(jnp.float32(self.x_max), jnp.float32(self.alpha), (), ())

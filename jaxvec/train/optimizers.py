@@ -17,7 +17,7 @@ Schedule = Callable[[float], Any]
 """Learning rate as a function of progress from 0 (start) to 1 (end of the last epoch)."""
 
 OPTIMIZERS = {
-    "sgd": 0.035,
+    "sgd": 0.03,
     "adagrad": 0.2,
     "row_adagrad": 0.4,
     "adam": 0.01,

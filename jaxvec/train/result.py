@@ -27,6 +27,7 @@ class Report(NamedTuple):
     seconds: float  # training alone: neither compilation, validation nor callbacks
     words_per_second: float
     compile_seconds: float  # before the first epoch
+    start_seconds: float = 0.0  # finding vectors to begin with, before that
 
 
 Callback = Callable[[Report, "Result"], None]

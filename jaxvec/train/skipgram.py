@@ -18,7 +18,7 @@ class SkipGram(NegativeSampling):
     """
 
     default_optimizer = "sgd"
-    default_learning_rate = 0.035
+    default_learning_rate = 0.03
     default_vectors = "input"
 
     rows = staticmethod(sgns.rows)

@@ -14,6 +14,7 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
+from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim import RowOptimizer, damped_sgd
 from jaxvec.text.corpus import Corpus
@@ -116,11 +117,14 @@ def sweep(
         jnp.stack(keys)
     ).T
     constants = [one.constants(data) for one in models]
+    segments, held_out = models[0].segments(data, valid, valid_keys[0])
+    since = time.perf_counter()
+    head_start = models[0].head_start(segments)
+    start_seconds = time.perf_counter() - since
     states = jax.device_put(_stacked([
-        _state(one, rule, init_key, len(data.vocab))
+        _state(spectral.added(one.init(init_key, len(data.vocab)), head_start), rule)
         for one, rule, init_key in zip(models, optimize, init_keys, strict=True)
     ]), each)  # fmt: skip
-    segments, held_out = models[0].segments(data, valid, valid_keys[0])
     shared = isinstance(segments, TokenSegments)  # an epoch's key shuffles counts alone
     readers = [segments] if shared else [copy.copy(segments) for _ in models]
     train = functools.partial(
@@ -182,6 +186,7 @@ def sweep(
                     seconds=seconds,
                     words_per_second=total * len(models) / seconds,
                     compile_seconds=0.0 if epoch else compile_seconds,
+                    start_seconds=0.0 if epoch else start_seconds,
                 ))  # fmt: skip
     return [
         Result(_one(states.params, m), _one(states.opt_state, m), history, data, one)
@@ -262,8 +267,7 @@ def _devices(models: int, workers: int | None) -> int:
     return workers
 
 
-def _state(model: Model, optimizer: RowOptimizer, key: jax.Array, vocab_size: int) -> State:
-    params = model.init(key, vocab_size)
+def _state(params: PyTree, optimizer: RowOptimizer) -> State:
     return State(params, optimizer.init(params))
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvec import sampling
+from jaxvec import sampling, spectral
 from jaxvec.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.segments import TokenSegments
@@ -119,6 +119,11 @@ class TextModel:
             return TokenSegments.for_workers(data, workers), None
         train, held_out = data.split(valid)
         return TokenSegments.for_workers(train, workers), TokenSegments(held_out)
+
+    def head_start(self, segments: TokenSegments) -> Params | None:
+        """What is added to the first rows of `init`'s tables, from what is trained on; or None."""
+        del segments
+        return None
 
     def constants(self, data: Corpus) -> Any:
         """What depends on the vocabulary's counts."""
@@ -245,14 +250,18 @@ class NegativeSampling(TextModel):
       ns_exponent: noise is drawn from counts to this power.
       block_negatives: `N`, negatives drawn a block; None for `block_tokens`, or more if
         `negative` is over 5: fewer make each one's step too large.
+      spectral_words: how many words of the text, spread over it, are counted for the vectors to
+        begin with; see `spectral`. 0 for word2vec's start, random vectors.
     """
 
     negative: int = 5
     ns_exponent: float = 0.75
     block_negatives: int | None = None
+    spectral_words: int = 1 << 22
 
     def __post_init__(self):
         super().__post_init__()
+        whole("spectral_words", self.spectral_words, 0)
         whole("negative", self.negative)
         whole("block_negatives", self.negatives)
         if not np.isfinite(self.ns_exponent):
@@ -264,6 +273,18 @@ class NegativeSampling(TextModel):
         if self.block_negatives is None:
             return self.block_tokens * max(1, -(-self.negative // 5))
         return self.block_negatives
+
+    def head_start(self, segments: TokenSegments) -> Params | None:
+        """Those of `spectral.tables`, unless `spectral_words` is 0."""
+        if not self.spectral_words:
+            return None
+        return spectral.tables(
+            segments.corpus,
+            self.vector_size,
+            words=self.spectral_words,
+            window=self.window,
+            symmetric=self.symmetric,
+        )
 
     def choices(self, counts: np.ndarray) -> sampling.AliasTable:
         """The noise."""
@@ -293,7 +314,7 @@ class NegativeSampling(TextModel):
         return self.negatives < self.block_tokens * max(1, self.negative / 5)
 
 
-def whole(name: str, value: int) -> None:
-    """Raises a ValueError if an option is no whole number of at least 1."""
-    if isinstance(value, bool) or value != int(value) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1; got {value}")
+def whole(name: str, value: int, least: int = 1) -> None:
+    """Raises a ValueError if an option is no whole number of at least so many."""
+    if isinstance(value, bool) or value != int(value) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")

@@ -1,0 +1,127 @@
+"""The start that knows the text: what it is, that it pays, and when there is none."""
+
+import dataclasses
+
+import jax
+import numpy as np
+import pytest
+
+from jaxvec import CBOW, Corpus, SkipGram, WordVectors, cooccurrence, fit, ppmi, spectral
+from jaxvec.cli import main
+from jaxvec.train.text_model import TextModel
+from tests.conftest import topic_accuracy
+
+KEY = jax.random.key(0)
+MODELS = {
+    "sgns": SkipGram(vector_size=16, window=3, sample=0),
+    "cbow": CBOW(vector_size=16, window=3, sample=0),
+}
+
+
+def test_products_are_the_best_of_their_rank(topic_corpus):
+    """Eckart and Young: no other two tables of D columns come nearer to the matrix."""
+    found = spectral.tables(topic_corpus, 20)
+    exact = ppmi.matrix(cooccurrence.count(topic_corpus, window=2)).toarray()
+    missed = np.linalg.norm(exact - found.input @ found.output.T)
+    best = np.linalg.norm(np.linalg.svd(exact, compute_uv=False)[20:])
+    assert best <= missed < 1.02 * best
+    np.testing.assert_allclose(
+        np.linalg.norm(found.input, axis=0), np.linalg.norm(found.output, axis=0), rtol=1e-4
+    )
+
+
+def test_words_after_are_another_matrix():
+    corpus = Corpus.from_documents(["a b", "a b", "c d", "e f"], min_count=1)
+    found = spectral.tables(corpus, 4, symmetric=False)
+    a, b = corpus.vocab.encode(["a", "b"])
+    products = found.input @ found.output.T
+    assert products[a, b] > 0.5
+    assert abs(products[b, a]) < 1e-4
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_learns_at_low_rates_what_a_random_start_does_not(topic_corpus, name):
+    model = MODELS[name]
+    options = {"key": KEY, "epochs": 2, "learning_rate": model.default_learning_rate / 8}
+    informed = fit(topic_corpus, model, **options)
+    random = fit(topic_corpus, dataclasses.replace(model, spectral_words=0), **options)
+    assert topic_accuracy(informed.vectors()) > 0.9
+    assert topic_accuracy(random.vectors()) < 0.5
+    assert informed.history[0].loss < random.history[0].loss
+    assert informed.history[0].start_seconds > 0
+
+
+def test_zero_is_word2vecs_start(topic_corpus):
+    """What training at next to no rate begins with, and so ends with."""
+    model = dataclasses.replace(MODELS["sgns"], spectral_words=0)
+    result = fit(topic_corpus, model, key=KEY, epochs=1, learning_rate=1e-20)
+    start = model.init(jax.random.split(KEY, 3)[0], len(topic_corpus.vocab))
+    np.testing.assert_allclose(result.params.input, start.input, atol=1e-7)
+    assert np.abs(result.params.output).max() < 1e-7
+
+
+def test_given_vectors_come_before_it(topic_corpus):
+    table = np.random.default_rng(0).normal(size=(len(topic_corpus.vocab), 16))
+    given = WordVectors(topic_corpus.vocab.words, table.astype(np.float32))
+    options = {"key": KEY, "epochs": 1, "learning_rate": 1e-20}
+    result = fit(topic_corpus, MODELS["sgns"], init=given, **options)
+    np.testing.assert_allclose(result.params.input, given.vectors, atol=1e-6)
+    assert np.abs(result.params.output).max() < 1e-7
+
+
+def test_what_is_held_out_has_no_part_in_it(topic_documents, monkeypatch):
+    seen = []
+    tables = spectral.tables
+    monkeypatch.setattr(spectral, "tables", lambda c, *a, **o: seen.append(c) or tables(c, *a, **o))
+    corpus = Corpus.from_documents(topic_documents, min_count=1)
+    fit(corpus, MODELS["sgns"], key=KEY, epochs=1, valid=0.25)
+    assert [len(c) for c in seen] == [len(corpus) * 3 // 4]
+
+
+@pytest.mark.parametrize("words", [1, 50, 3_001, 23_999, 24_000])
+def test_stretches_of_the_text(topic_corpus, words):
+    part = spectral._spread(topic_corpus, words)
+    assert words <= len(part) <= max(words + 15, 16)
+    assert part.offsets[0] == 0
+    assert part.offsets[-1] == len(part)
+    assert (np.diff(part.offsets) > 0).all()
+    whole = " ".join(map(str, topic_corpus.ids))
+    for document in part.documents():  # none of two documents
+        assert " ".join(map(str, document)) in whole
+        assert len(document) <= 40
+    assert spectral.tables(topic_corpus, 16, words=words) is None or words > 1
+
+
+def test_nothing_to_find():
+    few = Corpus.from_documents(["the cat sat on the mat"] * 9, min_count=1)
+    assert spectral.tables(few, 5) is None  # as many dimensions as words
+    apart = Corpus.from_documents([["a"], ["b"], ["c"]], min_count=1)
+    assert spectral.tables(apart, 2) is None
+    result = fit(few, SkipGram(vector_size=8), key=KEY, epochs=1)
+    assert np.isfinite(result.history[0].loss)
+
+
+@pytest.mark.parametrize("words", [-1, 1.5])
+def test_bad_numbers_of_words(words):
+    with pytest.raises(ValueError, match="spectral_words must be a whole number of at least 0"):
+        SkipGram(spectral_words=words)
+
+
+def test_other_models_have_none(topic_corpus):
+    segments, _ = MODELS["sgns"].segments(topic_corpus, 0.0, KEY)
+    assert TextModel.head_start(MODELS["sgns"], segments) is None
+
+
+def test_on_the_command_line(tmp_path, monkeypatch, capsys, topic_documents):
+    monkeypatch.chdir(tmp_path)
+    text = "\n".join(" ".join(document) for document in topic_documents)
+    (tmp_path / "text.txt").write_text(text)
+    command = ["train", "text.txt", "--epochs", "1", "--vector-size", "8", "--min-count", "1"]
+    assert main([*command, "-o", "a.npz"]) == 0
+    assert "start found in" in capsys.readouterr().err
+    assert main([*command, "-o", "b.npz", "--spectral-words", "0"]) == 0
+    a, b = (WordVectors.load(f"{name}.npz") for name in "ab")
+    assert b.metadata["run"]["spectral_words"] == 0
+    assert not np.allclose(a.vectors, b.vectors, atol=0.01)
+    assert main([*command, "-o", "c.npz", "--model", "glove", "--spectral-words", "9"]) == 2
+    assert "--spectral-words is for --model sgns or cbow" in capsys.readouterr().err
