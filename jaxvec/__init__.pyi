@@ -18,6 +18,7 @@ from . import sampling as sampling
 from . import sgns as sgns
 from . import softmax as softmax
 from . import som as som
+from . import spectral as spectral
 from . import stanford as stanford
 from . import text as text
 from . import train as train
