@@ -104,9 +104,7 @@ def _jaxvec(job: dict) -> dict[str, float]:
     result.vectors().save(job["output"])
     first = result.history[0]
     train = first.start_seconds + sum(report.seconds for report in result.history)
-    return _figures(
-        read, first.compile_seconds, train, corpus.raw_words * job["epochs"]
-    )
+    return _figures(read, first.compile_seconds, train, corpus.raw_words * job["epochs"])
 
 
 def _gensim(job: dict) -> dict[str, float]:

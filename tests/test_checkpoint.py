@@ -137,7 +137,8 @@ PROGRAM = [
 
 
 def arguments(text, folder, name, model):
-    quick = ["--vector-size", "8", "--window", "4", "--epochs", "12"]
+    epochs = {"sgns": "6", "glove": "12"}[model]  # long enough to be killed three times
+    quick = ["--vector-size", "8", "--window", "4", "--epochs", epochs]
     return ["train", str(text), "--model", model, "-o", str(folder / f"{name}.bin"), *quick]
 
 

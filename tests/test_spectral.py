@@ -120,6 +120,7 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys, topic_documents):
     assert main([*command, "-o", "a.npz"]) == 0
     assert "start found in" in capsys.readouterr().err
     assert main([*command, "-o", "b.npz", "--spectral-words", "0"]) == 0
+    assert "start found in" not in capsys.readouterr().err
     a, b = (WordVectors.load(f"{name}.npz") for name in "ab")
     assert b.metadata["run"]["spectral_words"] == 0
     assert not np.allclose(a.vectors, b.vectors, atol=0.01)

@@ -79,12 +79,11 @@ class Log:
 
 def _line(report: Report, unit: str) -> str:
     valid = "" if report.valid_loss is None else f", held out {report.valid_loss:.4f}"
+    found = f", start found in {report.start_seconds:.1f} s" if report.start_seconds else ""
     compiled = f", compiled in {report.compile_seconds:.1f} s" if report.compile_seconds else ""
-    if report.start_seconds:
-        compiled = f", start found in {report.start_seconds:.1f} s{compiled}"
     return (
         f"epoch {report.epoch}: loss {report.loss:.4f}{valid}, {report.seconds:.1f} s, "
-        f"{report.words_per_second:,.0f} {unit}/s{compiled}"
+        f"{report.words_per_second:,.0f} {unit}/s{found}{compiled}"
     )
 
 

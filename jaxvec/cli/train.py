@@ -85,7 +85,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--init",
         metavar="FILE",
-        help="word vectors to start from, by name; words without begin as usual",
+        help="word vectors to start from, by name; words without begin at random",
     )
     add("--workers", type=whole(1), metavar="N",
         help="cores or devices that train, each on a part of its own (default: one for every "

@@ -16,8 +16,8 @@ STEPS_A_DRAW = 64
 
 
 class Model(Protocol):
-    """What the trainer asks of a model; all but `segments`, `head_start`
-    and `constants` is traced. Hashable.
+    """What the trainer asks of a model; all but `segments`, `head_start` and `constants` is
+    traced. Hashable.
 
     ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
     of a batch is ``rows_loss(take(params, rows(batch)), batch)``. Some have ``rows_curvature``

@@ -85,13 +85,13 @@ def fit(
         10,000th of the first. Not with a schedule.
       valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
         random choice of chunks of cells.
-      init: vectors of words to begin with, by name; other words begin as usual. Where the
+      init: vectors of words to begin with, by name; other words begin at random. Where the
         model's vectors are the sum of two tables, each gets half. With `GloVe(mittens=…)`
         they are what the words are drawn to, too, from there or from `start`.
       start: parameters and optimiser state to begin with in place of the model's and the
         optimiser's own, where they are not None; or the `Result` of an earlier run, whose words
         go on from where it left them, in whatever order the vocabulary has them now, while new
-        ones begin as usual (see ``extend`` of `Corpus.from_documents`). A checkpoint comes
+        ones begin at random (see ``extend`` of `Corpus.from_documents`). A checkpoint comes
         before it.
       freeze: words that keep the vectors they begin with, in both tables.
       grad_clip: bound of each number in a gradient; by default none but, with GloVe's
@@ -168,12 +168,14 @@ def fit(
     team = Team.of(workers, model, optimize, constants, jax.random.key_impl(key))
     segments, held_out = model.segments(data, valid, valid_key, workers)
 
-    since = time.perf_counter()
-    if init is None and (start is None or start.params is None):
-        params = spectral.added(params, model.head_start(segments))
+    start_seconds, since = 0.0, time.perf_counter()
+    given = init is not None or (start is not None and start.params is not None)
+    head_start = None if given else model.head_start(segments)
+    if head_start is not None:
+        params = spectral.added(params, head_start)
         if max_norm is not None:
             params = jax.tree.map(partial(shortened, max_norm=max_norm), params)
-    start_seconds, since = time.perf_counter() - since, time.perf_counter()
+        start_seconds, since = time.perf_counter() - since, time.perf_counter()
     own = State(params, optimize.init(params))
     if isinstance(start, Result):
         earlier = State(start.params, start.opt_state)

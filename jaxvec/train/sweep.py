@@ -120,7 +120,7 @@ def sweep(
     segments, held_out = models[0].segments(data, valid, valid_keys[0])
     since = time.perf_counter()
     head_start = models[0].head_start(segments)
-    start_seconds = time.perf_counter() - since
+    start_seconds = time.perf_counter() - since if head_start else 0.0
     states = jax.device_put(_stacked([
         _state(spectral.added(one.init(init_key, len(data.vocab)), head_start), rule)
         for one, rule, init_key in zip(models, optimize, init_keys, strict=True)
