@@ -90,3 +90,10 @@ def test_learns_the_topics(topic_corpus, options):
     result = fit(topic_corpus, model, key=KEY, epochs=25)
     assert topic_accuracy(result.vectors()) > 0.9
     assert result.history[0].pairs == len(topic_corpus)  # words; each has a neighbour
+
+
+@pytest.mark.parametrize(("mean", "rate"), [(True, 0.1), (False, 0.0125)])
+def test_the_default_rate_is_that_of_the_mean_or_the_sum(topic_corpus, mean, rate):
+    model = CBOW(vector_size=8, cbow_mean=mean)
+    halfway = fit(topic_corpus, model, key=KEY, epochs=2).history[0]
+    assert halfway.learning_rate == pytest.approx(rate / 2, rel=1e-3)

@@ -499,6 +499,14 @@ def test_models(folder, options, topic_documents):
     assert (folder / "a.bin").read_bytes() == (folder / "b.bin").read_bytes()
 
 
+def test_the_rate_of_a_sum_is_its_own(folder):
+    (folder / "text.txt").write_text("a b c " * 50)
+    command = ["train", "text.txt", "--model", "cbow", "--epochs", "1", "-o"]
+    for option, rate in [([], 0.1), (["--cbow-sum"], 0.0125), (["--learning-rate", "0.2"], 0.2)]:
+        assert main([*command, f"{rate}.npz", *option]) == 0
+        assert WordVectors.load(f"{rate}.npz").metadata["run"]["learning_rate"] == rate
+
+
 def test_options_of_other_models_are_refused(folder, capsys):
     for model, flag in [("softmax", "--negative"), ("cbow", "--alpha"), ("glove", "--blocks")]:
         (folder / "text.txt").write_text("a b " * 50)

@@ -145,7 +145,7 @@ def set_defaults(options: argparse.Namespace) -> None:
         "valid": 0.0,
         "epochs": 15 if options.model == "glove" else 5,
         "optimizer": model.default_optimizer,
-        "learning_rate": model.default_learning_rate,
+        "learning_rate": make_model(options).default_learning_rate,
     }
     if not options.corpus:
         defaults |= _WITHOUT_CORPUS[options.model]

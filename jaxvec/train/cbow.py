@@ -25,8 +25,12 @@ class CBOW(NegativeSampling):
     cbow_mean: bool = True
 
     default_optimizer = "sgd"
-    default_learning_rate = 0.1
     default_vectors = "input"
+
+    @property
+    def default_learning_rate(self) -> float:
+        """A word of a mean gets its share of the gradient, of a sum the whole."""
+        return 0.1 if self.cbow_mean else 0.0125
 
     rows = staticmethod(cbow.rows)
     take = staticmethod(take)

@@ -25,10 +25,11 @@ class Model(Protocol):
     """
 
     default_optimizer: str
-    default_learning_rate: float
     default_vectors: str
     stratified: bool  # several workers share the tables out (`strata`), or have copies (`workers`)
 
+    @property
+    def default_learning_rate(self) -> float: ...
     def init(self, key: jax.Array, vocab_size: int) -> PyTree: ...
     def segments(
         self, data: Any, valid: float, key: jax.Array, workers: int = 1
