@@ -74,7 +74,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "glove also glove_row_adagrad (its default) and glove_adagrad")  # fmt: skip
     add("--learning-rate", type=number(0, beyond=True), metavar="R",
         help="at the start (default: 0.03, for cbow 0.1 and its sum 0.0125; 0.2 for adagrad, "
-        "0.4 for row_adagrad, 0.01 for adam; 0.05 for glove_adagrad and glove_row_adagrad)")  # fmt: skip
+        "0.4 for row_adagrad, 0.01 for adam; 0.05 for glove_adagrad and "
+        "glove_row_adagrad)")  # fmt: skip
     add("--min-learning-rate", type=number(0), metavar="R",
         help="at the end (default: a 10,000th of the start)")  # fmt: skip
     add("--grad-clip", type=number(0, beyond=True), metavar="C",
