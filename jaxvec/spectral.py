@@ -4,7 +4,7 @@ From random vectors a model first has to find the directions along which words d
 the other, the strongest first (Saxe, McClelland and Ganguli 2014), and that takes most of a short
 run. But skip-gram with negative sampling factorises the pointwise mutual information of words
 and contexts (Levy and Goldberg 2014), of which a factorisation from a few million words of the
-text costs less than a second.
+text costs about a second.
 
 Letters: `V` vocabulary, `T` frequent words, `D` dimension.
 """

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from jaxvec import Corpus, WordVectors, cooccurrence, ppmi
 from jaxvec.cli import main
@@ -193,3 +194,13 @@ def test_bad_commands(folder, capsys, options, message):
 def test_its_options_are_for_it_alone(folder, capsys):
     assert main(["train", "text.txt", "--model", "glove", "--cds", "1", "-o", "v.npz"]) == 2
     assert "--cds is for --model ppmi-svd, not glove" in capsys.readouterr().err
+
+
+def test_threads_of_blas_do_not_change_the_bits():
+    cells = sparse.random_array((4000, 4000), density=0.002, rng=0, dtype=np.float32).tocsr()
+    found = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            found.append(ppmi.svd(cells, 50, iterations=1))
+    for one, two in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, two)
