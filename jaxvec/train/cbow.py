@@ -60,5 +60,7 @@ class CBOW(NegativeSampling):
         """How many words of a batch have a context."""
         return (batch.weights.sum(-1) > 0).sum().astype(jnp.float32)
 
-    def _pairs_a_token(self) -> float:
-        return 1.0 if self.cbow_mean else super()._pairs_a_token()
+    @property
+    def pairs_a_token(self) -> float:
+        """A word's context is one prediction, its sum as steep as a pair for each of its words."""
+        return 1.0 if self.cbow_mean else super().pairs_a_token

@@ -12,14 +12,15 @@ import optax
 
 from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.optim import bounded, damped_sgd, frozen, shortened
+from jaxvec.optim import bounded, damped, frozen, shortened
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
 from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
-from jaxvec.train.result import Callback, NonFiniteError, Report, Result, bar, finite, sums
+from jaxvec.train.result import Callback, Report, Result, bar
 from jaxvec.train.segments import Segments, ahead
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.stability import Watch, check_pairs, mean, sgd_scale, stable, sums
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
@@ -108,8 +109,9 @@ def fit(
       progress: a bar on standard error; by default if that is a terminal.
 
     Raises:
-      ValueError: if an argument is out of its range, or `NonFiniteError` if training
-        diverges; the message names the step.
+      ValueError: if an argument is out of its range, or no pair was seen in the run.
+      DivergedError: a ValueError too, if the loss of a segment is above that of untrained
+        vectors, or an epoch ends with a vector that is too long; see `stability.Watch`.
 
     Example:
       >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
@@ -130,11 +132,11 @@ def fit(
     )
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if isinstance(model, TextModel) and optimizer == "sgd":
-        highest = float(rates(schedule, 0, 1).max())
-        model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
-        if damping and not dense and grad_clip is None:
-            optimize = damped_sgd(damping)
+    scale = sgd_scale(optimizer)
+    if isinstance(model, TextModel) and scale is not None:
+        highest = scale * float(rates(schedule, 0, 1).max())
+        model, damping = cast(tuple[Model, float], stable(model, data.vocab.counts, highest))
+        optimize = damped(optimize, damping, scale) if damping else optimize
     if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
         key = jax.random.wrap_key_data(key)  # of the old kind
     init_key, train_key, valid_key = jax.random.split(key, 3)
@@ -180,7 +182,9 @@ def fit(
     if isinstance(start, Result):
         earlier = State(start.params, start.opt_state)
         own, start = extended(own, earlier, data.vocab, start.data.vocab), None
-    training = team.begin(begun(own, start))
+    state = begun(own, start)
+    watch = Watch(model.untrained_loss(data), state.params, given=given)
+    training = team.begin(state)
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)
     training, _ = team.train(training, nothing, rates(schedule, 0, 0))
@@ -205,11 +209,11 @@ def fit(
                     training, part,
                     rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[until]) / epochs),
                 )  # fmt: skip
-                steps = finite(jax.device_get(steps), epoch, i)
+                steps = watch.steps(jax.device_get(steps), epoch, i)
                 loss, pairs = sums(steps)
                 words, seconds = int(segments.sizes[i:until].sum()), time.perf_counter() - since
                 shown.update(words)
-                shown.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
+                shown.set_postfix(epoch=epoch + 1, loss=f"{mean(loss, pairs):.4f}")
                 at = at._replace(
                     epoch=epoch,
                     segment=until,
@@ -224,9 +228,10 @@ def fit(
                     _save_or_stop(checkpoints, partial(team.state, training), at, should_stop)
                     since = time.perf_counter()
             state = team.state(training)
+            watch.rows(state.params, epoch)
             report = Report(
                 epoch=epoch + 1,
-                loss=at.loss / max(at.pairs, 1),
+                loss=mean(at.loss, at.pairs),
                 valid_loss=None
                 if held_out is None
                 else evaluated(_judge(team), state.params, held_out, valid_key),
@@ -245,11 +250,8 @@ def fit(
             at = Progress(epoch=epoch + 1, steps=at.steps, history=history)
             saved = partial(team.state, training)
             _save_or_stop(checkpoints, saved, at, should_stop, last=epoch + 1 == epochs)
-    state = team.state(training)
-    for table in jax.tree.leaves(state.params):
-        if not np.isfinite(table).all():
-            raise NonFiniteError("the last step made vectors that are not finite: lower the rate")
-    return Result(*state, history, data, model)
+    check_pairs(history)
+    return Result(*team.state(training), history, data, model)
 
 
 def _ahead(
@@ -292,7 +294,7 @@ def evaluated(team: Team, params, segments: Segments, key: jax.Array) -> float:
         for _, part in _ahead(segments, key, 0, team)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
-    return loss / max(pairs, 1)
+    return mean(loss, pairs)
 
 
 def _judge(team: Team) -> Team:

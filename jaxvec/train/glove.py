@@ -110,6 +110,16 @@ class GloVe:
         pull = np.where(known, self.mittens / np.maximum(chunks, 1), 0)
         return constants._replace(prior=jnp.asarray(prior), pull=jnp.asarray(pull, jnp.float32))
 
+    def untrained_loss(self, data: Cooccurrence) -> float:
+        """The mean cost of cells whose fit is 0, or wrong by 1 where that is more: f(x) log²x / 2.
+
+        Of a million of them, evenly spread.
+        """
+        counts = np.asarray(data.data[:: -(-len(data) // 1_000_000) or 1], np.float64)
+        counts = counts[counts > 0]
+        weights = np.minimum(1, (counts / self.x_max) ** self.alpha)
+        return float((weights * np.maximum(1, np.square(np.log(counts)))).mean() / 2)
+
     def max_steps(self, segment: Cells) -> int:
         """The most steps that a segment can take."""
         return len(segment.words) // self.chunks

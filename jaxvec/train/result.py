@@ -10,7 +10,7 @@ from tqdm import tqdm
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.ranking import highest
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.epoch import Model, Steps
+from jaxvec.train.epoch import Model
 from jaxvec.train.text_model import TextModel
 from jaxvec.vectors import WordVectors
 
@@ -19,7 +19,7 @@ class Report(NamedTuple):
     """What one epoch did; words are cells of the counts if the model trains on those."""
 
     epoch: int  # from 1
-    loss: float  # mean per pair or cell over the epoch, as it was being trained
+    loss: float  # mean per pair or cell over the epoch, as it was being trained; NaN of none
     valid_loss: float | None  # the same on what is held out, after the epoch
     learning_rate: float  # at the end of the epoch
     words: int  # tokens read, before subsampling
@@ -89,29 +89,6 @@ class Result(NamedTuple):
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
         return [(vocab.words[i], float(shares[i])) for i in highest(shares, topn)]
-
-
-class NonFiniteError(ValueError):
-    """Training came upon NaN or infinity."""
-
-
-def sums(steps: Steps) -> tuple[float, float]:
-    """The loss and the weight of all steps, in float64."""
-    return float(np.sum(steps.loss, dtype=np.float64)), float(
-        np.sum(steps.weight, dtype=np.float64)
-    )
-
-
-def finite(steps: Steps, epoch: int, segment: int) -> Steps:
-    """The same steps; NonFiniteError, which names the step, if a loss is not finite."""
-    bad = np.argwhere(~np.isfinite(np.atleast_2d(steps.loss)))  # by worker and step
-    if len(bad):
-        worker, step = bad[0]
-        raise NonFiniteError(
-            f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, epoch "
-            f"{epoch + 1}: training diverged; lower the learning rate or take fewer blocks a step"
-        )
-    return steps
 
 
 @contextlib.contextmanager
