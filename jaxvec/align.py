@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxvec.ranking import unit
 from jaxvec.vectors import WordVectors
 
 
@@ -109,16 +110,18 @@ def align(
             f"{to.vector_size}: train both with the same vector_size"
         )
     words = shared_words(vectors, to) if words is None else words
+    if isinstance(words, str):
+        raise ValueError(f"words must be a list of words; got the string {words!r}")
     if not len(words):
         raise ValueError("align needs words that both have; got none")
-    sides = [(side.get_normed_vectors if unit_length else side.__getitem__)(words)
-             for side in (vectors, to)]  # fmt: skip
-    source, target = (side.astype(np.float64) for side in sides)
+    sides = [side[words].astype(np.float64) for side in (vectors, to)]
+    if unit_length:
+        sides = [unit(side) for side in sides]
     if centre:
-        source, target = source - source.mean(axis=0), target - target.mean(axis=0)
+        sides = [side - side.mean(axis=0) for side in sides]
     return WordVectors(
         vectors.index_to_key,
-        vectors.vectors @ rotation(source, target),
+        vectors.vectors @ rotation(*sides),
         counts=vectors.counts,
         metadata=vectors.metadata,
         dtype=vectors.vectors.dtype,
@@ -162,9 +165,7 @@ def drift(
     """
     words = shared_words(before, after, min_count=min_count, restrict_vocab=restrict_vocab)
     turned = align(after, before, words=words, unit_length=unit_length, centre=centre)
-    cosines = np.einsum(
-        "nd,nd->n", before.get_normed_vectors(words), turned.get_normed_vectors(words)
-    )
-    distances = 1 - cosines
+    sides = [unit(side[words].astype(np.float64)) for side in (before, turned)]
+    distances = 1 - np.einsum("nd,nd->n", *sides)
     order = np.argsort(-distances, kind="stable")
     return [(words[i], float(distances[i])) for i in order]

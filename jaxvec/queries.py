@@ -19,7 +19,7 @@ class WordQueries(WordTable):
 
     def similarity(self, word1: Key, word2: Key) -> float:
         """The cosine between two words' vectors; KeyError, with close matches, if unknown."""
-        first, second = self.get_normed_vectors([word1, word2])
+        first, second = ranking.unit(self[[word1, word2]].astype(np.float64))
         return float(first @ second)
 
     def distance(self, word1: Key, word2: Key) -> float:

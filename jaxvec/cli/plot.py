@@ -9,6 +9,7 @@ import numpy as np
 
 from jaxvec import formats
 from jaxvec.cli.common import check_output, number, say, whole
+from jaxvec.ranking import unit
 from jaxvec.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -190,7 +191,7 @@ def _heat(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figu
     words = _listed(options.heat, options.words_file)
     if len(words) < 2:
         raise ValueError(f"a heat map needs 2 words or more; got {len(words)}")
-    units = vectors.get_normed_vectors(words)
+    units = unit(vectors[words].astype(np.float64))
     cosines = units @ units.T
     if options.order != "given":
         order = clustered(cosines)

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from jaxvec import ranking
 from jaxvec.vectors import WordVectors
 
 METHODS = ("pca", "tsne")
@@ -56,7 +57,7 @@ def layout(
     """
     if method not in METHODS:
         raise ValueError(f"method must be 'pca' or 'tsne'; got {method!r}")
-    units = vectors.get_normed_vectors(words)
+    units = _units(vectors, words)
     if len(units) < 3:
         raise ValueError(f"a map needs 3 words at least; got {len(units)}")
     if method == "pca":
@@ -100,7 +101,13 @@ def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
     start *= 1e-4 / max(start[:, 0].std(), 1e-12)  # as small as t-SNE wants it
     model = TSNE(perplexity=perplexity, init=start, random_state=seed)
     with threadpool_limits(1 if len(units) < _THREADED else None):
-        return model.fit_transform(units.astype(np.float64)).astype(np.float64)
+        return model.fit_transform(units - units.mean(axis=0)).astype(np.float64)
+
+
+def _units(vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
+    """Vectors scaled to length 1, float64[n, D]: rounded to float32, those of nearly the same
+    direction would be the same."""
+    return ranking.unit(vectors[words].astype(np.float64))
 
 
 def with_neighbours(
@@ -156,16 +163,17 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
 
     if count < 1:
         raise ValueError(f"there must be a group or more; got {count}")
-    units = vectors.get_normed_vectors(words).astype(np.float64)
+    units = _units(vectors, words)
+    centred = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
     count = min(count, len(np.unique(units, axis=0)))
     best, least = np.zeros(len(units), int), np.inf
     for restart in range(_RESTARTS):
         rng = np.random.default_rng([seed, restart])
         try:
-            means, members = kmeans2(units, count, 30, minit="++", missing="raise", seed=rng)
+            means, members = kmeans2(centred, count, 30, minit="++", missing="raise", seed=rng)
         except ClusterError:  # a group lost its last word
             continue
-        error = ((units - means[members]) ** 2).sum()
+        error = ((centred - means[members]) ** 2).sum()
         if error < least:
             best, least = members, error
     names = {}
