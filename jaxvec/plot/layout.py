@@ -179,7 +179,7 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
     names = {}
     for member in np.unique(best):
         inside = np.flatnonzero(best == member)
-        mean = units[inside].mean(axis=0)
-        central = inside[np.argsort(-(units[inside] @ mean), kind="stable")[:_NAMING]]
+        nearness = units[inside] @ units[inside].mean(axis=0)
+        central = inside[np.argsort(-nearness.round(12), kind="stable")[:_NAMING]]
         names[member] = ", ".join(words[i] for i in central)
     return [names[member] for member in best]
