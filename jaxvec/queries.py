@@ -6,7 +6,7 @@ from typing import overload
 import numpy as np
 
 from jaxvec import ranking
-from jaxvec.table import Key, WordTable
+from jaxvec.table import NO_KEY, Key, WordTable, keys
 
 Term = Key | np.ndarray | tuple[Key | np.ndarray, float]  # of a query; a vector; with a weight
 Terms = Key | np.ndarray | Iterable[Term] | None
@@ -43,7 +43,7 @@ class WordQueries(WordTable):
         [0.0, 1.0]
         """
         vector, _ = self._unit_terms([word_or_vector])
-        if others := listed(other_words):
+        if others := keys(other_words):
             return 1 - self.get_normed_vectors(others) @ ranking.unit(vector[0])
         return 1 - self._cosines(vector)[0]
 
@@ -61,7 +61,7 @@ class WordQueries(WordTable):
         1.0
         """
         means = []
-        for words in (listed(words1), listed(words2)):
+        for words in (keys(words1), keys(words2)):
             if not words:
                 raise ValueError("n_similarity needs a word or more in each list")
             places = [self.get_index(word) for word in words if word in self]
@@ -179,8 +179,9 @@ class WordQueries(WordTable):
         ([('c', 3.0), ('b', 1.0)], 'b')
         """
         known = self.vectors[: restrict_vocab or None].astype(np.float32, copy=False)
-        vector = self.get_vector(key) if isinstance(key, Key) else key
-        asked = [self.get_index(key)] if isinstance(key, Key) else []
+        word = isinstance(key, Key | NO_KEY)
+        vector = self.get_vector(key) if word else key
+        asked = [self.get_index(key)] if word else []
         return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
 
     @overload
@@ -222,7 +223,7 @@ class WordQueries(WordTable):
         """
         from jaxvec import neighbours  # starts JAX, which no other query needs
 
-        asked = np.array([self.get_index(word) for word in words], np.int32)
+        asked = np.array([self.get_index(word) for word in keys(words)], np.int32)
         if not len(asked) or topn < 1:
             return [[] for _ in asked]
         units = ranking.unit(self.vectors[: restrict_vocab or None].astype(np.float32, copy=False))
@@ -250,7 +251,7 @@ class WordQueries(WordTable):
         >>> WordQueries(["a", "b", "c"], [[1, 0], [1, 0.1], [0, 1]]).doesnt_match(["a", "b", "c"])
         'c'
         """
-        places = [self.get_index(word) for word in listed(words) if word in self]
+        places = [self.get_index(word) for word in keys(words) if word in self]
         if not places:
             raise ValueError("doesnt_match needs at least one word that is known")
         units = self.get_normed_vectors(places)
@@ -284,7 +285,8 @@ class WordQueries(WordTable):
         >>> WordQueries(["a", "b"], np.eye(2)).most_similar_to_given("a", ["b", "a"])
         'a'
         """
-        if not len(words):
+        words = keys(words)
+        if not words:
             raise ValueError("most_similar_to_given needs words to choose from")
         return words[int(self.distances(word, words).argmin())]
 
@@ -292,7 +294,7 @@ class WordQueries(WordTable):
         """Words' unit vectors and vectors as they are, [n, D], and the places of the words."""
         vectors, places = [], []
         for term in terms:
-            if isinstance(term, Key):
+            if isinstance(term, Key | NO_KEY):
                 places.append(self.get_index(term))
                 vectors.append(self.get_normed_vectors([term])[0])
                 continue
@@ -321,9 +323,8 @@ def listed(terms) -> list:
     """One term, or many, as a list."""
     if terms is None:
         return []
-    if isinstance(terms, Key) or (isinstance(terms, np.ndarray) and terms.ndim == 1):
-        return [terms]
-    return list(terms)
+    vector = isinstance(terms, np.ndarray) and terms.ndim == 1 and terms.dtype.kind in "iuf"
+    return [terms] if vector or isinstance(terms, Key | NO_KEY) else list(terms)
 
 
 def _weighted(term: Term, weight: float) -> tuple[Key | np.ndarray, float]:

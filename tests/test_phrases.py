@@ -204,7 +204,7 @@ def test_files_without_phrases_or_a_last_line_end(tmp_path):
     [
         ("a b\t1.0\n", "line 1"),
         ("a b\t1.0\t2\na c\tx\t2\n", "line 2: .*expected words parted"),
-        ("a b\t1.0\t2\n\n\xff", "no file of phrases: 'utf-8'"),
+        ("a b\t1.0\t2\n\n\xff", "file of phrases .* is not UTF-8"),
         ("a\t1.0\t2\n", "two words or more"),
         ("a b c\t1.0\t2\nb c\t1.0\t2\n", "may not begin or end"),
     ],

@@ -3,7 +3,6 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -12,7 +11,7 @@ from jaxvec.files import written_beside
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
 from jaxvec.text.corpus import Pieces
-from jaxvec.text.read import read_pieces
+from jaxvec.text.read import read_pieces, text_lines
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 
 ENGLISH_CONNECTOR_WORDS = frozenset({
@@ -252,14 +251,8 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form; the message names it.
     """
-    try:
-        lines = Path(path).read_text("utf-8").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no file of phrases: {error}") from None
-    if not lines[-1]:  # what is after the last line's end
-        lines.pop()
     passes: list[dict[tuple[str, ...], Found]] = [{}]
-    for number, line in enumerate(lines, 1):
+    for number, line in text_lines(path, "file of phrases"):
         if not line:
             passes.append({})
             continue
