@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from jaxvec.ranking import unit
+from jaxvec.table import keys
 from jaxvec.vectors import WordVectors
 
 
@@ -109,9 +110,7 @@ def align(
             f"vectors of {vectors.vector_size} numbers cannot be turned into a space of "
             f"{to.vector_size}: train both with the same vector_size"
         )
-    words = shared_words(vectors, to) if words is None else words
-    if isinstance(words, str):
-        raise ValueError(f"words must be a list of words; got the string {words!r}")
+    words = shared_words(vectors, to) if words is None else keys(words)
     if not len(words):
         raise ValueError("align needs words that both have; got none")
     sides = [side[words].astype(np.float64) for side in (vectors, to)]

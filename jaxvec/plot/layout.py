@@ -7,6 +7,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from jaxvec import ranking
+from jaxvec.table import keys
 from jaxvec.vectors import WordVectors
 
 METHODS = ("pca", "tsne")
@@ -107,7 +108,7 @@ def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
 def _units(vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
     """Vectors scaled to length 1, float64[n, D]: rounded to float32, those of nearly the same
     direction would be the same."""
-    return ranking.unit(vectors[words].astype(np.float64))
+    return ranking.unit(vectors[keys(words)].astype(np.float64))
 
 
 def with_neighbours(
@@ -128,7 +129,7 @@ def with_neighbours(
     >>> with_neighbours(wv, ["a", "c"], 1)
     (['a', 'c', 'b', 'd'], ['a', 'c', 'a', 'c'])
     """
-    asked = list(dict.fromkeys(words))
+    asked = list(dict.fromkeys(keys(words)))
     nearest = {word: (np.inf, word) for word in asked}
     for word in asked:
         for other, cosine in vectors.most_similar(word, topn=neighbours):
@@ -163,6 +164,7 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
 
     if count < 1:
         raise ValueError(f"there must be a group or more; got {count}")
+    words = keys(words)
     units = _units(vectors, words)
     centred = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
     count = min(count, len(np.unique(units, axis=0)))

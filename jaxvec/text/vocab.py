@@ -89,6 +89,7 @@ class Vocab:
         if unk is not None and unk not in first:
             first.insert(0, unk)
         special = set(first)
+        word_list(counts)  # raises
         words = sorted(
             (word for word, n in counts.items() if n >= min_count and word not in special),
             key=lambda word: (-counts[word], word),
@@ -111,6 +112,7 @@ class Vocab:
         >>> Vocab(["a", "b"], [5, 4]).extended({"b": 2, "c": 5, "d": 1}, min_count=2).words
         ['b', 'a', 'c']
         """
+        word_list(counts)  # raises
         sums = dict(zip(self.words, self.counts.tolist(), strict=True))
         left_out = 0
         for word, count in counts.items():
@@ -276,7 +278,7 @@ class Vocab:
             raise ValueError(f"{path} is not a vocabulary file: {error}") from None
 
 
-def word_list(words: Sequence[str], name: str = "words") -> list[str]:
+def word_list(words: Iterable[str], name: str = "words") -> list[str]:
     """Words as a list.
 
     Raises:
