@@ -272,7 +272,7 @@ class Coder:
         for words, is_end in pieces:
             if isinstance(words, str):
                 raise ValueError(f"expected a list of words; got the string {words[:80]!r}")
-            batch += words
+            batch.extend(words)
             if is_end:
                 ends.append(self.words + len(batch))
             if len(batch) >= _BATCH:
