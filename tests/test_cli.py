@@ -286,9 +286,9 @@ def bad_commands():
         "info empty": (["info", "empty.txt"], "not a file of word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
         "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),
-        "analogies missing": (["train", "text.txt", "--analogies", "no", *new], "no such file of q"),
+        "analogies missing": (["train", "text.txt", "--analogies", "no", *new], "no such file of"),
         "pairs": (["train", "text.txt", "--pairs", "lines.txt", *new], "not a file of word pairs"),
-        "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "no such file of questions"),
+        "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "no such file of"),
         "evaluate text": (["evaluate", "old.npz", "--pairs", "text.txt"], "not a file of word p"),
     }  # fmt: skip
 
