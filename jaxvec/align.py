@@ -110,10 +110,10 @@ def align(
             f"vectors of {vectors.vector_size} numbers cannot be turned into a space of "
             f"{to.vector_size}: train both with the same vector_size"
         )
-    words = shared_words(vectors, to) if words is None else keys(words)
-    if not len(words):
+    anchors = keys(shared_words(vectors, to) if words is None else words)
+    if not anchors:
         raise ValueError("align needs words that both have; got none")
-    sides = [side[words].astype(np.float64) for side in (vectors, to)]
+    sides = [side[anchors].astype(np.float64) for side in (vectors, to)]
     if unit_length:
         sides = [unit(side) for side in sides]
     if centre:

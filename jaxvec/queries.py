@@ -179,9 +179,9 @@ class WordQueries(WordTable):
         ([('c', 3.0), ('b', 1.0)], 'b')
         """
         known = self.vectors[: restrict_vocab or None].astype(np.float32, copy=False)
-        word = isinstance(key, Key | NO_KEY)
-        vector = self.get_vector(key) if word else key
-        asked = [self.get_index(key)] if word else []
+        vector, asked = key, []
+        if isinstance(key, Key | NO_KEY):
+            vector, asked = self.get_vector(key), [self.get_index(key)]
         return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
 
     @overload

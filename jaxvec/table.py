@@ -283,7 +283,7 @@ def keys(words: Key | Iterable[Key] | None) -> list[Key]:
     """
     if words is None:
         return []
-    found = [words] if isinstance(words, Key | NO_KEY) else list(words)
+    found: list[Any] = [words] if isinstance(words, Key | NO_KEY) else list(words)
     for word in found:
         if not is_key(word):
             raise _no_key(word)

@@ -111,6 +111,10 @@ def _units(vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
     return ranking.unit(vectors[keys(words)].astype(np.float64))
 
 
+def _names(vectors: WordVectors, words: Iterable[str]) -> list[str]:
+    return [vectors.index_to_key[vectors.get_index(word)] for word in keys(words)]
+
+
 def with_neighbours(
     vectors: WordVectors, words: Iterable[str], neighbours: int
 ) -> tuple[list[str], list[str]]:
@@ -129,7 +133,7 @@ def with_neighbours(
     >>> with_neighbours(wv, ["a", "c"], 1)
     (['a', 'c', 'b', 'd'], ['a', 'c', 'a', 'c'])
     """
-    asked = list(dict.fromkeys(keys(words)))
+    asked = list(dict.fromkeys(_names(vectors, words)))
     nearest = {word: (np.inf, word) for word in asked}
     for word in asked:
         for other, cosine in vectors.most_similar(word, topn=neighbours):
@@ -164,7 +168,7 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
 
     if count < 1:
         raise ValueError(f"there must be a group or more; got {count}")
-    words = keys(words)
+    words = _names(vectors, words)
     units = _units(vectors, words)
     centred = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
     count = min(count, len(np.unique(units, axis=0)))
