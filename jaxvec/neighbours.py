@@ -32,7 +32,8 @@ def cosine_top(
 ) -> Top:
     """The words whose vectors u have the highest cosines u·q / |q| with each query q.
 
-    A few hundred queries are scored at a time, so that memory does not grow with `Q`.
+    A few hundred queries are scored at a time, so that memory does not grow with `Q`. Words whose
+    cosines are the same number in the dtype of the units are equal ones.
 
     Args:
       units: vectors of length 1, float[V, D]; see `ranking.unit`.

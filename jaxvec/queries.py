@@ -1,6 +1,6 @@
 """`WordQueries`: what words are near to what, of the words of a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 import numpy as np
@@ -43,9 +43,9 @@ class WordQueries(WordTable):
         [0.0, 1.0]
         """
         vector, _ = self._unit_terms([word_or_vector])
-        if others := keys(other_words):
-            return 1 - self.get_normed_vectors(others) @ ranking.unit(vector[0])
-        return 1 - self._cosines(vector)[0]
+        others = keys(other_words)
+        table = self[others] if others else self.vectors
+        return (1 - ranking.exact_cosines(table, vector)[0]).astype(np.float32)
 
     def n_similarity(self, words1: Iterable[Key], words2: Iterable[Key]) -> float:
         """The cosine between the mean vectors of two lists of words.
@@ -111,7 +111,8 @@ class WordQueries(WordTable):
             raise ValueError("most_similar needs at least one word")
         vectors, asked = self._unit_terms(term for term, _ in terms)
         query = np.array([[weight for _, weight in terms]]) @ vectors
-        return self._ranked(self._cosines(query, restrict_vocab)[0], asked, topn)
+        scores = self._cosines(query, restrict_vocab)[0]
+        return self._ranked(scores, asked, topn, lambda t: ranking.exact_cosines(t, query)[0])
 
     @overload
     def most_similar_cosmul(
@@ -154,7 +155,10 @@ class WordQueries(WordTable):
         scores = ranking.cosmul(
             self._cosines(pulls, restrict_vocab), self._cosines(pushes, restrict_vocab)
         )
-        return self._ranked(scores, asked + asked_too, topn)
+        return self._ranked(
+            scores, asked + asked_too, topn,
+            lambda t: ranking.cosmul(*(ranking.exact_cosines(t, side) for side in (pulls, pushes))),
+        )  # fmt: skip
 
     def most_similar_dot(
         self, key: Key | np.ndarray, topn: int = 10, restrict_vocab: Limit = None
@@ -212,7 +216,8 @@ class WordQueries(WordTable):
         """`most_similar` to each of many words, in one compiled call.
 
         Worth it from some hundred words on; each new number of words, or `topn`, is compiled
-        once. For vectors see `neighbours.cosine_top`, which this calls.
+        once. For vectors see `neighbours.cosine_top`, which this calls. Where float32 leaves the
+        order in doubt, `most_similar` decides.
 
         Raises:
           KeyError: for an unknown word, with close matches.
@@ -228,16 +233,17 @@ class WordQueries(WordTable):
             return [[] for _ in asked]
         units = ranking.unit(self.vectors[: restrict_vocab or None].astype(np.float32, copy=False))
         top = neighbours.cosine_top(
-            units, self.get_normed_vectors(asked), min(topn, len(units)), asked[:, None]
+            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None]
         )
-        return [
-            [
-                (self.index_to_key[i], score)
-                for i, score in zip(*row, strict=True)
-                if score != -np.inf
-            ]
-            for row in zip(top.indices.tolist(), top.scores.tolist(), strict=True)
-        ]
+        found = []
+        for place, *row in zip(asked, top.indices.tolist(), np.asarray(top.scores), strict=True):
+            known = row[1] > -np.inf
+            if (-np.diff(row[1][known]) <= ranking.DOUBT).any():
+                found.append(self.most_similar(int(place), None, topn, restrict_vocab))
+                continue
+            pairs = zip(*row, known, strict=True)
+            found.append([(self.index_to_key[i], float(s)) for i, s, real in pairs if real][:topn])
+        return found
 
     def doesnt_match(self, words: Iterable[Key]) -> str:
         """The word with the lowest cosine to the mean of all words' unit vectors.
@@ -291,31 +297,47 @@ class WordQueries(WordTable):
         return words[int(self.distances(word, words).argmin())]
 
     def _unit_terms(self, terms: Iterable[Key | np.ndarray]) -> tuple[np.ndarray, list[int]]:
-        """Words' unit vectors and vectors as they are, [n, D], and the places of the words."""
+        """Words' unit vectors and vectors as they are, float64[n, D], and the words' places."""
         vectors, places = [], []
         for term in terms:
             if isinstance(term, Key | NO_KEY):
                 places.append(self.get_index(term))
-                vectors.append(self.get_normed_vectors([term])[0])
+                vectors.append(ranking.unit(self.get_vector(term).astype(np.float64)))
                 continue
-            vectors.append(np.asarray(term, np.float32))
+            vectors.append(np.asarray(term, np.float64))
             if vectors[-1].shape != (self.vector_size,):
                 raise ValueError(
                     f"a vector must be [{self.vector_size}]; got {list(vectors[-1].shape)}"
                 )
-        return np.array(vectors, np.float32).reshape(-1, self.vector_size), places
+        return np.array(vectors, np.float64).reshape(-1, self.vector_size), places
 
     def _cosines(self, vectors: np.ndarray, restrict_vocab: Limit = None) -> np.ndarray:
         """The cosines of vectors [n, D] of any length with those of the (first) words, [n, V]."""
         known = slice(restrict_vocab or None)
         return ranking.cosines(self.vectors[known], self.norms[known], ranking.unit(vectors))
 
-    def _ranked(self, scores: np.ndarray, asked: list[int], topn: int | None):
-        """The best words but those asked about, or for None all scores."""
+    def _ranked(
+        self,
+        scores: np.ndarray,
+        asked: list[int],
+        topn: int | None,
+        exact: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
+        """The best words but those asked about, or for None all scores.
+
+        Where rounding leaves in doubt which they are, `exact` makes of vectors what decides.
+        """
         if topn is None:
             return scores
-        best = ranking.highest(scores, topn + len(asked)) if topn > 0 else ()
-        found = [(self.index_to_key[i], float(scores[i])) for i in best if i not in asked]
+        if topn <= 0:
+            return []
+        places = np.arange(len(scores))
+        if exact is not None:
+            places = ranking.in_doubt(scores, topn + len(asked))
+            scores = exact(self.vectors[places])
+        best = ranking.highest(scores, topn + len(asked))
+        found = [(self.index_to_key[places[i]], float(scores[i])) for i in best
+                 if places[i] not in asked]  # fmt: skip
         return found[:topn]
 
 

@@ -191,7 +191,7 @@ BAD = {
     "size of a page": (["v.npz", "-o", "a.html", "--size", "3x3"], "--size does not go with a web"),
     "order of a map": (["v.npz", "-o", "a.png", "--order", "given"], "--order does not go with"),
     "words of a log": (["--log", "run.jsonl", "--words", "a", "-o", "a.png"], "--words does not"),
-    "binary words": (["v.npz", "--words-file", "run.png", "-o", "a.png"], "is UTF-16 text, not UTF-8"),
+    "binary words": (["v.npz", "--words-file", "run.png", "-o", "a.png"], "is UTF-16 text"),
     "no words": (["v.npz", "--words-file", "empty.txt", "-o", "a.png"], "holds no words"),
 }  # fmt: skip
 

@@ -443,3 +443,20 @@ def test_a_string_is_one_word_and_no_list_of_letters():
             wv.add_vectors(words, np.eye(2))
     with pytest.raises(ValueError, match="whole numbers from 0"):
         WordVectors(["a"], [[1.0]], counts=[1.5])
+
+
+@pytest.mark.parametrize("shift", [1013.25, 101325])
+def test_far_from_zero_neighbours_are_those_of_float64(shift):
+    rng = np.random.default_rng(8)
+    wv = WordVectors([f"w{i}" for i in range(300)], rng.normal(size=(300, 5)) + shift)
+    exact = wv.vectors.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    apart = ((exact[3] - exact) ** 2).sum(axis=1) / 2
+    order = [f"w{i}" for i in np.argsort(apart)[1:]]
+    for found in (
+        wv.most_similar("w3", topn=20), wv.most_similar_cosmul("w3", topn=20),
+        wv.most_similar(exact[3], topn=21)[1:], wv.most_similar_many(["w3"], topn=20)[0],
+    ):  # fmt: skip
+        assert [word for word, _ in found] == order[:20]
+    np.testing.assert_allclose(wv.distances("w3"), apart, rtol=1e-4, atol=1e-15)
+    assert wv.closer_than("w3", order[3]) == sorted(order[:3], key=wv.get_index)
