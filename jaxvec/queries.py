@@ -65,7 +65,7 @@ class WordQueries(WordTable):
             if not words:
                 raise ValueError("n_similarity needs a word or more in each list")
             places = [self.get_index(word) for word in words if word in self]
-            means.append(ranking.unit(self.vectors[places].sum(axis=0)))
+            means.append(ranking.unit(self.vectors[places].sum(axis=0, dtype=np.float64)))
         return float(means[0] @ means[1])
 
     @overload
@@ -260,8 +260,8 @@ class WordQueries(WordTable):
         places = [self.get_index(word) for word in keys(words) if word in self]
         if not places:
             raise ValueError("doesnt_match needs at least one word that is known")
-        units = self.get_normed_vectors(places)
-        scores = units @ ranking.unit(units.mean(axis=0))
+        units = ranking.unit(self.vectors[places].astype(np.float64))
+        scores = (units @ ranking.unit(units.mean(axis=0))).round(12)
         return min(zip(scores.tolist(), (self.index_to_key[i] for i in places), strict=True))[1]
 
     def closer_than(self, word1: Key, word2: Key) -> list[str]:

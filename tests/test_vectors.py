@@ -459,4 +459,14 @@ def test_far_from_zero_neighbours_are_those_of_float64(shift):
     ):  # fmt: skip
         assert [word for word, _ in found] == order[:20]
     np.testing.assert_allclose(wv.distances("w3"), apart, rtol=1e-4, atol=1e-15)
+    others = [*order[:10], order[-1]]
+    mean = np.mean([exact[wv.get_index(word)] for word in others], axis=0)
+    odd = min(others, key=lambda word: exact[wv.get_index(word)] @ mean)
+    assert wv.doesnt_match(others) == odd
     assert wv.closer_than("w3", order[3]) == sorted(order[:3], key=wv.get_index)
+
+
+def test_sums_of_float16_do_not_overflow():
+    wv = WordVectors(list("ab"), [[60000.0, 1], [60000, 2]], dtype=np.float16)
+    assert wv.n_similarity(["a", "b"], ["a"]) == pytest.approx(1)
+    assert wv.most_similar("a")[0][1] == pytest.approx(1)
