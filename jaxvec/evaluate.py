@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxvec.analogies import solve
 from jaxvec.ranking import unit
+from jaxvec.text.read import text_lines
 from jaxvec.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -300,6 +301,7 @@ class Scores:
         which: str | None = None,
     ):
         self.history: list[Score] = []
+        pairs = [pairs] if isinstance(pairs, str | os.PathLike) else pairs
         self._analogies, self._pairs, self._which = analogies, pairs, which
         self._options: Any = {
             "restrict_vocab": restrict_vocab, "similarity_function": similarity_function
@@ -319,10 +321,6 @@ class Scores:
 
 def _lines(path) -> Iterator[tuple[int, str]]:
     """The numbered lines that are neither empty nor comments."""
-    with open(path, encoding="utf-8-sig") as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if (line := line.strip()) and not line.startswith("#"):
-                    yield number, line
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8 text: {error}") from None
+    for number, line in text_lines(path, "file of questions or word pairs"):
+        if (line := line.strip()) and not line.startswith("#"):
+            yield number, line

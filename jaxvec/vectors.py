@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from jaxvec.queries import Limit, WordQueries, listed
+from jaxvec.queries import Limit, WordQueries
 from jaxvec.queries import Neighbours as Neighbours
 from jaxvec.table import Key
 
@@ -47,6 +47,9 @@ class WordVectors(WordQueries):
           The distance; infinity if no word of a text is known. It is 0 between different words
           of the same vectors. (gensim has infinity.)
 
+        Raises:
+          ValueError: if a text is a string, and not one word that is known.
+
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [0, 1], [-1, 0]])
         >>> wv.wmdistance(["a", "a", "b", "b"], ["a", "c"])  # half of it stays, half goes √2
         0.7071067811865476
@@ -55,7 +58,7 @@ class WordVectors(WordQueries):
         """
         from jaxvec import transport
 
-        return transport.word_movers_distance(self, listed(document1), listed(document2), norm)
+        return transport.word_movers_distance(self, document1, document2, norm)
 
     def evaluate_word_analogies(
         self,

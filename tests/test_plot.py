@@ -146,6 +146,23 @@ def test_kmeans_finds_the_groups_and_names_them_by_central_words():
         group(same, ["a", "b"], 0)
 
 
+@pytest.mark.parametrize("shift", [1013.25, 101325])
+def test_vectors_far_from_zero_are_laid_out_as_by_float64(shift):
+    rng = np.random.default_rng(3)
+    blobs = rng.normal(size=(3, 5)) * 8
+    points = np.repeat(blobs, 20, axis=0) + rng.normal(size=(60, 5)) + shift
+    wv = WordVectors([f"w{i}" for i in range(60)], points)
+    units = wv.vectors.astype(np.float64)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    found = layout(wv, wv.index_to_key).points
+    expected = pca(units).points
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    names = group(wv, wv.index_to_key, 3)
+    assert [len(set(names[i : i + 20])) for i in (0, 20, 40)] == [1, 1, 1]
+    assert len(set(names)) == 3
+    assert wv.distance("w0", "w1") == pytest.approx(np.sum((units[0] - units[1]) ** 2) / 2, 1e-5)
+
+
 def test_a_neighbour_of_two_words_belongs_to_the_nearer():
     angles = np.radians([0, 40, 15, 30, 45])
     words = ["a", "b", "near_a", "near_b", "far"]

@@ -171,7 +171,7 @@ BAD = {
     "onto the input": (["--log", "run.png", "-o", "run.png", "--force"], "also an input"),
     "missing": (["no.npz", "-o", "a.png"], "no such vectors file"),
     "missing log": (["--log", "no.jsonl", "-o", "a.png"], "no such log"),
-    "missing words": (["v.npz", "--words-file", "no.txt", "-o", "a.png"], "No such file"),
+    "missing words": (["v.npz", "--words-file", "no.txt", "-o", "a.png"], "no such word list"),
     "log": (["--log", "words.txt", "-o", "a.png"], "words.txt, line 1: expected JSON"),
     "unknown word": (["v.npz", "--words", "g0w0", "g1w1", "g0w", "-o", "a.png"], "close matches"),
     "unknown in heat": (["v.npz", "-o", "a.png", "--heat", "g0w0", "xyz"], "'xyz'"),
@@ -191,7 +191,7 @@ BAD = {
     "size of a page": (["v.npz", "-o", "a.html", "--size", "3x3"], "--size does not go with a web"),
     "order of a map": (["v.npz", "-o", "a.png", "--order", "given"], "--order does not go with"),
     "words of a log": (["--log", "run.jsonl", "--words", "a", "-o", "a.png"], "--words does not"),
-    "binary words": (["v.npz", "--words-file", "run.png", "-o", "a.png"], "is no UTF-8 text"),
+    "binary words": (["v.npz", "--words-file", "run.png", "-o", "a.png"], "is UTF-16 text"),
     "no words": (["v.npz", "--words-file", "empty.txt", "-o", "a.png"], "holds no words"),
 }  # fmt: skip
 

@@ -10,6 +10,7 @@ from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.evaluate import Score, Scores
 from jaxvec.files import written_beside
+from jaxvec.text.read import text_lines
 from jaxvec.train.result import Report, Result
 from jaxvec.train.steps import StepReport
 from jaxvec.vectors import WordVectors
@@ -36,7 +37,7 @@ class Log:
         )
         self._told: dict[int, dict] = {}  # the log's lines, by epoch
         if resuming and options.log and Path(options.log).exists():
-            lines = map(json.loads, Path(options.log).read_text().splitlines())
+            lines = (json.loads(line) for _, line in text_lines(options.log, "log"))
             self._told = {line["epoch"]: line for line in lines}
 
     def __call__(self, report: Report, result: Result) -> None:

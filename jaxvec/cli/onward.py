@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Collection
-from pathlib import Path
 
 from jaxvec.cli.common import say
+from jaxvec.text.read import text_lines
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.result import Result
 from jaxvec.train.store import load_run, save_run
@@ -53,7 +53,7 @@ def frozen(
     """The words to hold fast; KeyError for one that the vocabulary lacks."""
     words: set[str] = set()
     if options.freeze:
-        words |= {line for line in Path(options.freeze).read_text("utf-8").splitlines() if line}
+        words |= {line for _, line in text_lines(options.freeze, "word list") if line}
         for word in words:
             vocab[word]
     if options.freeze_known:

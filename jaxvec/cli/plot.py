@@ -9,6 +9,8 @@ import numpy as np
 
 from jaxvec import formats
 from jaxvec.cli.common import check_output, number, say, whole
+from jaxvec.ranking import unit
+from jaxvec.text.read import text_lines
 from jaxvec.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -190,7 +192,7 @@ def _heat(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figu
     words = _listed(options.heat, options.words_file)
     if len(words) < 2:
         raise ValueError(f"a heat map needs 2 words or more; got {len(words)}")
-    units = vectors.get_normed_vectors(words)
+    units = unit(vectors[words].astype(np.float64))
     cosines = units @ units.T
     if options.order != "given":
         order = clustered(cosines)
@@ -306,10 +308,7 @@ def _listed(words: list[str] | None, file: str | None) -> list[str]:
     """Words, and those of a file, each once."""
     listed = list(words or [])
     if file:
-        try:
-            listed += Path(file).read_text(encoding="utf-8").split()
-        except UnicodeDecodeError:
-            raise ValueError(f"{file} is no UTF-8 text") from None
+        listed += [word for _, line in text_lines(file, "word list") for word in line.split()]
         if not listed:
             raise ValueError(f"{file} holds no words")
     return list(dict.fromkeys(listed))

@@ -17,6 +17,7 @@ from jaxvec.plot.figure import (
     shortened,
     style,
 )
+from jaxvec.text.read import text_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,21 +42,18 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     >>> read_log(path)[0]["loss"]
     2.5
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no such log: {path}")
     epochs = []
-    with open(path, "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                epoch = json.loads(line)
-                numbers = [epoch[name] + 0.0 for name in _NEEDED]
-                numbers.append((epoch.get("valid_loss") or 0) + 0.0)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                raise ValueError(
-                    f"{path}, line {number}: expected JSON with the numbers {', '.join(_NEEDED)}, "
-                    "as jaxvec train --log writes it"
-                ) from None
-            epochs.append(epoch)
+    for number, line in text_lines(path, "log"):
+        try:
+            epoch = json.loads(line)
+            numbers = [epoch[name] + 0.0 for name in _NEEDED]
+            numbers.append((epoch.get("valid_loss") or 0) + 0.0)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ValueError(
+                f"{path}, line {number}: expected JSON with the numbers {', '.join(_NEEDED)}, "
+                "as jaxvec train --log writes it"
+            ) from None
+        epochs.append(epoch)
     if not epochs:
         raise ValueError(f"{path} is empty: no epoch was logged")
     return epochs

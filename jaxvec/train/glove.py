@@ -126,8 +126,9 @@ class GloVe:
 
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
         """The segment as it is: it was shuffled when it was made."""
-        filled = (segment.counts[:, 0] > 0).sum()
-        return Plan(glove.Chunks(*segment), -(-filled // self.chunks))
+        filled = (segment.counts > 0).any(axis=1)
+        last = jnp.where(filled, jnp.arange(1, len(filled) + 1), 0).max()
+        return Plan(glove.Chunks(*segment), -(-last // self.chunks))
 
     def bits(self) -> tuple[int]:
         """No random words."""
@@ -160,7 +161,7 @@ class GloVe:
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])
         cost = glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha)
         distances = jnp.square(vectors.input + own - batch.prior).sum(-1)
-        real = batch.chunks.counts[:, 0] > 0
+        real = (batch.chunks.counts > 0).any(axis=1)
         return (cost + jnp.sum(jnp.where(real, batch.pull, 0) * distances)) / 2
 
     def weight(self, batch: Step) -> jax.Array:
