@@ -57,9 +57,10 @@ def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of so many inches, 150 dots to the inch."""
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=150)
+    from jaxvec.plot.picture import Picture
+
+    figure = Picture(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)  # which measures text without making a renderer each time
     return figure
 

@@ -3,21 +3,25 @@
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from jaxvec.files import load_arrays, save_arrays
+from jaxvec.gensim_names import corpus_instead, explained, kind
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 from jaxvec.text.vocab import Vocab
 
 _BATCH = 1 << 17  # words that are turned into ids at a time
 
+_DOCUMENT = "a document is a string, or a list of words"
+
 Pieces = Iterable[tuple[Sequence[str], bool]]
 """Words of one document, and whether it ends with them."""
 
 
+@explained("make one by Corpus.from_documents(sentences) or Corpus.from_files(path)")
 class Corpus:
     """`T` token ids in `N` documents, and the vocabulary they refer to.
 
@@ -62,6 +66,11 @@ class Corpus:
           FileNotFoundError: if a path does not exist.
           ValueError: if a file is not text, or no text or vocabulary is left.
         """
+        if odd := [path for path in paths if not isinstance(path, str | os.PathLike)]:
+            raise TypeError(
+                f"from_files takes paths one by one, not {kind(odd[0])}: write "
+                "Corpus.from_files(*paths), or Corpus.from_documents(sentences) for sentences"
+            )
         split = get_tokenizer(tokenizer)
         pieces = ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
         return cls._build(pieces, " ".join(map(str, paths)), **options)
@@ -92,13 +101,19 @@ class Corpus:
         Raises:
           ValueError: if there is no word, or the vocabulary comes out empty.
         """
-        if isinstance(documents, str):
-            raise ValueError("documents must be an iterable of strings or word lists, not a string")
+        if isinstance(documents, str | bytes):
+            raise ValueError(
+                "documents must be an iterable of strings or word lists, not a string: write "
+                "[text] for one document, or Corpus.from_files(path) for a file"
+            )
+        if not isinstance(documents, Iterable):
+            raise TypeError(corpus_instead(documents))
         split = get_tokenizer(tokenizer)
-        pieces = ((split(text) if isinstance(text, str) else text, True) for text in documents)
+        pieces = ((_words(text, split), True) for text in documents)
         return cls._build(pieces, "documents", **options)
 
     @classmethod
+    @explained("write Corpus.from_documents(sentences, min_count=5)", name="Corpus")
     def _build(
         cls,
         pieces: Pieces,
@@ -214,6 +229,14 @@ class Corpus:
         return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
 
 
+def _words(document: str | Sequence[str], split: Callable[[str], Sequence[str]]) -> Sequence[str]:
+    if isinstance(document, str):
+        return split(document)
+    if isinstance(document, bytes) or not isinstance(document, Iterable):
+        raise TypeError(f"{_DOCUMENT}; got {kind(document)}")
+    return document
+
+
 def count_words(
     documents: Iterable[Sequence[str]], *, max_vocab_size: int | None = None
 ) -> dict[str, int]:
@@ -255,7 +278,11 @@ class Coder:
         yield self._codes(batch), ends
 
     def _codes(self, words: list[str]) -> np.ndarray:
-        codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        try:
+            codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        except TypeError:
+            odd = next(word for word in words if not isinstance(word, str))
+            raise TypeError(f"{_DOCUMENT}; got {kind(odd)} for a word") from None
         self.words += len(words)
         if not self.known and len(words):
             seen = np.bincount(codes)

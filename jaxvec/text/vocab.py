@@ -8,10 +8,12 @@ from typing import overload
 import numpy as np
 
 from jaxvec.files import array_text, text_array, written_beside
+from jaxvec.gensim_names import explained, kind
 
 Words = list[str] | tuple[str, ...]
 
 
+@explained("write Vocab.from_counts(counts), or corpus.vocab")
 class Vocab:
     """`V` words with their counts; a word's id is its place.
 
@@ -39,6 +41,7 @@ class Vocab:
         unk: str | None = None,
     ):
         self.words = list(words)
+        _check_strings(self.words)
         self.counts = np.asarray(counts, np.int64)
         self.ids = {word: i for i, word in enumerate(self.words)}
         self.specials = specials
@@ -80,6 +83,7 @@ class Vocab:
             raise ValueError(f"min_count must be at least 1; got {min_count}")
         if max_size is not None and max_size < 1:
             raise ValueError(f"max_size must be at least 1 or None; got {max_size}")
+        _check_strings(counts)
         first = list(specials)
         if unk is not None and unk not in first:
             first.insert(0, unk)
@@ -261,3 +265,9 @@ def unknown_word(word: str, words: Iterable[str]) -> KeyError:
     close = difflib.get_close_matches(str(word), list(words)[:200_000], n=3)
     hint = f"; close matches: {', '.join(close)}" if close else ""
     return KeyError(f"{word!r} is not in the vocabulary{hint}")
+
+
+def _check_strings(words: Iterable[str]) -> None:
+    odd = next((word for word in words if not isinstance(word, str)), None)
+    if odd is not None:
+        raise TypeError(f"words are strings; got {kind(odd)}: write str(word) for each")

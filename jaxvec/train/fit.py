@@ -12,14 +12,17 @@ import optax
 
 from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.gensim_names import explained
 from jaxvec.optim import bounded, damped_sgd, frozen, shortened
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.arguments import checked
+from jaxvec.train.bar import bar
+from jaxvec.train.callbacks import call_all
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
 from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
-from jaxvec.train.result import Callback, NonFiniteError, Report, Result, bar, finite, sums
+from jaxvec.train.result import Callback, NonFiniteError, Report, Result, finite, sums
 from jaxvec.train.segments import Segments, ahead
-from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
@@ -34,6 +37,7 @@ class Stopped(Exception):
     """Training was asked to stop, and did so after a segment, its checkpoint written."""
 
 
+@explained("write fit(corpus, SkipGram(), key=jax.random.key(0))")
 def fit(
     data: Corpus | Cooccurrence,
     model: Model | None = None,
@@ -99,7 +103,8 @@ def fit(
       max_norm: bound of the length of a vector once it is updated; see `optim.bounded`. By
         default none. Not with `dense`.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
-        arrays are updated in place later: copy what is to be kept (`vectors` does).
+        arrays are updated in place later: copy what is to be kept (`vectors` does). One that
+        raises `StopTraining` ends the run.
       report_every: how many steps a report to `step_callbacks` is of.
       step_callbacks: called with a `StepReport` for each so many steps, once the segment
         of a million tokens or cells that they end in is done.
@@ -108,6 +113,7 @@ def fit(
       progress: a bar on standard error; by default if that is a terminal.
 
     Raises:
+      TypeError: if an argument is of another kind; the message says what to write instead.
       ValueError: if an argument is out of its range, or `NonFiniteError` if training
         diverges; the message names the step.
 
@@ -119,9 +125,7 @@ def fit(
       >>> len(result.vectors().most_similar("cat", topn=3))
       3
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1; got {epochs}")
-    model = cast(Model, SkipGram()) if model is None else model
+    model, key = checked(locals())
     optimizer = model.default_optimizer if optimizer is None else optimizer
     if learning_rate is None and optimizer == model.default_optimizer:
         learning_rate = model.default_learning_rate
@@ -135,8 +139,6 @@ def fit(
         model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
         if damping and not dense and grad_clip is None:
             optimize = damped_sgd(damping)
-    if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)  # of the old kind
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:
@@ -196,7 +198,7 @@ def fit(
     total = int(segments.sizes.sum())
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
     with bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as shown:
-        for epoch in range(at.epoch, epochs):
+        for epoch in range(at.epoch, at.epoch if at.ended else epochs):
             epoch_key = jax.random.fold_in(train_key, epoch)
             since = time.perf_counter()
             for i, part in _ahead(segments, epoch_key, at.segment, team):
@@ -219,32 +221,36 @@ def fit(
                     seconds=at.seconds + seconds,
                 )
                 step_reports.add(epoch + 1, steps, words, seconds)
+                if step_reports.stopped:
+                    break
                 since = time.perf_counter()
                 if until < len(segments.sizes):  # after the last, the epoch's report comes first
                     _save_or_stop(checkpoints, partial(team.state, training), at, should_stop)
                     since = time.perf_counter()
-            state = team.state(training)
+            state, read = team.state(training), int(segments.sizes[: at.segment].sum())
             report = Report(
                 epoch=epoch + 1,
                 loss=at.loss / max(at.pairs, 1),
                 valid_loss=None
                 if held_out is None
                 else evaluated(_judge(team), state.params, held_out, valid_key),
-                learning_rate=float(schedule((epoch + 1) / epochs)),
-                words=total,
+                learning_rate=float(schedule((epoch + edges[at.segment]) / epochs)),
+                words=read,
                 pairs=int(at.pairs),
                 seconds=at.seconds,
-                words_per_second=total / at.seconds,
+                words_per_second=read / at.seconds,
                 compile_seconds=compile_seconds if epoch == 0 else 0.0,
                 start_seconds=start_seconds if epoch == 0 else 0.0,
+                loss_unit=model.loss_unit,
             )
             history.append(report)
             result = Result(*state, history, data, model)
-            for callback in callbacks:
-                callback(report, result)
-            at = Progress(epoch=epoch + 1, steps=at.steps, history=history)
-            saved = partial(team.state, training)
-            _save_or_stop(checkpoints, saved, at, should_stop, last=epoch + 1 == epochs)
+            ended = call_all(callbacks, report, result) or step_reports.stopped
+            at = Progress(epoch=epoch + 1, steps=at.steps, history=history, ended=ended)
+            saved, last = partial(team.state, training), ended or epoch + 1 == epochs
+            _save_or_stop(checkpoints, saved, at, should_stop, last=last)
+            if ended:
+                break
     state = team.state(training)
     for table in jax.tree.leaves(state.params):
         if not np.isfinite(table).all():
