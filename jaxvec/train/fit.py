@@ -110,7 +110,7 @@ def fit(
         of a million tokens or cells that they end in is done.
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: asked after each segment; once true, the state is saved and `Stopped` raised.
-      progress: a bar on standard error; by default if that is a terminal.
+      progress: a bar on standard error; by default if that is a terminal, and in a notebook.
 
     Raises:
       TypeError: if an argument is of another kind; the message says what to write instead.
@@ -118,6 +118,7 @@ def fit(
         diverges; the message names the step.
 
     Example:
+      >>> from jaxvec import SkipGram
       >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
       >>> result = fit(corpus, SkipGram(vector_size=8), key=jax.random.key(0), epochs=2)
       >>> result.params.input.shape, len(result.history)
