@@ -1,4 +1,4 @@
-"""What a call that was meant for another library is answered with: what to write here instead."""
+"""Errors that teach: the names of gensim, and calls that do not fit, answered by the right call."""
 
 import difflib
 import functools
@@ -25,7 +25,7 @@ CLASSES = {
     "PathLineSentences": "jaxvec.Corpus.from_files(folder)",
     "Text8Corpus": "jaxvec.Corpus.from_files(path)",
 }
-"""Classes of gensim, and what does here what they do there."""
+"""Classes of gensim, and the calls of jaxvec in their place."""
 
 _MODEL = "an option of the model: SkipGram({name}=…)"
 _CORPUS = "an option of the text: Corpus.from_documents(sentences, {name}=…)"
@@ -69,7 +69,7 @@ ARGUMENTS = {
         "not needed: leave it out",
     ),
 }
-"""What arguments of gensim, and of one part of jaxvec given to another, are here."""
+"""Arguments of gensim, or of another part of jaxvec, and where they belong."""
 
 ATTRIBUTES = {
     "wv": "WordVectors are the vectors themselves: leave .wv out",
@@ -83,20 +83,20 @@ ATTRIBUTES = {
     "similar": "write most_similar",
     "train": "write jaxvec.fit(corpus, model, key=…, init=vectors) to go on from vectors",
 }
-"""Attributes of gensim's vectors, old ones too, and what they are called here."""
+"""Attributes of gensim's vectors, old ones too, and their names in jaxvec."""
 
 
 def explained(
     instead: str, names: dict[str, str] = ARGUMENTS, name: str | None = None
 ) -> Callable[[T], T]:
-    """A decorator of functions and classes: a call that does not fit is told what to write.
+    """A decorator of functions and classes, whose TypeErrors for a wrong call say the right one.
 
-    The call still raises a TypeError, with a sentence for each unknown argument, and `instead`.
+    They have a sentence for each unknown argument, and end with `instead`.
 
     Args:
       instead: a call as it should be.
-      names: sentences for arguments that others have; the rest are answered with close matches.
-      name: what is called, by default the name of what is decorated.
+      names: sentences for arguments; those of no sentence have close matches.
+      name: how the message calls the function, by default by its own name.
 
     >>> @explained("write area(width=…)")
     ... def area(width):
@@ -133,7 +133,7 @@ def explained(
 
 
 def _unknown(name: str, signature: inspect.Signature, kwargs, names: dict[str, str]) -> str:
-    """A sentence for the arguments that a function does not have; "" if there are none."""
+    """A sentence for the arguments that a function lacks; "" if there are none."""
     known = list(signature.parameters)
     told = []
     for unknown in (word for word in kwargs if word not in known):
@@ -146,7 +146,7 @@ def _unknown(name: str, signature: inspect.Signature, kwargs, names: dict[str, s
 
 
 def corpus_instead(given: Any) -> str:
-    """What makes a `Corpus` of something that is none.
+    """A sentence on how to make a `Corpus` of something else.
 
     >>> corpus_instead([["a", "b"]])
     'a Corpus is needed, not a list: make one by Corpus.from_documents(sentences)'
@@ -168,7 +168,7 @@ def corpus_instead(given: Any) -> str:
 
 
 def kind(given: Any) -> str:
-    """What something is, with an article.
+    """The kind of an object, with an article.
 
     >>> kind(3), kind([]), kind(np.ones(2)), kind(int)
     ('the number 3', 'a list', 'an array', 'the class int')
@@ -189,8 +189,9 @@ def kind(given: Any) -> str:
 
 
 def explained_model(model: type[T]) -> type[T]:
-    """A decorator of a model's dataclass: its options are numbers, and no data are among them."""
+    """A decorator of a model's dataclass: refuses data among its options, which are numbers."""
     name = model.__name__
+    call = f"fit(corpus, {name}(vector_size=100), key=jax.random.key(0))"
     make = model.__init__
 
     @functools.wraps(make)
@@ -199,19 +200,23 @@ def explained_model(model: type[T]) -> type[T]:
             if value is not None and (isinstance(value, str) or not np.isscalar(value)):
                 if option == "vector_size" and not isinstance(value, str):
                     raise TypeError(
-                        f"{name} holds options alone, and got {kind(value)}: data go to "
-                        f"fit(corpus, {name}(), key=jax.random.key(0))"
+                        f"{name} holds options alone, and got {kind(value)}: write {call}"
                     )
                 raise TypeError(f"{option} of {name} must be a number; got {kind(value)}")
         make(self, *args, **kwargs)
 
+    def no_attribute(self, attribute: str):
+        known = ("fit", "train", "build_vocab", "wv", "vectors", "most_similar", "save", "params")
+        instead = f": it holds options alone; write {call}" if attribute in known else ""
+        raise AttributeError(f"{name} has no attribute {attribute!r}{instead}")
+
     model.__init__ = init  # type: ignore[method-assign]
-    instead = f"write fit(corpus, {name}(vector_size=100), key=jax.random.key(0))"
-    return explained(instead)(model)
+    model.__getattr__ = no_attribute  # type: ignore[attr-defined]
+    return explained(f"write {call}")(model)
 
 
 class _Uncalled(functools.partial):
-    """A bound method that says so where it is taken for what it returns."""
+    """A bound method, which says that it must be called where it was not."""
 
     def __getattr__(self, name: str) -> Any:
         method = self.func.__name__
@@ -231,5 +236,5 @@ class _Method:
 
 
 def to_be_called(method: T) -> T:
-    """A decorator of methods that are easily taken for properties: says that brackets lack."""
+    """A decorator of methods that are easily taken for properties: missing brackets are told."""
     return cast(T, _Method(cast(Callable, method)))

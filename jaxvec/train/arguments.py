@@ -1,5 +1,4 @@
-"""The arguments of `fit` and `sweep`, checked before any work: each kind of mistake is answered
-with what to write instead."""
+"""The arguments of `fit` and `sweep`, checked before any work. Messages say the right call."""
 
 import inspect
 import os
@@ -23,13 +22,13 @@ _MODELS = "SkipGram(), CBOW(), Softmax() or GloVe()"
 
 
 def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
-    """The model and the key of a call of `fit`, of whose arguments each is of its kind.
+    """The model and the key of a call of `fit`, once all its arguments are checked.
 
     Args:
       given: the arguments by name.
 
     Raises:
-      TypeError: if one is of another kind; the message says what to write instead.
+      TypeError: if one is of another kind; the message says what to write.
       ValueError: for `epochs` below 1.
     """
     check_data(given["data"])
@@ -94,6 +93,8 @@ def checked_key(key: Any, *, many: bool = False) -> jax.Array:
     """
     seed = key if isinstance(key, int | np.integer) and not isinstance(key, bool) else 0
     wanted = f"write key=jax.random.key({seed})"
+    if many and isinstance(key, list | tuple):
+        wanted = "write key=jax.numpy.stack(keys)"
     if not isinstance(key, jax.Array | np.ndarray):
         raise TypeError(f"key must be a jax.random key, not {kind(key)}: {wanted}")
     if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
@@ -224,7 +225,7 @@ def _is_number(value: Any) -> bool:
 
 
 def check_sweep(data: Any, keys: Any, optimizer: Any, epochs: Any, models: Any) -> jax.Array:
-    """The keys of a call of `sweep`, of whose arguments each is of its kind."""
+    """The keys of a call of `sweep`, once its arguments are checked."""
     check_data(data)
     check_whole("epochs", epochs)
     check_optimizer(optimizer)

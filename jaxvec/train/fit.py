@@ -113,7 +113,7 @@ def fit(
       progress: a bar on standard error; by default if that is a terminal, and in a notebook.
 
     Raises:
-      TypeError: if an argument is of another kind; the message says what to write instead.
+      TypeError: if an argument is of another kind; the message says what to write.
       ValueError: if an argument is out of its range, or `NonFiniteError` if training
         diverges; the message names the step.
 
