@@ -287,6 +287,15 @@ def test_axes_say_what_is_measured(units, labels):
         assert names == ["pair (per pair)", "cell (per cell)"]
 
 
+def test_numbers_that_are_not_finite_are_left_out():
+    run = [
+        {"epoch": i, "loss": s, "words_per_second": s} for i, s in enumerate([1, np.nan, np.inf])
+    ]
+    figure = curves({"a": run})
+    figure.draw_without_rendering()
+    assert figure.axes[1].get_ylim() == (0, 1.08)
+
+
 @pytest.mark.parametrize("speeds", [[909, 955, 909], [1000], [5e6, 1], [0]])
 def test_every_marker_of_a_curve_is_drawn_whole(speeds):
     run = [{"epoch": i, "loss": s + 1, "words_per_second": s} for i, s in enumerate(speeds, 1)]

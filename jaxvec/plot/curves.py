@@ -1,6 +1,7 @@
 """Curves of training: loss and speed after each epoch, as `jaxvec train --log` writes them."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
@@ -111,7 +112,8 @@ def curves(
     _name_axes(loss, f"loss per {per}" if per else "loss")
     read = dict.fromkeys("cells" if unit == "cell" else "words" for unit in units if unit)
     _name_axes(speed, f"{' or '.join(read) or 'words'} per second")
-    fastest = max(epoch["words_per_second"] for epoch in every)
+    speeds = [epoch["words_per_second"] for epoch in every]
+    fastest = max(filter(math.isfinite, speeds), default=0)
     speed.set_ylim(0, 1.08 * fastest or 1)  # a marker is drawn whole, whatever the others are
     speed.yaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
     entries = list(zip(letters.shown, looks, strict=False)) if len(runs) > 1 else []

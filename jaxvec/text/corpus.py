@@ -281,7 +281,7 @@ class Coder:
         try:
             codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
         except TypeError:
-            odd = next(word for word in words if not isinstance(word, str))
+            odd = next((word for word in words if not isinstance(word, str)), words)
             raise TypeError(f"{_DOCUMENT}; got {kind(odd)} for a word") from None
         self.words += len(words)
         if not self.known and len(words):

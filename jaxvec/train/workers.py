@@ -36,8 +36,8 @@ def use_cores(workers: int | None = None) -> None:
     Training steps are too small for their work to be shared out among threads: a second
     thread costs a quarter of the speed. A second worker adds its own. Takes effect only
     before JAX's first computation, `jax.random.key` included, and then for the whole
-    process; accelerators do not mind. Comes it later, a warning says so, unless there are
-    devices enough. A thread count in the variable NPROC stays.
+    process; accelerators do not mind. If JAX has started with fewer devices, a warning says
+    so. A thread count in the variable NPROC stays.
 
     Args:
       workers: by default the cores that this process may use.
