@@ -32,6 +32,10 @@ class Analogies(NamedTuple):
     correct: int
     total: int
 
+    def __repr__(self) -> str:
+        share = f"{100 * self.accuracy:.1f} %, {self.correct:,} of {self.total:,} right"
+        return f"Analogies: {share}, in {len(self.sections)} sections"
+
     @property
     def accuracy(self) -> float:
         """The share of correct answers; NaN if no question could be asked."""
@@ -307,6 +311,11 @@ class Scores:
             "restrict_vocab": restrict_vocab, "similarity_function": similarity_function
         }  # fmt: skip
         self.score(WordVectors([""], [[0.0]]))
+
+    def __repr__(self) -> str:
+        return f"Scores of {len(self.history)} epochs" + (
+            f", the last {self.history[-1]}" if self.history else ""
+        )
 
     def __call__(self, report: "Report", result: "Result") -> None:
         self.history.append(self.score(result.vectors(self._which), report.epoch))

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from jaxvec.gensim_names import ATTRIBUTES, explained
 from jaxvec.queries import Limit, WordQueries
 from jaxvec.queries import Neighbours as Neighbours
 from jaxvec.table import Key
 
 
+@explained("write WordVectors(words, table), or WordVectors.load(path)")
 class WordVectors(WordQueries):
     """`V` words and their `D`-dimensional vectors, in falling order of count.
 
@@ -28,6 +30,12 @@ class WordVectors(WordQueries):
     >>> wv.most_similar("a", topn=1)[0][0], round(wv.similarity("a", "b"), 4)
     ('b', 0.7071)
     """
+
+    if not TYPE_CHECKING:  # which knows all attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            instead = f": {ATTRIBUTES[name]}" if name in ATTRIBUTES else ""
+            raise AttributeError(f"WordVectors have no attribute {name!r}{instead}")
 
     def wmdistance(
         self, document1: Sequence[Key], document2: Sequence[Key], norm: bool = True

@@ -56,7 +56,7 @@ def test_a_map_of_the_most_frequent_words(folder, drawn, capsys):
     assert re.fullmatch(r"first principal component, \d+\.\d % of variance", options["axes"][0])
     assert Path("new/map.png").read_bytes().startswith(PNG)
     err = capsys.readouterr().err
-    assert re.fullmatch(r"40 words(, \d+ without a name,)? are in new/map\.png\n", err)
+    assert re.fullmatch(r"40 words( \(\d+ of them without a label.*\))? are in new/map\.png\n", err)
 
 
 def test_words_their_neighbours_and_a_file(folder, drawn):

@@ -253,8 +253,8 @@ def _map(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
         words, places.points, groups, important=asked if options.neighbours else (), pairs=pairs,
         title=_map_title(options, words, asked), axes=axes, size=options.size,
     )  # fmt: skip
-    named = sum(bool(text.get_text()) for text in figure.axes[0].texts)
-    rest = f", {len(words) - named:,} without a name," if named < len(words) else ""
+    unlabelled = len(words) - len(figure.axes[0].texts)
+    rest = f" ({unlabelled:,} of them without a label, which found no room)" if unlabelled else ""
     return f"{len(words):,} words{rest} are", figure
 
 

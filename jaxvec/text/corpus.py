@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from jaxvec.files import load_arrays, save_arrays
+from jaxvec.gensim_names import corpus_instead, explained, kind
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 from jaxvec.text.vocab import Vocab, word_list
 
 _BATCH = 1 << 17  # words that are turned into ids at a time
 
+
 Pieces = Iterable[tuple[Sequence[str], bool]]
 """Words of one document, and whether it ends with them."""
 
 
+@explained("make one by Corpus.from_documents(sentences) or Corpus.from_files(path)")
 class Corpus:
     """`T` token ids in `N` documents, and the vocabulary they refer to.
 
@@ -62,6 +65,11 @@ class Corpus:
           FileNotFoundError: if a path does not exist.
           ValueError: if a file is not text, or no text or vocabulary is left.
         """
+        if odd := [path for path in paths if not isinstance(path, str | os.PathLike)]:
+            raise TypeError(
+                f"from_files takes paths one by one, not {kind(odd[0])}: write "
+                "Corpus.from_files(*paths), or Corpus.from_documents(sentences) for sentences"
+            )
         split = get_tokenizer(tokenizer)
         pieces = ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
         return cls._build(pieces, " ".join(map(str, paths)), **options)
@@ -93,9 +101,17 @@ class Corpus:
           ValueError: if there is no word, or the vocabulary comes out empty.
           TypeError: for a document that is neither a string nor words, such as bytes or NaN.
         """
+        if isinstance(documents, str | bytes):
+            raise ValueError(
+                "documents must be an iterable of strings or word lists, not a string: write "
+                "[text] for one document, or Corpus.from_files(path) for a file"
+            )
+        if not isinstance(documents, Iterable):
+            raise TypeError(corpus_instead(documents))
         return cls._build(document_words(documents, tokenizer), "documents", **options)
 
     @classmethod
+    @explained("write Corpus.from_documents(sentences, min_count=5)", name="Corpus")
     def _build(
         cls,
         pieces: Pieces,
@@ -231,7 +247,7 @@ def document_words(
         for number, text in enumerate(documents):
             if isinstance(text, bytes) or not isinstance(text, Iterable):
                 raise TypeError(
-                    f"document {number} must be a string or a list of words; got {text!r}"
+                    f"document {number} must be a string or a list of words; got {kind(text)}"
                 )
             yield split(text) if isinstance(text, str) else text, True
 
@@ -283,7 +299,11 @@ class Coder:
     def _codes(self, words: list[str]) -> np.ndarray:
         if self.known and any(not issubclass(kind, str) for kind in set(map(type, words))):
             word_list(words)  # raises; words of a new vocabulary are looked at when it is made
-        codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        try:
+            codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        except TypeError:  # one cannot be a key
+            word_list(words)
+            raise
         self.words += len(words)
         if not self.known and len(words):
             seen = np.bincount(codes)

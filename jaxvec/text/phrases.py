@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvec.files import written_beside
+from jaxvec.gensim_names import explained, kind
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
 from jaxvec.text.corpus import Pieces, document_words
@@ -31,6 +32,10 @@ class Found(NamedTuple):
     bigram_count: int  # how often it occurs in the text that it was found in
 
 
+_INSTEAD = "phrases are found by Phrases.from_documents(sentences, min_count=5, threshold=10)"
+
+
+@explained(_INSTEAD, {})
 class Phrases:
     """Phrases, each of two words and what connectors are between them, to join in text.
 
@@ -51,6 +56,8 @@ class Phrases:
     """
 
     def __init__(self, found: Mapping[tuple[str, ...], Found], *, delimiter: str = "_"):
+        if not isinstance(found, Mapping):
+            raise TypeError(f"Phrases takes what was found, not {kind(found)}: {_INSTEAD}")
         self.found = dict(sorted(found.items(), key=lambda item: (-item[1].score, item[0])))
         self.delimiter = delimiter
         self.connector_words = frozenset(word for words in found for word in words[1:-1])

@@ -9,6 +9,7 @@ from typing import overload
 import numpy as np
 
 from jaxvec.files import array_text, text_array, written_beside
+from jaxvec.gensim_names import explained, kind
 from jaxvec.text.read import text_lines
 
 _LINE = re.compile(
@@ -17,6 +18,7 @@ _LINE = re.compile(
 Words = list[str] | tuple[str, ...]
 
 
+@explained("write Vocab.from_counts(counts), or corpus.vocab")
 class Vocab:
     """`V` words with their counts; a word's id is its place.
 
@@ -290,7 +292,7 @@ def word_list(words: Iterable[str], name: str = "words") -> list[str]:
     words = list(words)
     for word in words:
         if not isinstance(word, str):
-            raise TypeError(f"{name} must be strings; got {word!r}, a {type(word).__name__}")
+            raise TypeError(f"{name} must be strings; got {kind(word)}: write str(word) for each")
     return words
 
 

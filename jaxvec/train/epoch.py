@@ -26,6 +26,7 @@ class Model(Protocol):
 
     default_optimizer: str
     default_vectors: str
+    loss_unit: str  # what the loss of a run is the mean of: "pair", "word" or "cell"
     stratified: bool  # several workers share the tables out (`strata`), or have copies (`workers`)
 
     @property

@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxvec import glove
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.gensim_names import explained_model
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.text_model import whole
 
@@ -40,6 +41,7 @@ class Step(NamedTuple):
     pull: Any  # float32[R]
 
 
+@explained_model
 @dataclasses.dataclass(frozen=True)
 class GloVe:
     """GloVe: what is trained, and on which cells at a time.
@@ -66,6 +68,7 @@ class GloVe:
     default_optimizer = "glove_row_adagrad"
     default_learning_rate = 0.05
     default_vectors = "sum"
+    loss_unit = "cell"
     stratified = True
 
     def __post_init__(self):

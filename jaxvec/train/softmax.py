@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec import softmax
+from jaxvec.gensim_names import explained_model
 from jaxvec.sgns import Params, take
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.text_model import Constants, Plan, TextModel
@@ -23,6 +24,7 @@ class Step(NamedTuple):
     words: jax.Array  # int32[V], all of them
 
 
+@explained_model
 @dataclasses.dataclass(frozen=True)
 class Softmax(TextModel):
     """Skip-gram with a full softmax, for small vocabularies: each pair costs `V` products.

@@ -16,12 +16,15 @@ from jax.sharding import PartitionSpec as P
 
 from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.gensim_names import explained
 from jaxvec.optim import RowOptimizer, damped
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.arguments import check_sweep
+from jaxvec.train.bar import bar
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.fit import evaluated
 from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
-from jaxvec.train.result import Report, Result, bar
+from jaxvec.train.result import Report, Result
 from jaxvec.train.segments import TokenSegments, ahead
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.stability import Watch, check_pairs, mean, sgd_scale, stable, sums
@@ -36,6 +39,10 @@ NUMERIC = ("x_max", "alpha", "ns_exponent", "sample")
 """Options of a model that are numbers of the compiled program, not part of it."""
 
 
+@explained(
+    "write sweep(corpus, SkipGram(), key=jax.random.split(jax.random.key(0), 3)), and fit for what "
+    "sweep lacks, such as callbacks and checkpoints"
+)
 def sweep(
     data: Corpus | Cooccurrence,
     model: Model | Sequence[Model] | None = None,
@@ -77,6 +84,8 @@ def sweep(
       ValueError: if there are not as many models as keys or rates, or the models differ in
         what the program is made of.
 
+    There are no callbacks, and no model ends before the others: see `StopTraining` for `fit`.
+
     Plain SGD is kept stable as by `fit`: should that ask for smaller steps, or damped ones, for
     some of the models, all take those.
 
@@ -86,10 +95,7 @@ def sweep(
     >>> [round(result.history[-1].loss, 1) for result in results]
     [2.7, 2.7, 2.7]
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1; got {epochs}")
-    if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)  # of the old kind
+    key = check_sweep(data, key, optimizer, epochs, model)
     model = cast(Model, SkipGram()) if model is None else model
     models, keys, learning_rates = _as_many(
         model=list(model) if isinstance(model, Sequence) else [model],
@@ -194,6 +200,7 @@ def sweep(
                     words_per_second=total * len(models) / seconds,
                     compile_seconds=0.0 if epoch else compile_seconds,
                     start_seconds=0.0 if epoch else start_seconds,
+                    loss_unit=models[m].loss_unit,
                 ))  # fmt: skip
     check_pairs([report for history in histories for report in history])
     return [

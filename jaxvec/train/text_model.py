@@ -73,6 +73,7 @@ class TextModel:
     symmetric: bool = True
     full_windows: bool = False
 
+    loss_unit = "pair"
     stratified = False
 
     def __post_init__(self):
