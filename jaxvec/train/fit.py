@@ -23,10 +23,9 @@ from jaxvec.train.epoch import Model, State, begun, evaluate_segment
 from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
 from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.segments import Segments, ahead
-from jaxvec.train.stability import Watch, check_pairs, mean, sgd_scale, stable, sums
+from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team
-from jaxvec.train.text_model import TextModel
 from jaxvec.train.warm import extended, matched, warm
 from jaxvec.train.workers import usual_workers
 from jaxvec.vectors import WordVectors
@@ -137,11 +136,9 @@ def fit(
     )
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    scale = sgd_scale(optimizer)
-    if isinstance(model, TextModel) and scale is not None:
-        highest = scale * float(rates(schedule, 0, 1).max())
-        model, damping = cast(tuple[Model, float], stable(model, data.vocab.counts, highest))
-        optimize = damped(optimize, damping, scale) if damping else optimize
+    highest = float(rates(schedule, 0, 1).max())
+    model, damping, scale = settled(model, data.vocab.counts, optimizer, highest)
+    optimize = damped(optimize, damping, scale) if damping else optimize
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:

@@ -21,6 +21,7 @@ from jaxvec.train.text_model import DEFAULT_BLOCKS, TextModel
 MOST_GROWTH = 1.5  # of a block; plain SGD lost nothing at 1.47, a point of analogies at 1.65
 _MOST_PUSH = 2.0  # of the most frequent row of a step
 _LEAST_STEP = 8  # tokens; fewer, and one block is taken as it is
+_MOST_WITH_MEMORY = 8.0  # the same with momentum, which carries on what damping held back
 _DAMPING = 0.1  # see `optim.damped_sgd`
 
 MOST_LOSS = 1.25  # in units of the loss of untrained vectors
@@ -66,30 +67,60 @@ def stable(model: TextModel, counts: np.ndarray, rate: float) -> tuple[TextModel
     return model, max(_DAMPING, round(2 * float(np.square(share).sum()), 2))
 
 
-def sgd_scale(optimizer: str | optax.GradientTransformation) -> float | None:
-    """The largest step of an SGD-like rule under a constant gradient of 1; None for other rules.
+def settled(
+    model: Any,
+    counts: np.ndarray,
+    optimizer: str | optax.GradientTransformation,
+    rate: float,
+) -> tuple[Any, float, float]:
+    """The model, damping and scale with which `optim.damped` keeps a run's optimiser stable.
 
-    A rule is like SGD if its steps are proportional to the gradient: `optax.sgd` with momentum
-    or a schedule, but not AdaGrad or Adam.
+    Args:
+      model, counts: as for `stable`.
+      optimizer: a name, or an optax transformation.
+      rate: the highest of the run, which multiplies the transformation's updates.
 
-    >>> round(sgd_scale(optax.sgd(0.03, momentum=0.9)), 3)
-    0.3
-    >>> sgd_scale(optax.adam(0.03))
+    Returns:
+      The model, the damping (0 for none) and the scale of the optimiser; models that are not of
+      text, and optimisers that are not like SGD, which set their own step, as they are.
+
+    Raises:
+      ValueError: if the rule has momentum, and its steps add up to far more than damping mends.
     """
+    scale, has_memory = _response(optimizer) if isinstance(model, TextModel) else (None, False)
+    if scale is None:
+        return model, 0.0, 1.0
+    model, damping = stable(model, counts, scale * rate)
+    growth = scale * rate * model.step_norm
+    if has_memory and growth**2 > _MOST_WITH_MEMORY:
+        most = MOST_GROWTH**0.5 / growth
+        raise ValueError(
+            f"the steps of this optimizer add up to {scale * rate:.2g} times a constant gradient, "
+            f"which makes {type(model).__name__} diverge: lower its learning rate to "
+            f"{most:.2g} of what it is, or its momentum"
+        )
+    return model, damping, scale
+
+
+def _response(optimizer: str | optax.GradientTransformation) -> tuple[float | None, bool]:
+    """The largest step of a rule under a constant gradient of 1, None if its steps are not
+    proportional to the gradient; and whether that is more than its first step."""
     if isinstance(optimizer, str):
-        return 1.0 if optimizer == "sgd" else None
+        return (1.0 if optimizer == "sgd" else None), False
     table = jnp.zeros((1, 1))
 
     @jax.jit
-    def largest(gradient):
+    def steps(gradient):
         def step(state, _):
             updates, state = optimizer.update(jnp.full_like(table, gradient), state, table)
             return state, jnp.abs(updates).max() / gradient
 
-        return jax.lax.scan(step, optimizer.init(table), length=_TRIAL_STEPS)[1].max()
+        return jax.lax.scan(step, optimizer.init(table), length=_TRIAL_STEPS)[1]
 
-    small, large = (float(largest(jnp.float32(gradient))) for gradient in (1e-3, 1e-1))
-    return large if large > 0 and np.isclose(small, large, rtol=1e-3) else None
+    small, large = (np.asarray(steps(jnp.float32(gradient))) for gradient in (1e-3, 1e-1))
+    if not large.max() > 0 or not np.allclose(small, large, rtol=1e-3):
+        return None, False
+    return float(large.max()), bool(large.max() > 1.01 * large[0])
 
 
 class DivergedError(ValueError):

@@ -27,7 +27,7 @@ from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
 from jaxvec.train.result import Report, Result
 from jaxvec.train.segments import TokenSegments, ahead
 from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.stability import Watch, check_pairs, mean, sgd_scale, stable, sums
+from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
 from jaxvec.train.workers import mesh
@@ -113,11 +113,8 @@ def sweep(
         strict=True,
     )
     program = optimize[0]
-    scale = sgd_scale(optimizer)
-    if isinstance(models[0], TextModel) and scale is not None:
-        models, damping = _stable(models, data.vocab.counts, scale, schedules)
-        program = damped(program, damping, scale) if damping else program
-        optimize = (program,) * len(models)
+    models, program = _settled(models, data.vocab.counts, optimizer, schedules, program)
+    optimize = (program,) * len(models)
     _check_alike(models)
 
     over = mesh(_devices(len(models), workers))
@@ -248,17 +245,24 @@ def _as_many(**parts: list) -> list[list]:
     return [items * count if len(items) == 1 else items for items in parts.values()]
 
 
-def _stable(
-    models: list[Any], counts: np.ndarray, scale: float, schedules: Sequence[Schedule]
-) -> tuple[list[Model], float]:
+def _settled(
+    models: list[Any],
+    counts: np.ndarray,
+    optimizer: str | optax.GradientTransformation,
+    schedules: Sequence[Schedule],
+    program: RowOptimizer,
+) -> tuple[list[Model], RowOptimizer]:
     """The models with the smallest steps, and the most damping, that any of them needs."""
-    found = [
-        stable(one, counts, scale * float(rates(schedule, 0, 1).max()))
+    found, dampings, scales = zip(*(
+        settled(one, counts, optimizer, float(rates(schedule, 0, 1).max()))
         for one, schedule in zip(models, schedules, strict=True)
-    ]
-    least = min((one for one, _ in found), key=lambda one: one.step_tokens)
-    sizes = {"blocks": least.blocks, "block_tokens": least.block_tokens}
-    return [dataclasses.replace(one, **sizes) for one, _ in found], max(d for _, d in found)
+    ), strict=True)  # fmt: skip
+    if isinstance(models[0], TextModel):
+        least = min(found, key=lambda one: one.step_tokens)
+        sizes = {"blocks": least.blocks, "block_tokens": least.block_tokens}
+        found = [dataclasses.replace(one, **sizes) for one in found]
+    program = damped(program, max(dampings), scales[0]) if max(dampings) else program
+    return list(found), program
 
 
 def _check_alike(models: Sequence[Any]) -> None:
