@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.optim import RowOptimizer
+from jaxvec.sampling import random_words
 
 PyTree = Any
 
@@ -120,7 +121,7 @@ def train_segment(
             curvature = [cast(Any, model).rows_curvature(vectors, batch)]
         params, opt_state, scratch = optimizer.update(
             state.params, state.opt_state, scratch, rows, gradients,
-            _interpolate(rates, t / steps), *curvature,
+            _interpolate(rates, t, steps), *curvature,
         )  # fmt: skip
         if together is not None:
             opt_state = jax.tree.map(
@@ -161,7 +162,7 @@ def _run(
 
     def draw(i, carry):
         first = i * STEPS_A_DRAW
-        bits = jax.random.bits(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
+        bits = random_words(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
 
         def one(t, carry):
             carry, report = carry
@@ -179,8 +180,8 @@ def _run(
     return lax.fori_loop(0, draws, draw, (carry, Steps(zeros, zeros)))
 
 
-def _interpolate(values: jax.Array, where: jax.Array) -> jax.Array:
-    """The value at a place between 0 and 1."""
-    place = where * (len(values) - 1)
+def _interpolate(values: jax.Array, t: jax.Array, steps: jax.Array) -> jax.Array:
+    """The value at step `t` of those whose span the values are spread over."""
+    place = t.astype(values.dtype) / steps.astype(values.dtype) * (len(values) - 1)
     left = jnp.minimum(place.astype(jnp.int32), len(values) - 2)
-    return values[left] + (place - left) * (values[left + 1] - values[left])
+    return values[left] + (place - left.astype(place.dtype)) * (values[left + 1] - values[left])

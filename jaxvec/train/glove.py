@@ -108,7 +108,9 @@ class GloVe:
         """With a vector for each word, float32[V, D], that those known, bool[V], are drawn to."""
         chunks = -(-np.diff(data.indptr) // self.chunk_cells)
         pull = np.where(known, self.mittens / np.maximum(chunks, 1), 0)
-        return constants._replace(prior=jnp.asarray(prior), pull=jnp.asarray(pull, jnp.float32))
+        return constants._replace(
+            prior=jnp.asarray(prior, jnp.float32), pull=jnp.asarray(pull, jnp.float32)
+        )
 
     def max_steps(self, segment: Cells) -> int:
         """The most steps that a segment can take."""
@@ -116,7 +118,7 @@ class GloVe:
 
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
         """The segment as it is: it was shuffled when it was made."""
-        filled = (segment.counts[:, 0] > 0).sum()
+        filled = (segment.counts[:, 0] > 0).sum(dtype=jnp.int32)
         return Plan(glove.Chunks(*segment), -(-filled // self.chunks))
 
     def bits(self) -> tuple[int]:

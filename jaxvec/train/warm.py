@@ -40,7 +40,7 @@ def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
         of which then gets half.
     """
     names = ("input", "output") if which == "sum" else (which,)
-    rows = jnp.asarray(table) / len(names)
+    rows = jnp.asarray(table, params.input.dtype) / len(names)
     return params._replace(
         **{name: jnp.where(known[:, None], rows, getattr(params, name)) for name in names}
     )
