@@ -58,7 +58,8 @@ def begun(own: State, start: State | None) -> State:
     """A copy of the state to start from, its parts that are None being one's own.
 
     Raises:
-      ValueError: if it is not of the shapes of one's own.
+      ValueError: if it is not of the shapes of one's own, or has numbers of another size than
+        one's own that are not float64.
     """
     if start is None:
         return own
@@ -68,7 +69,17 @@ def begun(own: State, start: State | None) -> State:
     expected, got = (str(jax.tree.map(jnp.shape, state)) for state in (own, start))
     if got != expected:
         raise ValueError(f"start must have the shapes {expected}; got {got}")
-    return jax.tree.map(lambda mine, given: jnp.array(given, mine.dtype), own, start)
+    return jax.tree.map(converted, own, start)
+
+
+def converted(own: jax.Array, given: Any) -> jax.Array:
+    """A copy of an array, of the dtype of one's own; ValueError if it has coarser numbers."""
+    if jnp.issubdtype(given.dtype, jnp.floating) and given.dtype.itemsize < own.dtype.itemsize:
+        raise ValueError(
+            f"start has arrays of {given.dtype}, and training is in {own.dtype}: convert them, "
+            f"array.astype({own.dtype})"
+        )
+    return jnp.array(given, own.dtype)
 
 
 class Steps(NamedTuple):

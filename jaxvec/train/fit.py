@@ -34,6 +34,7 @@ class Stopped(Exception):
     """Training was asked to stop, and did so after a segment, its checkpoint written."""
 
 
+@jax.transfer_guard("allow")  # what it sends to devices is meant
 def fit(
     data: Corpus | Cooccurrence,
     model: Model | None = None,

@@ -96,9 +96,10 @@ class Copies(_Several):
         return _first(training.end)
 
     def train(self, training: Twins, part: PyTree, rates: np.ndarray) -> tuple[Twins, Steps]:
-        return train_segments(
-            self.mesh, self.model, self.optimizer, training, self.constants, *part, rates
-        )
+        with jax.set_mesh(self.mesh):  # whatever mesh the caller is under
+            return train_segments(
+                self.mesh, self.model, self.optimizer, training, self.constants, *part, rates
+            )
 
 
 class Shards(NamedTuple):
@@ -120,9 +121,10 @@ class Strata(_Several):
         return gathered(jax.device_put(training.state, jax.devices()[0]), training.like)
 
     def train(self, training: Shards, part: PyTree, rates: np.ndarray) -> tuple[Shards, Steps]:
-        state, steps = train_strata(
-            self.mesh, self.model, self.optimizer, training.state, self.constants, *part, rates
-        )
+        with jax.set_mesh(self.mesh):
+            state, steps = train_strata(
+                self.mesh, self.model, self.optimizer, training.state, self.constants, *part, rates
+            )
         return training._replace(state=state), steps
 
 

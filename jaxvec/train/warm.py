@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.epoch import State
+from jaxvec.train.epoch import State, converted
 from jaxvec.vectors import WordVectors
 
 
@@ -67,8 +67,8 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
         if theirs.shape != sizes:
             raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
         if not mine.ndim:
-            return jnp.array(theirs, mine.dtype)
-        return mine.at[known].set(jnp.asarray(theirs)[places[known]].astype(mine.dtype))
+            return converted(mine, theirs)
+        return mine.at[known].set(converted(mine, theirs)[places[known]])
 
     pairs = zip(jax.tree.leaves(own), jax.tree.leaves(earlier), strict=True)
     try:
