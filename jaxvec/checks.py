@@ -1,6 +1,6 @@
 """Batches and parameters outside of training: serialised with compiled functions, and checked."""
 
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,10 @@ Kind = TypeVar("Kind", bound=type)
 def exportable(kind: Kind) -> Kind:
     """A NamedTuple whose instances `jax.export` writes with the functions that take them.
 
-    JAX needs ``flatbuffers`` for it: ``export.export(jax.jit(sgns.loss))(params, batch).serialize()``.
+    That is ``export.export(jax.jit(sgns.loss))(params, batch).serialize()``, for which JAX needs
+    ``flatbuffers``.
 
+    >>> from typing import NamedTuple
     >>> class Pair(NamedTuple):
     ...     left: jax.Array
     ...     right: jax.Array
@@ -37,8 +39,8 @@ def check_ids(batch: Any, vocab_size: int) -> None:
       vocab_size: `V`.
 
     Raises:
-      jax.errors.JaxRuntimeError: outside of `jax.jit`, if an id is not; the message has the
-        field and the id. Within `checkify.checkify` it is in the error that is returned.
+      ValueError: outside of `jax.jit`, if an id is not; the message has the field and the id.
+        Within `checkify.checkify` it is in the error that is returned.
 
     >>> from jaxvec import glove
     >>> def loss(params, batch):

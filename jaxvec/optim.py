@@ -68,8 +68,9 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
     Rows come in copies, one for each time that the batch touched them. With `combine`,
     the gradients of a row's copies are summed first, and the transformation sees each
     touched row once, with that row's part of its state. So where a row without gradient
-    does not move, as in AdaGrad, the result is that of `dense`. Where it does (momentum,
-    Adam, weight decay), untouched rows and their state rest: "lazy" Adam.
+    does not move, nor its state, as in SGD, AdaGrad and clipping, the result is that of
+    `dense`. Where they do (momentum, Adam and its kin, RMSProp, Lion, weight decay),
+    untouched rows and their state rest: "lazy" Adam. Step counters go on for all rows.
 
     Without `combine`, the transformation sees every copy by itself, all from the state
     before the step, and the changes of a row and of its state are added up: a plain
@@ -79,8 +80,9 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
 
     Args:
       transform: must treat every row by itself, and keep state that is per element, per
-        row, or one scalar for all. `optax.sgd`, `adagrad`, `adam`, `rmsprop`, `clip` and
-        their chains do; `clip_by_global_norm`, `lamb`, `adafactor` do not.
+        row, or one scalar for all. `optax.sgd`, `adagrad`, `adam`, `rmsprop`, `clip`, their
+        chains and `partition` of them do; `clip_by_global_norm`, `lars`, `lamb`, `adafactor`,
+        `add_noise`, `MultiSteps`, `contrib.muon` and `contrib.prodigy` do not.
       combine: sum the gradients of a row's copies first.
 
     Raises:

@@ -21,7 +21,7 @@ from jaxvec.train.result import Callback, NonFiniteError, Report, Result, bar, f
 from jaxvec.train.segments import Segments, ahead
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.steps import StepCallback, StepReports
-from jaxvec.train.team import Team
+from jaxvec.train.team import Team, by_itself
 from jaxvec.train.text_model import TextModel
 from jaxvec.train.warm import extended, matched, warm
 from jaxvec.train.workers import usual_workers
@@ -34,7 +34,7 @@ class Stopped(Exception):
     """Training was asked to stop, and did so after a segment, its checkpoint written."""
 
 
-@jax.transfer_guard("allow")  # what it sends to devices is meant
+@by_itself()
 def fit(
     data: Corpus | Cooccurrence,
     model: Model | None = None,

@@ -24,7 +24,7 @@ from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
 from jaxvec.train.result import Report, Result, bar, sums
 from jaxvec.train.segments import TokenSegments, ahead
 from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.team import Team
+from jaxvec.train.team import Team, by_itself
 from jaxvec.train.text_model import TextModel
 from jaxvec.train.workers import mesh
 
@@ -35,7 +35,7 @@ NUMERIC = ("x_max", "alpha", "ns_exponent", "sample")
 """Options of a model that are numbers of the compiled program, not part of it."""
 
 
-@jax.transfer_guard("allow")  # what it sends to devices is meant
+@by_itself()
 def sweep(
     data: Corpus | Cooccurrence,
     model: Model | Sequence[Model] | None = None,
@@ -140,7 +140,7 @@ def sweep(
     def part(arrays: list[PyTree]) -> PyTree:
         return jax.device_put(*((arrays[0], same) if shared else (_stacked(arrays, np), each)))
 
-    @jax.transfer_guard("allow")  # in a thread of its own
+    @by_itself()  # in a thread of its own
     def placed(epoch_keys: jax.Array, i: int) -> tuple[PyTree, jax.Array]:
         found = [reader.get(k, i) for reader, k in zip(readers, epoch_keys, strict=False)]
         segment_keys = jax.vmap(jax.random.fold_in, (0, None))(epoch_keys, i)
@@ -152,8 +152,7 @@ def sweep(
     since = time.perf_counter()
     empty = part([reader.empty() for reader in readers])
     nothing = jax.device_put(train_keys, each)
-    with jax.set_mesh(over):  # whatever mesh the caller is under
-        states, _ = train(states, segment=empty, keys=nothing, rates=spans(0, 0))
+    states, _ = train(states, segment=empty, keys=nothing, rates=spans(0, 0))
     jax.block_until_ready(states)
     compile_seconds = time.perf_counter() - since
 
@@ -168,8 +167,7 @@ def sweep(
             ready = functools.partial(placed, epoch_keys)
             for i, (segment, segment_keys) in ahead(ready, range(len(segments.sizes))):
                 span = spans((epoch + edges[i]) / epochs, (epoch + edges[i + 1]) / epochs)
-                with jax.set_mesh(over):
-                    states, steps = train(states, segment=segment, keys=segment_keys, rates=span)
+                states, steps = train(states, segment=segment, keys=segment_keys, rates=span)
                 of_each = [sums(Steps(*one)) for one in zip(*jax.device_get(steps), strict=True)]
                 losses, pairs = losses + np.array(of_each).T[0], pairs + np.array(of_each).T[1]
                 shown.update(int(segments.sizes[i]))

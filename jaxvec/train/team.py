@@ -1,7 +1,8 @@
 """Who trains: one worker, copies of the tables that are combined, or shards that go round."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,13 @@ from jaxvec.train.text_model import whole
 from jaxvec.train.workers import Twins, mesh, train_segments
 
 PyTree = Any
+
+
+@contextlib.contextmanager
+def by_itself() -> Iterator[None]:
+    """JAX without the caller's mesh and transfer guard: training places its arrays itself."""
+    with jax.set_mesh(Mesh(np.empty((), object), ())), jax.transfer_guard("allow"):
+        yield
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,10 +104,9 @@ class Copies(_Several):
         return _first(training.end)
 
     def train(self, training: Twins, part: PyTree, rates: np.ndarray) -> tuple[Twins, Steps]:
-        with jax.set_mesh(self.mesh):  # whatever mesh the caller is under
-            return train_segments(
-                self.mesh, self.model, self.optimizer, training, self.constants, *part, rates
-            )
+        return train_segments(
+            self.mesh, self.model, self.optimizer, training, self.constants, *part, rates
+        )
 
 
 class Shards(NamedTuple):
@@ -121,10 +128,9 @@ class Strata(_Several):
         return gathered(jax.device_put(training.state, jax.devices()[0]), training.like)
 
     def train(self, training: Shards, part: PyTree, rates: np.ndarray) -> tuple[Shards, Steps]:
-        with jax.set_mesh(self.mesh):
-            state, steps = train_strata(
-                self.mesh, self.model, self.optimizer, training.state, self.constants, *part, rates
-            )
+        state, steps = train_strata(
+            self.mesh, self.model, self.optimizer, training.state, self.constants, *part, rates
+        )
         return training._replace(state=state), steps
 
 
