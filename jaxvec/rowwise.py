@@ -102,7 +102,7 @@ def check(transform: Any, params: PyTree) -> None:
 
     Raises:
       ValueError: if the updates of those rows, or the scalars of the state, are not the
-        same; or if gradients are gathered until a step counter lets them through.
+        same; or if a row at rest misses what it is due, see `_waits`.
     """
     rng = np.random.default_rng(0)
 
@@ -159,6 +159,7 @@ def _waits(transform, tables, gradients, updates, states, numbers) -> bool:
 
     def after(clock: PyTree) -> list[jax.Array]:
         """The state after a step at another time."""
+        treedef: Any
         leaves, treedef = jax.tree.flatten(states[1])
         mixed = treedef.unflatten(
             at if number is None else leaf
