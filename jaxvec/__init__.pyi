@@ -1,8 +1,8 @@
 from . import align as align
 from . import analogies as analogies
 from . import cbow as cbow
-from . import classes as classes
 from . import checks as checks
+from . import classes as classes
 from . import cooccurrence as cooccurrence
 from . import datasets as datasets
 from . import evaluate as evaluate
