@@ -1,6 +1,7 @@
 from . import align as align
 from . import analogies as analogies
 from . import cbow as cbow
+from . import checks as checks
 from . import classes as classes
 from . import cooccurrence as cooccurrence
 from . import datasets as datasets

@@ -13,10 +13,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxvec.checks import exportable
 from jaxvec.sgns import Params, softplus, take
 from jaxvec.sgns import init as init
 
 
+@exportable
 class Batch(NamedTuple):
     """The textbook form: a context for each word, with negatives of its own."""
 
@@ -26,6 +28,7 @@ class Batch(NamedTuple):
     weights: jax.Array  # float[B, X], of each context word; 0 for padding
 
 
+@exportable
 class Blocks(NamedTuple):
     """Stretches of text, whose words share contexts and negatives."""
 

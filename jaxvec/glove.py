@@ -11,7 +11,10 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxvec.checks import exportable
 
+
+@exportable
 class Params(NamedTuple):
     """Two tables, and a bias for each row of each."""
 
@@ -21,6 +24,7 @@ class Params(NamedTuple):
     output_bias: jax.Array  # [V]
 
 
+@exportable
 class Batch(NamedTuple):
     """The textbook form: cells of the co-occurrence matrix, in any order."""
 
@@ -29,6 +33,7 @@ class Batch(NamedTuple):
     counts: jax.Array  # float[B], 0 for padding
 
 
+@exportable
 class Chunks(NamedTuple):
     """Some cells of the same row at a time, so that the row's vector is fetched once for all."""
 

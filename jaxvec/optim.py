@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxvec import rowwise
 from jaxvec.adagrad import GloveAdagradState as GloveAdagradState
 from jaxvec.adagrad import ScaleByRowAdagradState as ScaleByRowAdagradState
 from jaxvec.adagrad import glove_adagrad as glove_adagrad
@@ -53,11 +54,11 @@ def dense(transform: optax.GradientTransformation) -> RowOptimizer:
             return jnp.zeros_like(table).at[ids].add(gradient)
 
         whole = jax.tree.map(scatter, params, rows, gradients)
-        updates, state = transform.update(whole, state, params)
+        updates, state = rowwise.updated(transform, whole, state, params)
         updates = jax.tree.map(lambda u: rate * u, updates)
         return optax.apply_updates(params, updates), state, scratch
 
-    return RowOptimizer(transform.init, lambda params: (), update)
+    return RowOptimizer(functools.partial(rowwise.begin, transform), lambda params: (), update)
 
 
 @functools.cache
@@ -67,8 +68,9 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
     Rows come in copies, one for each time that the batch touched them. With `combine`,
     the gradients of a row's copies are summed first, and the transformation sees each
     touched row once, with that row's part of its state. So where a row without gradient
-    does not move, as in AdaGrad, the result is that of `dense`. Where it does (momentum,
-    Adam, weight decay), untouched rows and their state rest: "lazy" Adam.
+    does not move, nor its state, as in SGD, AdaGrad and clipping, the result is that of
+    `dense`. Where they do (momentum, Adam and its kin, RMSProp, Lion, weight decay),
+    untouched rows and their state rest: "lazy" Adam. Step counters go on for all rows.
 
     Without `combine`, the transformation sees every copy by itself, all from the state
     before the step, and the changes of a row and of its state are added up: a plain
@@ -78,8 +80,9 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
 
     Args:
       transform: must treat every row by itself, and keep state that is per element, per
-        row, or one scalar for all. `optax.sgd`, `adagrad`, `adam`, `rmsprop`, `clip` and
-        their chains do; `clip_by_global_norm`, `lamb`, `adafactor` do not.
+        row, or one scalar for all. `optax.sgd`, `adagrad`, `adam`, `rmsprop`, `clip`, their
+        chains and `partition` of them do; `clip_by_global_norm`, `lars`, `lamb`, `adafactor`,
+        `add_noise`, `MultiSteps`, `contrib.muon` and `contrib.prodigy` do not.
       combine: sum the gradients of a row's copies first.
 
     Raises:
@@ -87,9 +90,9 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
     """
 
     def init(params):
-        state = transform.init(params)
-        _owners(transform, params, state)
-        _check_rows_independent(transform, params)
+        state = rowwise.begin(transform, params)
+        rowwise.owners(transform, params, state)
+        rowwise.check(transform, params)
         return state
 
     def scratch(params):
@@ -109,17 +112,17 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
             )
             scratch = treedef.unflatten(slots)
         whole, state_def = jax.tree.flatten(state)
-        owners = _owners(transform, params, state)
+        owners = rowwise.owners(transform, params, state)
         before = [
             part if owner is None else part[ids[owner]]
             for part, owner in zip(whole, owners, strict=True)
         ]
         copies = treedef.unflatten(t[i] for t, i in zip(tables, ids, strict=True))
-        updates, after = transform.update(
-            treedef.unflatten(sums), state_def.unflatten(before), copies
+        updates, after = rowwise.updated(
+            transform, treedef.unflatten(sums), state_def.unflatten(before), copies
         )
         tables = [
-            table.at[target].add(rate * update, mode="drop")
+            table.at[target].add((rate * update).astype(table.dtype), mode="drop")
             for table, target, update in zip(
                 tables, targets, treedef.flatten_up_to(updates), strict=True
             )
@@ -263,8 +266,8 @@ def _slots(params: PyTree) -> PyTree:
 def _combine(slots: jax.Array, ids: jax.Array, gradients: jax.Array):
     """Sums the gradients of equal ids into one of their places.
 
-    Of the places that write to a row's slot one wins; all places of that row read back
-    which, so nothing need be sorted or cleared.
+    The copies of a row find one of their places by `_places`. An id past the end (a row that is
+    held, a step beyond the last) keeps its gradient in its own place; it is written nowhere.
 
     Returns:
       The slots; the sums [R, …], zero in the places that lost; and where to write each
@@ -277,56 +280,12 @@ def _combine(slots: jax.Array, ids: jax.Array, gradients: jax.Array):
 
 
 def _places(slots: jax.Array, ids: jax.Array) -> tuple[jax.Array, jax.Array]:
-    """The slots, and for each place one place of the same id, the same for all of that id."""
-    slots = slots.at[ids].set(jnp.arange(len(ids), dtype=slots.dtype))
-    return slots, slots[ids]
+    """The slots, and for each place one place of the same id, the same for all of that id.
 
-
-def _owners(transform, params: PyTree, state: PyTree) -> list[int | None]:
-    """For each leaf of the state, the number of the table it belongs to; None if a scalar."""
-    treedef: Any
-    tables, treedef = jax.tree.flatten(params)
-    numbers = treedef.unflatten(range(len(tables)))
-    marked = optax.tree.map_params(
-        transform, lambda _, number: number, state, numbers, transform_non_params=lambda _: -1
-    )
-    leaves = jax.tree_util.tree_leaves_with_path(state)
-    owners: list[int | None] = []
-    for (path, leaf), number in zip(leaves, jax.tree.leaves(marked), strict=True):
-        if number >= 0 and jnp.shape(leaf)[:1] == tables[number].shape[:1]:
-            owners.append(number)
-        elif number < 0 and jnp.ndim(leaf) == 0:
-            owners.append(None)
-        else:
-            name = type(state).__name__ + jax.tree_util.keystr(path)
-            raise ValueError(
-                f"this optimizer cannot update rows alone: its state {name} has shape "
-                f"{jnp.shape(leaf)}, which is neither per element, per row nor a scalar; "
-                "use it with dense=True"
-            )
-    return owners
-
-
-def _check_rows_independent(transform, params: PyTree) -> None:
-    """Tries the transformation on four small rows and on two of them: do those two agree?"""
-    rng = np.random.default_rng(0)
-
-    def updates(count: int) -> PyTree:
-        tables = jax.tree.map(lambda a: a[:count], small)
-        state = transform.init(tables)
-        for scale in (1, 1e6):  # the second large enough to be clipped
-            gradients = jax.tree.map(lambda a, scale=scale: scale * a, tables)
-            out, state = transform.update(gradients, state, tables)
-        return jax.tree.map(lambda a: a[:2], out)
-
-    small = jax.tree.map(
-        lambda table: jnp.asarray(rng.normal(size=(4, *table.shape[1:])), table.dtype), params
-    )
-    alone, among_others = updates(2), updates(4)
-    same = jax.tree.map(lambda a, b: np.allclose(a, b, 1e-4, 1e-6), alone, among_others)
-    if not all(jax.tree.leaves(same)):
-        raise ValueError(
-            f"this optimizer cannot update rows alone: {transform.update.__qualname__} makes "
-            "a row's update depend on other rows (a global norm, a trust ratio, noise); "
-            "use it with dense=True"
-        )
+    Every place is written to its id's slot; one write wins, and all places of the id read back
+    which, so that nothing need be sorted or cleared. An id past the end has no slot: its place is
+    its own.
+    """
+    places = jnp.arange(len(ids), dtype=slots.dtype)
+    slots = slots.at[ids].set(places)
+    return slots, jnp.where(ids < len(slots), slots[ids], places)

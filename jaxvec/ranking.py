@@ -27,7 +27,7 @@ def unit(vectors: Array) -> Array:
     [[0.6, 0.8], [0.0, 0.0]]
     """
     lengths = (vectors * vectors).sum(axis=-1, keepdims=True) ** 0.5
-    return vectors / (lengths + (lengths == 0))
+    return vectors / (lengths + (lengths == 0).astype(lengths.dtype))
 
 
 def norms(table: np.ndarray) -> np.ndarray:

@@ -103,10 +103,15 @@ def negatives(
     (2, 5)
     """
     if table is None:
-        return scale(jax.random.bits(key, shape), vocab_size)
+        return scale(random_words(key, shape), vocab_size)
     if len(table.alias) != vocab_size:
         raise ValueError(f"a table of {len(table.alias)} words, but vocab_size={vocab_size}")
-    return draw(table, jax.random.bits(key, (*shape, 2)))
+    return draw(table, random_words(key, (*shape, 2)))
+
+
+def random_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Random bits, uint32[shape], in 64-bit mode too, where JAX by itself draws 64 at a time."""
+    return jax.random.bits(key, shape, jnp.uint32)
 
 
 def scale(bits: jax.Array, n: int) -> jax.Array:
@@ -172,8 +177,8 @@ def subsample(
       ``(ids, docs, count)``: the `count` tokens that are left, in order, and after them
       id 0 and document -1.
     """
-    kept = (jax.random.bits(key, ids.shape) <= thresholds[ids]) & (docs >= 0)
-    place = jnp.cumsum(kept)
+    kept = (random_words(key, ids.shape) <= thresholds[ids]) & (docs >= 0)
+    place = jnp.cumsum(kept, dtype=jnp.int32)
     target = jnp.where(kept, place - 1, len(ids))
     return (
         jnp.zeros_like(ids).at[target].set(ids, mode="drop"),
@@ -211,7 +216,8 @@ def window_weights(
     [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
     """
     own = docs[window:-window]
-    after = jnp.arange(len(docs))[None] - window - jnp.arange(len(own))[:, None]
+    places = jnp.arange(len(docs), dtype=jnp.int32)
+    after = places[None] - window - places[: len(own), None]
     offset = jnp.abs(after)
     near = (offset > 0) & (offset <= reach[:, None])
     same = (docs[None] == own[:, None]) & (own >= 0)[:, None]

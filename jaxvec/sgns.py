@@ -14,7 +14,10 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jaxvec.checks import exportable
 
+
+@exportable
 class Params(NamedTuple):
     """The two tables."""
 
@@ -22,6 +25,7 @@ class Params(NamedTuple):
     output: jax.Array  # [V, D], vectors of context words
 
 
+@exportable
 class Batch(NamedTuple):
     """The textbook form: independent pairs, each with negatives of its own."""
 
@@ -31,6 +35,7 @@ class Batch(NamedTuple):
     weights: jax.Array  # float[B], 0 for padding
 
 
+@exportable
 class Blocks(NamedTuple):
     """Stretches of text: the pairs of each are a grid, and share its negatives.
 

@@ -13,10 +13,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxvec.checks import exportable
 from jaxvec.sgns import Params
 from jaxvec.sgns import init as init
 
 
+@exportable
 class Batch(NamedTuple):
     """The textbook form: independent pairs."""
 
@@ -25,6 +27,7 @@ class Batch(NamedTuple):
     weights: jax.Array  # float[B], 0 for padding
 
 
+@exportable
 class Blocks(NamedTuple):
     """Stretches of text: the pairs of each are a grid."""
 

@@ -54,7 +54,7 @@ def init(vectors: jax.Array, shape: tuple[int, int], key: jax.Array | None = Non
 def _init(vectors: jax.Array, shape: tuple[int, int], key: jax.Array | None) -> jax.Array:
     rows, columns = shape
     if key is not None:
-        drawn = jax.random.randint(key, (rows * columns,), 0, len(vectors))
+        drawn = jax.random.randint(key, (rows * columns,), 0, len(vectors), jnp.int32)
         return vectors[drawn].reshape(rows, columns, -1)
     origin = vectors[0]  # from which differences are exact, however far the vectors are from 0
     centred = vectors - origin[None]
@@ -75,7 +75,7 @@ def _init(vectors: jax.Array, shape: tuple[int, int], key: jax.Array | None) -> 
 
 
 def _spread(count: int) -> jax.Array:
-    return jnp.linspace(-_SPAN, _SPAN, count) if count > 1 else jnp.zeros(1)
+    return jnp.linspace(-_SPAN if count > 1 else 0, _SPAN, count, dtype=jnp.float32)
 
 
 @jax.jit
@@ -191,11 +191,11 @@ def _step(
     def add(sums, rows, start, new):
         totals, counts = sums
         rows = rows - origin[None]
-        mine = jax.nn.one_hot(_best(units, rows), len(units)) * new[:, None]
+        mine = jax.nn.one_hot(jnp.where(new, _best(units, rows), -1), len(units), dtype=rows.dtype)
         return totals + mine.T @ rows, counts + mine.sum(axis=0)
 
     with jax.default_matmul_precision("highest"):
-        empty = jnp.zeros(units.shape), jnp.zeros(len(units))
+        empty = jnp.zeros_like(units), jnp.zeros_like(units[:, 0])
         totals, counts = _fold(add, empty, units, vectors)
         near = neighbourhood(weights.shape[:2], radius)
         shares = (near @ counts)[:, None]
@@ -295,7 +295,7 @@ def train_online(
     shrink = _falling(_first(radius, weights), final_radius, steps)
 
     def one(t, units):
-        drawn = jax.random.randint(jax.random.fold_in(key, t), (), 0, len(vectors))
+        drawn = jax.random.randint(jax.random.fold_in(key, t), (), 0, len(vectors), jnp.int32)
         return online_step(units, vectors[drawn], slow(t), shrink(t))
 
     return jax.lax.fori_loop(0, steps, one, weights)
@@ -325,7 +325,7 @@ def quantisation_error(weights: jax.Array, vectors: jax.Array) -> jax.Array:
 
     def add(total, rows, start, new):
         distances = jnp.linalg.norm(rows - units[_best(units, rows)], axis=1)
-        return total + (distances * new).sum()
+        return total + jnp.where(new, distances, 0).sum()
 
     return _fold(add, 0.0, units, vectors) / len(vectors)
 
@@ -371,7 +371,7 @@ def u_matrix(weights: jax.Array) -> jax.Array:
     weights = jnp.asarray(weights)
     down = jnp.linalg.norm(jnp.diff(weights, axis=0), axis=-1)
     across = jnp.linalg.norm(jnp.diff(weights, axis=1), axis=-1)
-    total, count = jnp.zeros(weights.shape[:2]), jnp.zeros(weights.shape[:2])
+    total = count = jnp.zeros(weights.shape[:2], weights.dtype)
     for one, other, far in (
         (jnp.s_[1:], jnp.s_[:-1], down),
         (jnp.s_[:, 1:], jnp.s_[:, :-1], across),

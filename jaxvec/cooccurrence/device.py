@@ -85,7 +85,9 @@ def sum_pairs(
     places = jnp.arange(len(row))
     following = lax.cummin(jnp.where(new, places, len(row)), reverse=True)
     times = jnp.append(following[1:], len(row)) - places  # of each distance, at its first place
-    weight = times / (distance + 1) if distance_weighting else times.astype(jnp.float32)
+    weight = times.astype(jnp.float32)
+    if distance_weighting:
+        weight /= (distance + 1).astype(jnp.float32)
     cell = jnp.cumsum(new_cell) - 1
     sums = jax.ops.segment_sum(jnp.where(new, weight, 0), cell, len(row), indices_are_sorted=True)
     rows, columns = (jnp.zeros_like(row).at[cell].set(part) for part in (row, column))

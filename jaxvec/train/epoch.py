@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.optim import RowOptimizer
+from jaxvec.sampling import random_words
 
 PyTree = Any
 
@@ -59,7 +60,8 @@ def begun(own: State, start: State | None) -> State:
     """A copy of the state to start from, its parts that are None being one's own.
 
     Raises:
-      ValueError: if it is not of the shapes of one's own.
+      ValueError: if it is not of the shapes of one's own, or has numbers of another size than
+        one's own that are not float64.
     """
     if start is None:
         return own
@@ -69,7 +71,17 @@ def begun(own: State, start: State | None) -> State:
     expected, got = (str(jax.tree.map(jnp.shape, state)) for state in (own, start))
     if got != expected:
         raise ValueError(f"start must have the shapes {expected}; got {got}")
-    return jax.tree.map(lambda mine, given: jnp.array(given, mine.dtype), own, start)
+    return jax.tree.map(converted, own, start)
+
+
+def converted(own: jax.Array, given: Any) -> jax.Array:
+    """A copy of an array, of the dtype of one's own; ValueError if it has coarser numbers."""
+    if jnp.issubdtype(given.dtype, jnp.floating) and given.dtype.itemsize < own.dtype.itemsize:
+        raise ValueError(
+            f"start has arrays of {given.dtype}, and training is in {own.dtype}: convert them, "
+            f"array.astype({own.dtype})"
+        )
+    return jnp.array(given, own.dtype)
 
 
 class Steps(NamedTuple):
@@ -122,7 +134,7 @@ def train_segment(
             curvature = [cast(Any, model).rows_curvature(vectors, batch)]
         params, opt_state, scratch = optimizer.update(
             state.params, state.opt_state, scratch, rows, gradients,
-            _interpolate(rates, t / steps), *curvature,
+            _interpolate(rates, t, steps), *curvature,
         )  # fmt: skip
         if together is not None:
             opt_state = jax.tree.map(
@@ -163,7 +175,7 @@ def _run(
 
     def draw(i, carry):
         first = i * STEPS_A_DRAW
-        bits = jax.random.bits(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
+        bits = random_words(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
 
         def one(t, carry):
             carry, report = carry
@@ -181,8 +193,8 @@ def _run(
     return lax.fori_loop(0, draws, draw, (carry, Steps(zeros, zeros)))
 
 
-def _interpolate(values: jax.Array, where: jax.Array) -> jax.Array:
-    """The value at a place between 0 and 1."""
-    place = where * (len(values) - 1)
+def _interpolate(values: jax.Array, t: jax.Array, steps: jax.Array) -> jax.Array:
+    """The value at step `t` of those whose span the values are spread over."""
+    place = t.astype(values.dtype) / steps.astype(values.dtype) * (len(values) - 1)
     left = jnp.minimum(place.astype(jnp.int32), len(values) - 2)
-    return values[left] + (place - left) * (values[left + 1] - values[left])
+    return values[left] + (place - left.astype(place.dtype)) * (values[left + 1] - values[left])

@@ -25,7 +25,7 @@ from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.segments import Segments, ahead
 from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
 from jaxvec.train.steps import StepCallback, StepReports
-from jaxvec.train.team import Team
+from jaxvec.train.team import Team, by_itself
 from jaxvec.train.warm import extended, matched, warm
 from jaxvec.train.workers import usual_workers
 from jaxvec.vectors import WordVectors
@@ -38,6 +38,7 @@ class Stopped(Exception):
 
 
 @explained("write fit(corpus, SkipGram(), key=jax.random.key(0))")
+@by_itself()
 def fit(
     data: Corpus | Cooccurrence,
     model: Model | None = None,

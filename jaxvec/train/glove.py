@@ -111,7 +111,9 @@ class GloVe:
         """With a vector for each word, float32[V, D], that those known, bool[V], are drawn to."""
         chunks = -(-np.diff(data.indptr) // self.chunk_cells)
         pull = np.where(known, self.mittens / np.maximum(chunks, 1), 0)
-        return constants._replace(prior=jnp.asarray(prior), pull=jnp.asarray(pull, jnp.float32))
+        return constants._replace(
+            prior=jnp.asarray(prior, jnp.float32), pull=jnp.asarray(pull, jnp.float32)
+        )
 
     def untrained_loss(self, data: Cooccurrence) -> float:
         """The mean cost of cells whose fit is 0, or wrong by 1 where that is more: f(x) log²x / 2.
@@ -130,7 +132,7 @@ class GloVe:
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
         """The segment as it is: it was shuffled when it was made."""
         filled = (segment.counts > 0).any(axis=1)
-        last = jnp.where(filled, jnp.arange(1, len(filled) + 1), 0).max()
+        last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
         return Plan(glove.Chunks(*segment), -(-last // self.chunks))
 
     def bits(self) -> tuple[int]:

@@ -78,10 +78,11 @@ def train_strata(
 
         def phase(shards, number_and_part):
             number, part = number_and_part
-            span = (number + jnp.linspace(0, 1, len(rates))) / workers * (len(rates) - 1)
+            places = jnp.linspace(0, 1, len(rates), dtype=rates.dtype)
+            span = (number.astype(rates.dtype) + places) / workers * (len(rates) - 1)
             shards, steps = train_segment.__wrapped__(
                 model, optimizer, shards, constants, part, jax.random.fold_in(key, number),
-                jnp.interp(span, jnp.arange(len(rates)), rates),
+                jnp.interp(span, jnp.arange(len(rates), dtype=rates.dtype), rates),
             )  # fmt: skip
             turned = jax.tree_util.tree_map_with_path(
                 lambda path, leaf: (
@@ -93,7 +94,7 @@ def train_strata(
             )
             return turned, steps
 
-        shards, steps = lax.scan(phase, shards, (jnp.arange(workers), segment))
+        shards, steps = lax.scan(phase, shards, (jnp.arange(workers, dtype=jnp.int32), segment))
         # counts of steps may differ: agreed on, so that what is saved is what goes on
         shards = jax.tree.map(lambda s: s if s.ndim else lax.pmax(s, "workers"), shards)
         steps = jax.tree.map(lambda s: s.reshape(1, -1), steps)

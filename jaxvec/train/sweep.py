@@ -28,7 +28,7 @@ from jaxvec.train.result import Report, Result
 from jaxvec.train.segments import TokenSegments, ahead
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
-from jaxvec.train.team import Team
+from jaxvec.train.team import Team, by_itself
 from jaxvec.train.text_model import TextModel
 from jaxvec.train.workers import mesh
 
@@ -43,6 +43,7 @@ NUMERIC = ("x_max", "alpha", "ns_exponent", "sample")
     "write sweep(corpus, SkipGram(), key=jax.random.split(jax.random.key(0), 3)), and fit for what "
     "sweep lacks, such as callbacks and checkpoints"
 )
+@by_itself()
 def sweep(
     data: Corpus | Cooccurrence,
     model: Model | Sequence[Model] | None = None,
@@ -145,6 +146,7 @@ def sweep(
     def part(arrays: list[PyTree]) -> PyTree:
         return jax.device_put(*((arrays[0], same) if shared else (_stacked(arrays, np), each)))
 
+    @by_itself()  # in a thread of its own
     def placed(epoch_keys: jax.Array, i: int) -> tuple[PyTree, jax.Array]:
         found = [reader.get(k, i) for reader, k in zip(readers, epoch_keys, strict=False)]
         segment_keys = jax.vmap(jax.random.fold_in, (0, None))(epoch_keys, i)

@@ -1,7 +1,8 @@
 """Who trains: one worker, copies of the tables that are combined, or shards that go round."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +18,13 @@ from jaxvec.train.text_model import whole
 from jaxvec.train.workers import Twins, mesh, train_segments
 
 PyTree = Any
+
+
+@contextlib.contextmanager
+def by_itself() -> Iterator[None]:
+    """JAX without the caller's mesh and transfer guard: training places its arrays itself."""
+    with jax.set_mesh(Mesh(np.empty((), object), ())), jax.transfer_guard("allow"):
+        yield
 
 
 @dataclasses.dataclass(frozen=True)

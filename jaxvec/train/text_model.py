@@ -152,8 +152,8 @@ class TextModel:
             ids, docs, count = sampling.subsample(key, *segment, constants.keep)
         else:
             ids, docs = segment
-            kept = jnp.pad(jax.random.bits(key, ids.shape) <= constants.keep[ids], room)
-            count = (docs >= 0).sum()
+            kept = jnp.pad(sampling.random_words(key, ids.shape) <= constants.keep[ids], room)
+            count = (docs >= 0).sum(dtype=jnp.int32)
         return Plan(
             ids=jnp.pad(ids, room),
             docs=jnp.pad(docs, room, constant_values=-1),
@@ -165,7 +165,7 @@ class TextModel:
         """The text of a step, its windows drawn from a random word a token: uint32[B, M]."""
         window, size = self.window, self.block_tokens
         blocks = self.step_tokens // size
-        starts = (jnp.arange(blocks) * plan.steps + step) * size
+        starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + step) * size
 
         def stretch(tokens, start):  # a block's tokens and a window's width on each side
             return lax.dynamic_slice(tokens, (start,), (size + 2 * window,))
@@ -175,7 +175,7 @@ class TextModel:
         if self.shrink_windows:
             reach = 1 + sampling.scale(bits, window)
         else:
-            reach = jnp.full(bits.shape, window)
+            reach = jnp.full(bits.shape, window, jnp.int32)
 
         def weights(docs, reach, kept):
             return sampling.window_weights(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.epoch import State
+from jaxvec.train.epoch import State, converted
 from jaxvec.vectors import WordVectors
 
 
@@ -40,7 +40,7 @@ def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
         of which then gets half.
     """
     names = ("input", "output") if which == "sum" else (which,)
-    rows = jnp.asarray(table) / len(names)
+    rows = jnp.asarray(table, params.input.dtype) / len(names)
     return params._replace(
         **{name: jnp.where(known[:, None], rows, getattr(params, name)) for name in names}
     )
@@ -67,8 +67,8 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
         if theirs.shape != sizes:
             raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
         if not mine.ndim:
-            return jnp.array(theirs, mine.dtype)
-        return mine.at[known].set(jnp.asarray(theirs)[places[known]].astype(mine.dtype))
+            return converted(mine, theirs)
+        return mine.at[known].set(converted(mine, theirs)[places[known]])
 
     pairs = zip(jax.tree.leaves(own), jax.tree.leaves(earlier), strict=True)
     try:
