@@ -163,8 +163,9 @@ class NormalSkipGram(SkipGram):
         if len(data) < _NORMAL_WORDS:
             warnings.warn(
                 f"{len(data):,} words are too few for wikitext-sgns, whose author had 77 million: "
-                f"below {_NORMAL_WORDS:,} the vectors of most stay near their random start, and "
-                "neighbours mean little; the defaults and word2vec-skipgram learn from less",
+                f"below {_NORMAL_WORDS:,}, five epochs leave most vectors near their random start, "
+                "and neighbours mean little; take more text or epochs, or word2vec-skipgram, which "
+                "learns from less",
                 stacklevel=3,
             )
         return super().segments(data, valid, key, workers)
@@ -188,7 +189,7 @@ def wikitext_sgns() -> Recipe:
       ±17, and the loss takes the 77 million words of WikiText-103 five times to come down from
       that: near *military* are by, for, although, was, any after one epoch, and army, forces,
       officers, leadership, soldiers after five. Here they begin in N(0, 0.1²), and 17 million
-      words are enough: army, forces, defence, armed, troops, officers, defense, soldiers after two
+      words are enough: army, armed, forces, officers, troops, defence after three
       epochs. word2vec's start, near 0, is too small: Adam moves all words one way, to cosines
       of 0.98 and more.
     - A batch there is of 100 documents, some 4,300 words, which makes 90,000 steps in all. Here
@@ -199,8 +200,10 @@ def wikitext_sgns() -> Recipe:
       placeholder takes the place of the most frequent word, which here is a word.
 
     Text of a million words gives frequent words vague neighbours (*war*: during, army, british,
-    union) and others chance ones, and a warning comes below 4 million. ``--max-norm 1``, which
-    other tutorials have, keeps products within ±1, so that most words end close to one direction.
+    union) and others chance ones, and a warning comes below 4 million. (For WikiText-2 the
+    author's code takes ``--epochs 50 --min-count 20 --window 10 --sample-percentile 90 --negative
+    100 --vector-size 250``.) ``--max-norm 1``, which other tutorials have, keeps products within
+    ±1, so that most words end close to one direction.
 
     Breslow 2022, "Implementing Word2vec in PyTorch from the Ground Up";
     https://github.com/JonahBreslow/Word2Vec-PyTorch.

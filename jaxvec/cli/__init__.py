@@ -54,7 +54,7 @@ def _of_jax(error: RuntimeError) -> bool:
     return jax is not None and isinstance(error, jax.errors.JaxRuntimeError)
 
 
-def _show(message: Warning | str, *_: Any) -> None:
+def _show(message: Warning | str, *_: Any, **__: Any) -> None:
     print("warning:", *str(message).split(), file=sys.stderr)
 
 
