@@ -186,12 +186,12 @@ def wikitext_sgns() -> Recipe:
     What differs, and why:
 
     - There both tables begin in N(0, 1), as PyTorch's ``Embedding`` does, with products of about
-      ±17, and the loss takes the 77 million words of WikiText-103 five times to come down from
-      that: near *military* are by, for, although, was, any after one epoch, and army, forces,
+      ±17, and the loss takes five epochs over the 77 million words of WikiText-103 to come down:
+      near *military* are by, for, although, was, any after one epoch, and army, forces,
       officers, leadership, soldiers after five. Here they begin in N(0, 0.1²), and 17 million
-      words are enough: army, armed, forces, officers, troops, defence after three
-      epochs. word2vec's start, near 0, is too small: Adam moves all words one way, to cosines
-      of 0.98 and more.
+      words are enough: army, armed, forces, officers, troops, defence after three epochs.
+      word2vec's start, near 0, is too small: Adam moves all words one way, to cosines of 0.98
+      and more.
     - A batch there is of 100 documents, some 4,300 words, which makes 90,000 steps in all. Here
       30 blocks of 32 words are a step, and 17 million words make as many. A block draws 64
       negatives, which its pairs share at a weight of 50/64 each.
@@ -200,7 +200,8 @@ def wikitext_sgns() -> Recipe:
       placeholder takes the place of the most frequent word, which here is a word.
 
     Text of a million words gives frequent words vague neighbours (*war*: during, army, british,
-    union) and others chance ones, and a warning comes below 4 million. (For WikiText-2 the
+    union), WikiText-2 better ones (*military*: support, forces, instead, army, commander), and
+    both give rare words chance ones: a warning comes below 4 million. (For WikiText-2 the
     author's code takes ``--epochs 50 --min-count 20 --window 10 --sample-percentile 90 --negative
     100 --vector-size 250``.) ``--max-norm 1``, which other tutorials have, keeps products within
     ±1, so that most words end close to one direction.
