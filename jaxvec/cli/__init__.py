@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -53,13 +54,19 @@ def _of_jax(error: RuntimeError) -> bool:
     return jax is not None and isinstance(error, jax.errors.JaxRuntimeError)
 
 
+def _show(message: Warning | str, *_: Any, **__: Any) -> None:
+    print("warning:", *str(message).split(), file=sys.stderr)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0; 2 with one line on standard error; 130 or 143."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), "")
     options = make_parser(command).parse_args(arguments)
     try:
-        status = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show
+            status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         status = 0

@@ -180,12 +180,15 @@ def _of_recipe(
 
 
 def _name(model: Model) -> str:
-    return next(name for name, kind in _MODELS.items() if type(model) is kind)
+    return next(name for name, kind in _MODELS.items() if kind in type(model).__mro__)
 
 
 def make_model(options: argparse.Namespace) -> Model:
     """The model that the options describe, which is one that `fit` trains."""
-    return _MODELS[options.model](**given(options))
+    kind = _MODELS[options.model]
+    if options.recipe is not None and isinstance(recipes.get(options.recipe).model, kind):
+        kind = type(recipes.get(options.recipe).model)  # it may be a kind of its own
+    return kind(**given(options))
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:

@@ -231,6 +231,7 @@ def run(options: argparse.Namespace) -> int:
         if checkpoints is not None:
             checkpoints.close()
     vectors = result.vectors(options.vectors)
+    warn_if_parallel(vectors)
     if options.unk_vector:
         vectors = with_unk(vectors)
     others = stanford.files(options, (*stanford.OUTPUTS, "save_run"))
@@ -305,6 +306,22 @@ def _check_checkpoint(folder: str) -> None:
     if Path(folder).exists() and not Path(folder).is_dir():
         raise ValueError(f"--checkpoint {folder} is no folder")
     check_folder(Path(folder).resolve(), folder)
+
+
+def warn_if_parallel(vectors: WordVectors) -> None:
+    """Says so if the 2,000 most frequent words have a mean cosine above 0.9: they have collapsed.
+
+    Of n unit vectors x it is (|Σ x|² - n) / (n (n - 1)), over all pairs.
+    """
+    table = vectors.vectors[:2000].astype(np.float64)
+    units = table / np.maximum(np.linalg.norm(table, axis=1, keepdims=True), 1e-30)
+    n = len(units)
+    cosine = (np.square(units.sum(0)).sum() - n) / (n * (n - 1))
+    if cosine > 0.9:
+        say(
+            f"warning: the vectors have collapsed, with a mean cosine of {cosine:.2f} between "
+            "words: for these settings the text is too small; give more text or --epochs"
+        )
 
 
 def _holds(path: str, vectors: WordVectors) -> bool:
