@@ -1,5 +1,6 @@
 """Scores of word vectors: analogies by 3CosAdd or 3CosMul, word pairs by rank correlation."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxvec.analogies import solve
+from jaxvec.files import existing
 from jaxvec.ranking import unit
 from jaxvec.vectors import WordVectors
 
@@ -62,7 +64,8 @@ def analogies(
 
     Args:
       vectors: the word vectors.
-      path: a file as `questions-words.txt`: ``: section`` lines, four words a line.
+      path: a file as `questions-words.txt`: ``: section`` lines, four words a line; other
+        lines beginning with ``#`` are skipped, if they have not four words.
       restrict_vocab: know only the first so many words.
       similarity_function: ``"most_similar"``, or ``"most_similar_cosmul"`` for 3CosMul; see
         `analogies.solve` for both formulas.
@@ -150,7 +153,7 @@ def _answers(
 
 def _read_questions(path, fold: Callable[[str], str]) -> Iterator[tuple[str, list[Question]]]:
     section, questions = "", list[Question]()
-    for number, line in _lines(path):
+    for number, line in _lines(path, "file of analogies"):
         if line.startswith(":"):
             if questions:
                 yield section, questions
@@ -158,6 +161,8 @@ def _read_questions(path, fold: Callable[[str], str]) -> Iterator[tuple[str, lis
             continue
         words = tuple(fold(line).split())
         if len(words) != 4:
+            if line.startswith("#"):
+                continue
             raise ValueError(
                 f"{path} is not a file of analogies: line {number} has {len(words)} words; "
                 "expected four, or ': section'"
@@ -242,18 +247,25 @@ def _judged(
 
 
 def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]:
-    for i, (number, line) in enumerate(_lines(path)):
+    lines = ((n, line) for n, line in _lines(path, "file of word pairs") if line[0] != "#")
+    for i, (number, line) in enumerate(lines):
         apart = delimiter or ("\t" if "\t" in line else None)
         fields = [field.strip() for field in line.split(apart)]
-        try:
-            yield fields[0], fields[1], float(fields[2])
-        except (IndexError, ValueError):
-            if i == 0:
-                continue  # a heading
+        score = _number(fields[2]) if len(fields) > 2 else None
+        if score is not None and math.isfinite(score):
+            yield fields[0], fields[1], score
+        elif i or score is not None or (len(fields) > 2 and _number(fields[2].replace(",", "."))):
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
-                f"words and a number, parted by {delimiter or 'tabs'}"
-            ) from None
+                f"words and a finite number with a decimal point, parted by {delimiter or 'tabs'}"
+            )  # but for the first line, which may be a heading
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class Score(NamedTuple):
@@ -317,12 +329,12 @@ class Scores:
         return Score(epoch, answers, [pairs(vectors, file) for file in self._pairs])
 
 
-def _lines(path) -> Iterator[tuple[int, str]]:
-    """The numbered lines that are neither empty nor comments."""
-    with open(path, encoding="utf-8-sig") as file:
+def _lines(path, what: str) -> Iterator[tuple[int, str]]:
+    """The numbered lines that are not empty."""
+    with open(existing(path, what), encoding="utf-8-sig") as file:
         try:
             for number, line in enumerate(file, 1):
-                if (line := line.strip()) and not line.startswith("#"):
+                if line := line.strip():
                     yield number, line
         except UnicodeDecodeError as error:
             raise ValueError(f"{path} is not UTF-8 text: {error}") from None

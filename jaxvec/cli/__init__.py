@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.metadata import version
@@ -53,13 +54,28 @@ def _of_jax(error: RuntimeError) -> bool:
     return jax is not None and isinstance(error, jax.errors.JaxRuntimeError)
 
 
+def _message(error: BaseException) -> str:
+    """What an error says, on one line."""
+    if type(error) is KeyError:
+        text = str(error.args[0])
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    else:
+        text = str(error) or "out of memory"
+    return " ".join(text.split())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0; 2 with one line on standard error; 130 or 143."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), "")
     options = make_parser(command).parse_args(arguments)
     try:
-        status = options.run(options)
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_: print(
+                f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr
+            )
+            status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
         status = 0
@@ -67,8 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _of_jax(error):
             raise
-        message = error.args[0] if isinstance(error, KeyError) else str(error) or "out of memory"
-        print(f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr)
+        print(f"jaxvec {options.command}: {_message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"jaxvec {options.command}: interrupted", file=sys.stderr)

@@ -4,25 +4,17 @@ A line is a document. Text is read in chunks of `CHUNK` bytes, so that a file th
 one endless line needs no more memory than any other.
 """
 
-import bz2
 import codecs
-import gzip
-import lzma
 import os
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
+
+from jaxvec.files import DAMAGED, decompressed, expanded
 
 CHUNK = 1 << 20
-
-_OPENERS: dict[bytes, Callable[..., Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
-}
 
 Piece = tuple[str, bool]
 """Some text of one line, and whether the line ends with it."""
@@ -40,9 +32,9 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     """
     files: list[str] = []
     for name in [os.fspath(path) for path in paths]:
-        path = Path(name)
+        path = Path(name) if name == "-" else expanded(name)
         if name == "-" or path.is_file():
-            files.append(name)
+            files.append(str(path))
         elif path.is_dir():
             inside = sorted(
                 str(file)
@@ -54,7 +46,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
                 raise ValueError(f"folder {name} holds no text files")
             files += inside
         elif path.exists():
-            files.append(name)  # a pipe, /dev/stdin
+            files.append(str(path))  # a pipe, /dev/stdin
         else:
             raise FileNotFoundError(f"no such file or folder: {name}")
     return files
@@ -88,7 +80,7 @@ def read_pieces(
 
 def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
     rest = ""
-    for text in _decoded(_decompressed(raw), name, errors):
+    for text in _decoded(decompressed(raw), name, errors):
         *lines, rest = (rest + text).split("\n")
         for line in lines:
             yield line.removesuffix("\r"), True
@@ -99,21 +91,13 @@ def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
     yield rest, True
 
 
-def _decompressed(file: BufferedReader) -> BinaryIO:
-    start = file.peek(8)[:8]
-    for magic, opener in _OPENERS.items():
-        if start.startswith(magic):
-            return opener(file, "rb")
-    return file
-
-
 def _decoded(file: BinaryIO, name: str, errors: str) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")(errors)
     offset = 0
     while True:
         try:
             chunk = file.read(CHUNK)
-        except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        except DAMAGED as error:
             raise ValueError(f"cannot read {name} after byte {offset}: {error}") from None
         if (nul := chunk.find(0)) >= 0:
             raise ValueError(

@@ -2,14 +2,16 @@
 
 import difflib
 import os
-from collections.abc import Iterable, Sequence
-from typing import overload
+from collections.abc import Sequence
+from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.files import array_text, text_array, written_beside
+from jaxvec.files import array_text, existing, text_array, written_beside
 
 Words = list[str] | tuple[str, ...]
+
+_COMPARED = 200_000  # words among which close matches are sought
 
 
 class Vocab:
@@ -137,7 +139,7 @@ class Vocab:
         """
         if word in self.ids:
             return self.ids[word]
-        raise unknown_word(word, self.words)
+        raise UnknownWord(word, self.words)
 
     @property
     def total(self) -> int:
@@ -233,7 +235,7 @@ class Vocab:
         words: list[str] = []
         counts: list[int] = []
         specials, unk = 0, None
-        with open(path, encoding="utf-8", newline="\n") as file:
+        with open(existing(path, "vocabulary file"), encoding="utf-8", newline="\n") as file:
             try:
                 for line in file:
                     left, _, last = line.rstrip("\r\n").rpartition(" ")
@@ -256,8 +258,32 @@ class Vocab:
                 ) from None
 
 
-def unknown_word(word: str, words: Iterable[str]) -> KeyError:
-    """A KeyError for a word that is not among `words`, with the closest that are."""
-    close = difflib.get_close_matches(str(word), list(words)[:200_000], n=3)
-    hint = f"; close matches: {', '.join(close)}" if close else ""
-    return KeyError(f"{word!r} is not in the vocabulary{hint}")
+class UnknownWord(KeyError):
+    """A KeyError for a word that is not among others, whose message has the closest that are.
+
+    They are looked for, which takes a second among 200,000 words, when the message is read.
+
+    >>> str(UnknownWord("cta", ["cat", "dog"]))
+    "'cta' is not in the vocabulary; close matches: cat"
+    """
+
+    def __init__(self, word: str, words: Sequence[str] = ()):
+        super().__init__(word)
+        self._words = words
+        self._message: str | None = None
+
+    def __str__(self) -> str:
+        if self._message is None:
+            close = difflib.get_close_matches(str(self.args[0]), self._words[:_COMPARED], n=3)
+            hint = f"; close matches: {', '.join(close)}" if close else ""
+            self._message = f"{self.args[0]!r} is not in the vocabulary{hint}"
+        return self._message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unknown_word, (self.args[0], str(self))  # and not all words
+
+
+def _unknown_word(word: str, message: str) -> UnknownWord:
+    error = UnknownWord(word)
+    error._message = message
+    return error
