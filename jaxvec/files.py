@@ -53,7 +53,7 @@ def expanded(path: str | os.PathLike[str]) -> Path:
     >>> expanded("a/~").parts
     ('a', '~')
     """
-    return Path(os.path.expanduser(path))
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown ~name
 
 
 def existing(path: str | os.PathLike[str], what: str = "file") -> Path:
@@ -84,6 +84,23 @@ def existing(path: str | os.PathLike[str], what: str = "file") -> Path:
     return found
 
 
+def writable(path: str | os.PathLike[str]) -> Path:
+    """The path of a file to write, its ``~`` expanded and links followed.
+
+    Raises:
+      FileNotFoundError: if there is no folder for it.
+
+    >>> writable(getfixture("tmp_path") / "a" / "b")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: cannot write ...: there is no folder ...
+    """
+    target = expanded(path).resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}")
+    return target
+
+
 @contextlib.contextmanager
 def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file in the folder of `path`, renamed to `path` if the block succeeds.
@@ -99,9 +116,7 @@ def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
       >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
       ...     _ = temporary.write_text("all or nothing")
     """
-    target = expanded(path).resolve()  # of a link, what it points to
-    if not target.parent.is_dir():
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}")
+    target = writable(path)
     prefix = f".{target.name[:_NAME_SHOWN]}."  # as a longer name would be too long
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()

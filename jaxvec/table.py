@@ -246,9 +246,7 @@ class WordTable:
         """Reads any of those formats, told by content; see `formats.load`."""
         from jaxvec import formats
 
-        return formats.load(
-            path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, errors=errors
-        )
+        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, errors=errors)
 
     @classmethod
     def load_word2vec_format(

@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import math
-import os
 import re
 import sys
 import tempfile
@@ -71,7 +70,7 @@ def size(text: str) -> int:
 
 def path(text: str) -> str:
     """An argument that is a path; a ``~`` that the shell left, as in ``--log=~/a``, is expanded."""
-    return os.path.expanduser(text)
+    return str(expanded(text)) if text.startswith("~") else text
 
 
 def text_paths(name: str) -> list[str]:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Collection
 from pathlib import Path
 
-from jaxvec.cli.common import say
+from jaxvec.cli.common import path, say
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.result import Result
 from jaxvec.train.store import load_run, save_run
@@ -14,12 +14,12 @@ from jaxvec.vectors import WordVectors
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds them to a parser."""
     add = parser.add_argument_group("going on with more text").add_argument
-    add("--save-run", metavar="FILE",
+    add("--save-run", type=path, metavar="FILE",
         help="write all of the run, both tables and the optimizer's state")  # fmt: skip
-    add("--start", metavar="FILE",
+    add("--start", type=path, metavar="FILE",
         help="go on from what --save-run wrote: its words from where they were, in one vocabulary "
         "with those of the text")  # fmt: skip
-    add("--freeze", metavar="FILE",
+    add("--freeze", type=path, metavar="FILE",
         help="words, one a line, that keep the vectors they begin with")  # fmt: skip
     add("--freeze-known", action="store_true",
         help="likewise all words that --start or --init has")  # fmt: skip
@@ -53,7 +53,8 @@ def frozen(
     """The words to hold fast; KeyError for one that the vocabulary lacks."""
     words: set[str] = set()
     if options.freeze:
-        words |= {line for line in Path(options.freeze).read_text("utf-8").splitlines() if line}
+        text = Path(options.freeze).read_text("utf-8-sig")
+        words |= {line.removesuffix("\r") for line in text.split("\n")} - {""}
         for word in words:
             vocab[word]
     if options.freeze_known:

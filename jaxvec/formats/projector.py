@@ -5,7 +5,7 @@ import os
 import warnings
 from pathlib import Path
 
-from jaxvec.files import expanded, written_beside
+from jaxvec.files import expanded, writable, written_beside
 from jaxvec.formats import text
 from jaxvec.vectors import WordVectors
 
@@ -47,7 +47,9 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
             f"line end, which the projector cannot read, are written as {some}",
             stacklevel=3,
         )
-    _make(expanded(folder))
+    if expanded(folder).is_file():
+        raise ValueError(f"cannot write {folder}: it is a file, not a folder")
+    writable(folder).mkdir(exist_ok=True)
     expanded(folder).mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(written_beside(file)) for file in files(folder)]
@@ -68,14 +70,6 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
             f'  metadata_path: "{_METADATA}"\n'
             "}\n"
         )
-
-
-def _make(folder: Path) -> None:
-    if not folder.resolve().parent.is_dir():
-        raise FileNotFoundError(f"cannot write {folder}: there is no folder {folder.parent}")
-    if folder.exists() and not folder.is_dir():
-        raise ValueError(f"cannot write {folder}: it is a file, not a folder")
-    folder.mkdir(exist_ok=True)
 
 
 def _legible(word: str) -> str:

@@ -7,6 +7,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jaxvec.files import existing
 from jaxvec.plot.figure import (
     DARK,
     import_matplotlib,
@@ -41,10 +42,8 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     >>> read_log(path)[0]["loss"]
     2.5
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no such log: {path}")
     epochs = []
-    with open(path, "rb") as file:
+    with open(existing(path, "log"), "rb") as file:
         for number, line in enumerate(file, 1):
             try:
                 epoch = json.loads(line)

@@ -3,12 +3,11 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.files import written_beside
+from jaxvec.files import existing, written_beside
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
 from jaxvec.text.corpus import Pieces
@@ -253,7 +252,7 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
       ValueError: if a line has another form; the message names it.
     """
     try:
-        lines = Path(path).read_text("utf-8").split("\n")
+        lines = existing(path, "file of phrases").read_text("utf-8-sig").split("\n")
     except UnicodeDecodeError as error:
         raise ValueError(f"{path} is no file of phrases: {error}") from None
     if not lines[-1]:  # what is after the last line's end

@@ -6,13 +6,13 @@ import os
 import time
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jaxvec.files import expanded, to_json, writable
 from jaxvec.train.epoch import State
 
 
@@ -36,7 +36,7 @@ class Checkpoints:
     from a copy; a checkpoint that was not written whole is never seen.
 
     Args:
-      folder: where; made if missing.
+      folder: where; made if missing, in a folder that is there.
       settings: what the run is: its arguments, and what tells its data apart. A run with
         others is refused.
       minutes: save when so much time has passed since the last.
@@ -44,6 +44,7 @@ class Checkpoints:
       keep: how many states to keep.
 
     Raises:
+      FileNotFoundError: if there is no folder to make it in.
       ValueError: if the folder's states are of a run with other settings; the message
         names the differences.
     """
@@ -57,8 +58,9 @@ class Checkpoints:
         steps: int | None = None,
         keep: int = 2,
     ):
-        self.folder = Path(folder).absolute()
-        self.settings = json.loads(json.dumps(settings))
+        self.folder = expanded(folder).absolute()
+        writable(self.folder)
+        self.settings = json.loads(to_json(settings))
         self.minutes = minutes
         self.steps = steps
         self._last_step = 0
@@ -78,7 +80,8 @@ class Checkpoints:
     @staticmethod
     def exist(folder: str | os.PathLike[str]) -> bool:
         """Whether a run has left states in a folder."""
-        return Path(folder).is_dir() and any(p.name.isdigit() for p in Path(folder).iterdir())
+        found = expanded(folder)
+        return found.is_dir() and any(p.name.isdigit() for p in found.iterdir())
 
     def progress(self) -> Progress:
         """How far the last state is; the start if there is none."""
