@@ -321,11 +321,11 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)
     taken = input_files(options) + stanford.files(options)
-    taken += [path for path in (options.init, options.start, options.freeze) if path]
-    for path in (options.output, *stanford.files(options, (*stanford.OUTPUTS, "save_run"))):
-        check_output(path, force=force, inputs=taken)
+    taken += [file for file in (options.init, options.start, options.freeze) if file]
+    for file in (options.output, *stanford.files(options, (*stanford.OUTPUTS, "save_run"))):
+        check_output(file, force=force, inputs=taken)
         force = options.force
-        taken.append(path)
+        taken.append(file)
     if options.log:
         check_output(options.log, force=force or resuming, inputs=taken)
 
@@ -333,8 +333,8 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
 def _check_checkpoint(folder: str) -> None:
     if Path(folder).exists() and not Path(folder).is_dir():
         raise ValueError(f"--checkpoint {folder} is no folder")
-    existing = Path(folder).is_dir()
-    check_folder(Path(folder).resolve() if existing else Path(folder).resolve().parent, folder)
+    target = Path(folder).resolve()
+    check_folder(target if target.exists() else target.parent, folder)
 
 
 def _holds(path: str, vectors: WordVectors) -> bool:
