@@ -43,7 +43,7 @@ class Info(NamedTuple):
     """The name of its format."""
 
     words: int
-    """How many, as `load` would find; of word2vec binary, what the header says."""
+    """How many, repeated ones too; of word2vec binary, what the header says."""
 
     dimension: int
     """Numbers of a vector."""

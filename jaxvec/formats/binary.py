@@ -7,7 +7,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from jaxvec.formats.checks import check_lines, checked, fill
+from jaxvec.formats.checks import LENIENT, check_lines, checked, fill
 from jaxvec.vectors import WordVectors
 
 _BLOCK = 1 << 20  # bytes read at a time
@@ -116,8 +116,7 @@ def _decoded(path, raw: list[bytes], starts: list[int], errors: str) -> list[str
     except UnicodeDecodeError:
         place = len(words)
         raise ValueError(
-            f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not UTF-8; "
-            "errors='replace' reads it"
+            f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not UTF-8; {LENIENT}"
         ) from None
     return words
 

@@ -11,6 +11,7 @@ from jaxvec.files import release
 from jaxvec.table import FLOATING
 from jaxvec.vectors import WordVectors
 
+LENIENT = "read it with errors='replace', or jaxvec convert --errors replace"
 _ROWS = 1 << 14  # looked at at a time
 
 

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from jaxvec.formats.checks import check_blanks, check_lines, checked, fill
+from jaxvec.formats.checks import LENIENT, check_blanks, check_lines, checked, fill
 from jaxvec.vectors import WordVectors
 
 _ROWS = 4096  # rows turned to text at a time
@@ -81,7 +81,7 @@ def read(
     first = file.readline()
     file.seek(start)
     if size is None:
-        fields = _APART.split(first.strip(_BLANK))
+        fields = _APART.split(first.rstrip(_BLANK).lstrip(b" \t"))
         blank_word = first[:1] in (b" ", b"\t") and _is_number(fields[0])
         size = len(fields) if blank_word else len(fields) - 1
     parsed = np.promote_types(dtype, np.float32)
@@ -155,7 +155,7 @@ def _parse_all(
             except ValueError as error:
                 what = str(error).partition(" at row")[0]
                 if isinstance(error, UnicodeDecodeError):
-                    what = f"the word {error.object!r} is not UTF-8; errors='replace' reads it"
+                    what = f"the word {error.object!r} is not UTF-8; {LENIENT}"
                 elif b"," in line and "convert" in what:
                     what += "; decimals need a point, 0.1, not a comma"
                 raise ValueError(
@@ -171,7 +171,8 @@ def _parse(
     for line in lines:
         line = line.rstrip(_BLANK)
         word, _, numbers = line.partition(b" ")
-        if numbers.count(b" ") != size - 1 or b"\t" in line or not numbers or not word:
+        apart = b"\t" in line or b"  " in line
+        if apart or numbers.count(b" ") != size - 1 or not numbers or not word:
             word, numbers = _parted(line, size)
         words.append(word)
         rows.append(numbers)
