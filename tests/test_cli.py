@@ -272,7 +272,7 @@ def bad_commands():
         "convert damaged": (["convert", "damaged.zip", "new.bin"], "not an .npz"),
         "info missing": (["info", "nowhere.npz"], "no such vectors file"),
         "info of a folder": (["info", "texts"], "is a folder; expected a vectors file"),
-        "info empty": (["info", "empty.txt"], "not a file of word vectors"),
+        "info empty": (["info", "empty.txt"], "holds no word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
         "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),
         "analogies missing": (["train", "text.txt", "--analogies", "no", *new], "no such file of"),
