@@ -12,7 +12,7 @@ import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, BinaryIO
@@ -270,6 +270,20 @@ def cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def check_encoding(words: Sequence[str]) -> None:
+    """ValueError for a word that UTF-8 cannot hold, which is one with half a surrogate pair."""
+    try:
+        "".join(words).encode()
+    except UnicodeEncodeError as error:
+        place = error.start
+        for word in words:
+            if place < len(word):
+                raise ValueError(
+                    f"word {word!r} holds half a character ({word[place]!r}), which UTF-8 cannot"
+                ) from None
+            place -= len(word)
 
 
 def text_array(words: list[str]) -> np.ndarray:

@@ -91,6 +91,6 @@ def test_a_notice_is_one_line(folder, capsys):
     assert main(["convert", "v.txt", "v.projector"]) == 0
     twice, escaped, done = capsys.readouterr().err.splitlines()
     assert twice.startswith("jaxvec convert: v.txt: line 4: the word 'a' comes twice; the first")
-    assert escaped.startswith("jaxvec convert: v.projector: of 2 words, 1 ")
+    assert escaped.startswith("jaxvec convert: v.projector: the projector cannot read 1 of 2 ")
     assert escaped.endswith(r"written as '\ufeff'")
     assert done == "2 vectors of 2 numbers are in v.projector"

@@ -56,7 +56,9 @@ def test_the_config_names_the_files_beside_it(tmp_path):
 def test_words_that_would_put_it_out_of_step_are_escaped_with_one_notice(tmp_path):
     words = ["the", "", " ", "\u3000", "\ufeff", "a\tb", "a\rb", "a\nb", "\ufeffx"]
     for more in ({}, {"counts": range(9, 0, -1)}):
-        with pytest.warns(UserWarning, match=r"of 9 words, 7 .* as '', ' ', '\\u3000'.*…") as told:
+        with pytest.warns(
+            UserWarning, match=r"cannot read 7 of 9 words, .* as '', ' ', '\\u3000'.*…"
+        ) as told:
             make(words, **more).save(tmp_path / "v.projector")
         assert len(told) == 1
         shown = [row[0] for row in rows(tmp_path / "v.projector" / "metadata.tsv")]

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from jaxvec import Vocab, WordVectors
+from jaxvec import Corpus, Vocab, WordVectors
 
 COUNTS = {"b": 3, "a": 3, "rare": 1, "most": 9}
 
@@ -42,6 +42,12 @@ def test_look_ups_for_one_and_many():
 def test_unknown_word_suggests_close_ones():
     with pytest.raises(KeyError, match="'mots' is not in the vocabulary; close matches: most"):
         Vocab.from_counts(COUNTS, min_count=1)["mots"]
+
+
+def test_half_a_character_is_refused_before_anything_is_trained():
+    for words in (["a", "b\ud800"], ["\udce9", "a"]):
+        with pytest.raises(ValueError, match=r"word '.*ud.*' holds half a character \('.ud"):
+            Corpus.from_documents([words], min_count=1)
 
 
 def test_close_matches_are_sought_when_the_message_is_read():

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from jaxvec.files import expanded, written_beside
+from jaxvec.files import check_encoding, expanded, written_beside
 from jaxvec.formats import archive, binary, projector, text
-from jaxvec.formats.checks import check_encoding, check_lines, check_numbers, floating
+from jaxvec.formats.checks import check_lines, check_numbers, floating
 from jaxvec.formats.source import opened
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors import WordVectors
@@ -27,7 +27,9 @@ _WRITERS = {
     ".npz": archive.write_npz,
     ".safetensors": archive.write_safetensors,
 }
-_WORDS = {  # what checks the words for each, if not that none has a line break
+_WORDS: dict[
+    Callable[..., None], Callable[[Sequence[str]], None]
+] = {  # what checks the words for each, if not that none has a line break
     text.write_glove: text.check_glove,
     text.write: text.check,
     binary.write: binary.check,

@@ -51,20 +51,6 @@ def check_numbers(vectors: WordVectors, dtype: np.dtype) -> None:
             )
 
 
-def check_encoding(words: Sequence[str]) -> None:
-    """ValueError for a word that UTF-8 cannot hold, which is one with half a surrogate pair."""
-    try:
-        "".join(words).encode()
-    except UnicodeEncodeError as error:
-        place = error.start
-        for word in words:
-            if place < len(word):
-                raise ValueError(
-                    f"word {word!r} holds half a character ({word[place]!r}), which UTF-8 cannot"
-                ) from None
-            place -= len(word)
-
-
 def check_lines(words: Sequence[str]) -> None:
     """ValueError for a word with a line break in it."""
     for word in words:

@@ -43,8 +43,8 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
     if other:
         some = ", ".join(other[:_NAMED]) + (", …" if len(other) > _NAMED else "")
         warnings.warn(
-            f"{folder}: of {len(shown):,} words, {len(other):,} that are blank or hold a tab or "
-            f"line end, which the projector cannot read, are written as {some}",
+            f"{folder}: the projector cannot read {len(other):,} of {len(shown):,} words, blank "
+            f"or with a tab or line end in them; they are written as {some}",
             stacklevel=3,
         )
     if expanded(folder).is_file():

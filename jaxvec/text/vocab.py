@@ -7,7 +7,7 @@ from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.files import array_text, existing, text_array, written_beside
+from jaxvec.files import array_text, check_encoding, existing, text_array, written_beside
 
 Words = list[str] | tuple[str, ...]
 
@@ -52,6 +52,7 @@ class Vocab:
             raise ValueError(f"the vocabulary holds {twice!r} twice")
         if "" in self.ids or "\n" in "".join(self.words):
             raise ValueError("a word of a vocabulary may not be empty or hold a line break")
+        check_encoding(self.words)
         if unk is not None and unk not in self.words[:specials]:
             raise ValueError(f"unk={unk!r} must be one of the specials {self.words[:specials]}")
 
