@@ -251,10 +251,11 @@ def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]
     for i, (number, line) in enumerate(lines):
         apart = delimiter or ("\t" if "\t" in line else None)
         fields = [field.strip() for field in line.split(apart)]
-        score = _number(fields[2]) if len(fields) > 2 else None
+        third = fields[2] if len(fields) > 2 else ""
+        score = _number(third)
         if score is not None and math.isfinite(score):
             yield fields[0], fields[1], score
-        elif i or score is not None or (len(fields) > 2 and _number(fields[2].replace(",", "."))):
+        elif i or _number(third.replace(",", ".")) is not None:
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
                 f"words and a finite number with a decimal point, parted by {delimiter or 'tabs'}"

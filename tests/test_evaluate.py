@@ -155,6 +155,7 @@ def test_heading_and_spaces(tmp_path):
         (b"", evaluate.analogies, "no questions"),
         (b"a b nan\n", evaluate.pairs, "line 1 is 'a b nan'; .* finite number"),
         (b"a b 1\na c inf\n", evaluate.pairs, "line 2 is 'a c inf'"),
+        (b"a b 0,0\nb c 1\n", evaluate.pairs, "line 1 is 'a b 0,0'; .* a decimal point"),
         (b"a b 7,35\nb c 1\n", evaluate.pairs, "line 1 is 'a b 7,35'; .* a decimal point"),
     ],
 )

@@ -89,6 +89,15 @@ def test_a_word_cut_inside_a_character_is_read_as_gensim_does(tmp_path, binary, 
         WordVectors.load(path, errors="nonsense")
 
 
+def test_binary_is_not_taken_for_text(tmp_path):
+    """Words that are numbers, and floats whose bytes are line ends, blanks and digits."""
+    table = np.frombuffer(b"\n 1\x3d 2\t\xbd\n\n\n\x3e1 1\x3f" * 2, "<f4").reshape(2, 4)
+    for words in (["10", "1"], ["", "\t"], ["a", "1e5"]):
+        WordVectors(words, table).save(tmp_path / "v.bin")
+        assert formats.kind(tmp_path / "v.bin") == "word2vec binary"
+        same(WordVectors.load(tmp_path / "v.bin"), WordVectors(words, table))
+
+
 @pytest.mark.parametrize("module", [gzip, bz2, lzma])
 @pytest.mark.parametrize("suffix", [".txt", ".glove.txt", ".bin"])
 def test_compressed_vectors(vectors, tmp_path, module, suffix):

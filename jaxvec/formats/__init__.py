@@ -27,9 +27,8 @@ _WRITERS = {
     ".npz": archive.write_npz,
     ".safetensors": archive.write_safetensors,
 }
-_WORDS: dict[
-    Callable[..., None], Callable[[Sequence[str]], None]
-] = {  # what checks the words for each, if not that none has a line break
+# what checks the words for each, if not that none has a line break
+_WORDS: dict[Callable[..., None], Callable[[Sequence[str]], None]] = {
     text.write_glove: text.check_glove,
     text.write: text.check,
     binary.write: binary.check,

@@ -138,8 +138,9 @@ def row_follows(file: BinaryIO, size: int) -> bool:
     start = file.tell()
     line = file.readline(1 << 20)
     file.seek(start)
-    numbers = _APART.split(line.rstrip(_BLANK))[-size:]
-    return all(_is_number(number.replace(b",", b".")) for number in numbers)
+    fields = _APART.split(line.rstrip(_BLANK))
+    numbers = (number.replace(b",", b".") for number in fields[-size:])
+    return len(fields) > size and all(map(_is_number, numbers))
 
 
 def _parse_all(
