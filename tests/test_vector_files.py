@@ -92,6 +92,9 @@ def test_a_word_cut_inside_a_character_is_read_as_gensim_does(tmp_path, binary, 
 def test_binary_is_not_taken_for_text(tmp_path):
     """Words that are numbers, and floats whose bytes are line ends, blanks and digits."""
     table = np.frombuffer(b"\n 1\x3d 2\t\xbd\n\n\n\x3e1 1\x3f" * 2, "<f4").reshape(2, 4)
+    for i, number in enumerate(np.frombuffer(b"R)Q>B7:?5V>>", "<f4")):
+        WordVectors(["the"], [[number]]).save(tmp_path / f"{i}.bin")
+        assert WordVectors.load(tmp_path / f"{i}.bin")["the"] == number
     for words in (["10", "1"], ["", "\t"], ["a", "1e5"]):
         WordVectors(words, table).save(tmp_path / "v.bin")
         assert formats.kind(tmp_path / "v.bin") == "word2vec binary"

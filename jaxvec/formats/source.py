@@ -12,6 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
+import numpy as np
+
 from jaxvec.files import DAMAGED, ZIP_MAGIC, decompressed, existing
 from jaxvec.formats import text
 
@@ -101,14 +103,17 @@ def _told(file: BinaryIO, path: Path) -> tuple[str, tuple[int, int] | None]:
     header = file.readline(1 << 16).split()
     if len(header) == 2 and all(number.isdigit() for number in header):
         count, size = int(header[0]), int(header[1])
-        is_text = size > 0 and (text.row_follows(file, size) or _is_text(file))
+        is_text = size > 0 and (text.row_follows(file, size) or _is_text(file, size))
         return "word2vec text" if is_text else "word2vec binary", (count, size)
     file.seek(begin)
     return "GloVe text", None
 
 
-def _is_text(file: BinaryIO) -> bool:
-    """Whether what follows is text, even if no row of numbers is in its first line."""
+def _is_text(file: BinaryIO, size: int) -> bool:
+    """Whether what follows is text, even if no row of numbers is in its first line.
+
+    Of a few bytes, all of them printable, the first vector tells: as floats, text is tiny or huge.
+    """
     start = file.tell()
     sample = file.read(_SAMPLE)
     file.seek(start)
@@ -118,4 +123,8 @@ def _is_text(file: BinaryIO) -> bool:
         codecs.getincrementaldecoder("utf-8")().decode(sample)  # may end within a character
     except UnicodeDecodeError:
         return len(sample) > _ENOUGH
-    return True
+    if len(sample) > _ENOUGH:
+        return True
+    row = sample.partition(b" ")[2][: 4 * size]
+    numbers = np.abs(np.frombuffer(row[: len(row) // 4 * 4], "<f4"))
+    return len(numbers) < size or not ((numbers > 1e-6) & (numbers < 1e6)).all()
