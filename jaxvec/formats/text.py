@@ -172,8 +172,8 @@ def _parse(
     for line in lines:
         line = line.rstrip(_BLANK)
         word, _, numbers = line.partition(b" ")
-        apart = b"\t" in line or b"  " in line
-        if apart or numbers.count(b" ") != size - 1 or not numbers or not word:
+        more = b"\t" in line or numbers[:1] in (b"", b" ")
+        if more or numbers.count(b" ") != size - 1 or not word:
             word, numbers = _parted(line, size)
         words.append(word)
         rows.append(numbers)
