@@ -131,5 +131,5 @@ def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int
     if found > count:
         raise ValueError(f"{path}: {promise}, but {found} follow")
     file.seek(end)
-    if file.read().strip(b"\r\n"):
+    if file.read(_BLOCK).strip(b"\r\n"):
         raise ValueError(f"{path}: {promise}, but more follows them, from byte {end}")

@@ -50,7 +50,6 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
     if expanded(folder).is_file():
         raise ValueError(f"cannot write {folder}: it is a file, not a folder")
     writable(folder).mkdir(exist_ok=True)
-    expanded(folder).mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(written_beside(file)) for file in files(folder)]
         numbers, words, config = (
