@@ -112,7 +112,10 @@ def _gensim(job: dict) -> dict[str, float]:
     from gensim.models import Word2Vec
 
     model = Word2Vec(
-        sg=1,
+        sg=int(not job.get("cbow")),
+        cbow_mean=int(job.get("cbow_mean", True)),
+        ns_exponent=job.get("ns_exponent", 0.75),
+        shrink_windows=job.get("shrink_windows", True),
         vector_size=job["vector_size"],
         window=job["window"],
         negative=job["negative"],

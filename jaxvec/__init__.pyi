@@ -30,6 +30,7 @@ from .text.phrases import Phrases as Phrases
 from .text.phrases import load_phrases as load_phrases
 from .text.phrases import save_phrases as save_phrases
 from .text.vocab import Vocab as Vocab
+from .train.callbacks import StopTraining as StopTraining
 from .train.cbow import CBOW as CBOW
 from .train.checkpoint import Checkpoints as Checkpoints
 from .train.fit import fit as fit

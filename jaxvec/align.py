@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxvec.ranking import unit
+from jaxvec.table import keys
 from jaxvec.vectors import WordVectors
 
 
@@ -108,17 +110,17 @@ def align(
             f"vectors of {vectors.vector_size} numbers cannot be turned into a space of "
             f"{to.vector_size}: train both with the same vector_size"
         )
-    words = shared_words(vectors, to) if words is None else words
-    if not len(words):
+    anchors = keys(shared_words(vectors, to) if words is None else words)
+    if not anchors:
         raise ValueError("align needs words that both have; got none")
-    sides = [(side.get_normed_vectors if unit_length else side.__getitem__)(words)
-             for side in (vectors, to)]  # fmt: skip
-    source, target = (side.astype(np.float64) for side in sides)
+    sides = [side[anchors].astype(np.float64) for side in (vectors, to)]
+    if unit_length:
+        sides = [unit(side) for side in sides]
     if centre:
-        source, target = source - source.mean(axis=0), target - target.mean(axis=0)
+        sides = [side - side.mean(axis=0) for side in sides]
     return WordVectors(
         vectors.index_to_key,
-        vectors.vectors @ rotation(source, target),
+        vectors.vectors @ rotation(*sides),
         counts=vectors.counts,
         metadata=vectors.metadata,
         dtype=vectors.vectors.dtype,
@@ -162,9 +164,7 @@ def drift(
     """
     words = shared_words(before, after, min_count=min_count, restrict_vocab=restrict_vocab)
     turned = align(after, before, words=words, unit_length=unit_length, centre=centre)
-    cosines = np.einsum(
-        "nd,nd->n", before.get_normed_vectors(words), turned.get_normed_vectors(words)
-    )
-    distances = 1 - cosines
+    sides = [unit(side[words].astype(np.float64)) for side in (before, turned)]
+    distances = 1 - np.einsum("nd,nd->n", *sides)
     order = np.argsort(-distances, kind="stable")
     return [(words[i], float(distances[i])) for i in order]

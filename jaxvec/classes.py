@@ -15,9 +15,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxvec.neighbours import squared_distances
 from jaxvec.ranking import unit
 
-_COSINES = 1 << 20  # cosines of words and centres that are held at a time: 4 MiB
+_COSINES = 1 << 20  # of words and centres that are held at a time: 4 MiB
 _SAMPLE = 32  # words for each class that the first centres are chosen from
 
 
@@ -46,7 +47,8 @@ def kmeans(
     Lloyd's iterations: each vector into the class with the nearest centre, each centre to the
     direction of its vectors' sum. Classes are numbered by their first vectors: with words in
     falling order of count, class 0 has the most frequent. The cosines of all vectors with all
-    centres are never held together.
+    centres are never held together. What is compared is |u - c|² / 2 = 1 - cos(u, c) of unit
+    vectors, which differs where cosines near 1 are the same number.
 
     Args:
       key: which first centres are chosen; the same key gives the same bits.
@@ -80,7 +82,14 @@ def kmeans(
 
     start = assign(units, first_centres(key, units, k)), jnp.int32(0), jnp.bool(False)
     classes, iteration, converged = jax.lax.while_loop(goes_on, iterate, start)
-    return _numbered(classes), Report((1 - classes.cosines).mean(), iteration, converged)
+    objective = _losses(units, classes.centres[classes.labels]).mean()
+    return _numbered(classes), Report(objective, iteration, converged)
+
+
+def _losses(units: jax.Array, centres: jax.Array) -> jax.Array:
+    """1 - cosine of each vector with a centre of its own, [V]; 1 if either is zeros."""
+    squares = jnp.square(units - centres).sum(axis=1)
+    return jnp.where(units.any(axis=1) & centres.any(axis=1), squares / 2, 1)
 
 
 @partial(jax.jit, static_argnames="k")
@@ -96,14 +105,13 @@ def first_centres(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
     sample = units[places]
 
     def draw(i: jax.Array, state: tuple[jax.Array, jax.Array]):
-        centres, nearest = state
-        chances = jnp.log(jnp.maximum(1 - nearest, 0))
-        centre = sample[jax.random.categorical(jax.random.fold_in(drawing, i), chances)]
-        return centres.at[i].set(centre), jnp.maximum(nearest, sample @ centre)
+        centres, least = state
+        place = jax.random.categorical(jax.random.fold_in(drawing, i), jnp.log(least))
+        losses = _losses(sample, jnp.broadcast_to(sample[place], sample.shape))
+        return centres.at[i].set(sample[place]), jnp.minimum(least, losses)
 
-    with jax.default_matmul_precision("highest"):
-        nothing = jnp.zeros_like(units, shape=(k, units.shape[1])), -jnp.ones_like(sample[:, 0])
-        return jax.lax.fori_loop(0, k, draw, nothing)[0]
+    nothing = jnp.zeros_like(units, shape=(k, units.shape[1])), 2 * jnp.ones_like(sample[:, 0])
+    return jax.lax.fori_loop(0, k, draw, nothing)[0]
 
 
 @jax.jit
@@ -118,35 +126,37 @@ def assign(units: jax.Array, centres: jax.Array) -> Classes:
       centres: the same, float[k, D].
     """
 
-    def nearest(vector: jax.Array):
-        cosines = centres @ vector
-        return cosines.argmax().astype(jnp.int32), cosines.max()
+    real = centres.any(axis=1)
 
-    with jax.default_matmul_precision("highest"):
-        block = max(1, _COSINES // len(centres))
-        labels, cosines = jax.lax.map(nearest, units, batch_size=block)
+    def nearest(vector: jax.Array):
+        squares = squared_distances(vector[None], centres)[0]
+        losses = jnp.where(real & vector.any(), squares / 2, 1)
+        return losses.argmin().astype(jnp.int32), losses.min()
+
+    block = max(1, _COSINES // len(centres))
+    labels, losses = jax.lax.map(nearest, units, batch_size=block)
     sizes = jnp.zeros(len(centres), jnp.int32).at[labels].add(1)
-    return jax.lax.cond(
-        (sizes == 0).any(), _filled, lambda *same: Classes(*same[:3]),
-        labels, cosines, centres, units, sizes,
-    )  # fmt: skip
+    labels, losses, centres = jax.lax.cond(
+        (sizes == 0).any(), _filled, lambda *same: same[:3], labels, losses, centres, units, sizes
+    )
+    return Classes(labels, 1 - losses, centres)
 
 
 def _filled(
-    labels: jax.Array, cosines: jax.Array, centres: jax.Array, units: jax.Array, sizes: jax.Array
-) -> Classes:
+    labels: jax.Array, losses: jax.Array, centres: jax.Array, units: jax.Array, sizes: jax.Array
+) -> tuple[jax.Array, jax.Array, jax.Array]:
     """Gives the classes of size 0 a vector each."""
     k, places = len(centres), jnp.arange(len(units))
-    best = jax.ops.segment_max(cosines, labels, k)[labels]
-    kept = jax.ops.segment_min(jnp.where(cosines == best, places, len(units)), labels, k)
+    least = jax.ops.segment_min(losses, labels, k)[labels]
+    kept = jax.ops.segment_min(jnp.where(losses == least, places, len(units)), labels, k)
     can_go = jnp.ones(len(units), bool).at[kept].set(False, mode="drop")
-    farthest = jax.lax.top_k(jnp.where(can_go, -cosines, -jnp.inf), k)[1]
+    farthest = jax.lax.top_k(jnp.where(can_go, losses, -jnp.inf), k)[1]
     empty = sizes == 0
     given = jnp.where(empty, farthest[jnp.cumsum(empty) - 1], len(units))
     vectors = units.at[given].get(mode="fill", fill_value=0)
-    return Classes(
+    return (
         labels.at[given].set(jnp.arange(k, dtype=jnp.int32), mode="drop"),
-        cosines.at[given].set((vectors * vectors).sum(axis=1), mode="drop"),
+        losses.at[given].set(_losses(vectors, vectors), mode="drop"),
         jnp.where(empty[:, None], vectors, centres),
     )
 
@@ -156,20 +166,26 @@ def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
     """The centre of each class, Σ unit vectors scaled to length 1: float[k, D].
 
     A sum is a product with ones and zeros, some vectors at a time: unlike a scatter, that adds in
-    the same order on every device.
+    the same order on every device. What is added is how vectors differ from the first, so that
+    like ones keep what they differ in.
     """
+    origin = units[0][None]
     block = min(len(units), max(1, _COSINES // k))
 
-    def add(i: jax.Array, sums: jax.Array) -> jax.Array:
+    def add(i: jax.Array, state: tuple[jax.Array, jax.Array]):
+        sums, sizes = state
         start = jnp.minimum(i * block, len(units) - block)  # the last block overlaps
         ours = jax.lax.dynamic_slice_in_dim(labels, start, block)
-        new = start + jnp.arange(block) >= i * block
+        rows = jax.lax.dynamic_slice_in_dim(units, start, block)
+        new = (start + jnp.arange(block) >= i * block) & rows.any(axis=1)
         members = jax.nn.one_hot(jnp.where(new, ours, k), k, dtype=units.dtype)
-        return sums + members.T @ jax.lax.dynamic_slice_in_dim(units, start, block)
+        return sums + members.T @ (rows - origin), sizes + members.sum(axis=0)
 
     with jax.default_matmul_precision("highest"):
-        nothing = jnp.zeros_like(units, shape=(k, units.shape[1]))
-        return unit(jax.lax.fori_loop(0, -(-len(units) // block), add, nothing))
+        nothing = jnp.zeros_like(units, shape=(k, units.shape[1])), jnp.zeros_like(units, shape=k)
+        sums, sizes = jax.lax.fori_loop(0, -(-len(units) // block), add, nothing)
+    sizes = sizes[:, None]
+    return unit(jnp.where(sizes > 0, origin + sums / jnp.maximum(sizes, 1), 0))
 
 
 def _numbered(classes: Classes) -> Classes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from jaxvec.analogies import solve
-from jaxvec.files import existing
 from jaxvec.ranking import unit
+from jaxvec.text.read import text_lines
 from jaxvec.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -32,6 +32,10 @@ class Analogies(NamedTuple):
     sections: list[Section]
     correct: int
     total: int
+
+    def __repr__(self) -> str:
+        share = f"{100 * self.accuracy:.1f} %, {self.correct:,} of {self.total:,} right"
+        return f"Analogies: {share}, in {len(self.sections)} sections"
 
     @property
     def accuracy(self) -> float:
@@ -313,11 +317,17 @@ class Scores:
         which: str | None = None,
     ):
         self.history: list[Score] = []
+        pairs = [pairs] if isinstance(pairs, str | os.PathLike) else pairs
         self._analogies, self._pairs, self._which = analogies, pairs, which
         self._options: Any = {
             "restrict_vocab": restrict_vocab, "similarity_function": similarity_function
         }  # fmt: skip
         self.score(WordVectors([""], [[0.0]]))
+
+    def __repr__(self) -> str:
+        return f"Scores of {len(self.history)} epochs" + (
+            f", the last {self.history[-1]}" if self.history else ""
+        )
 
     def __call__(self, report: "Report", result: "Result") -> None:
         self.history.append(self.score(result.vectors(self._which), report.epoch))
@@ -332,10 +342,6 @@ class Scores:
 
 def _lines(path, what: str) -> Iterator[tuple[int, str]]:
     """The numbered lines that are not empty."""
-    with open(existing(path, what), encoding="utf-8-sig") as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if line := line.strip():
-                    yield number, line
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not UTF-8 text: {error}") from None
+    for number, line in text_lines(path, what):
+        if line := line.strip():
+            yield number, line

@@ -80,7 +80,7 @@ def existing(path: str | os.PathLike[str], what: str = "file") -> Path:
     if not there:
         raise FileNotFoundError(f"no such {what}: {path}")
     if found.is_dir():
-        raise ValueError(f"{path} is a folder; expected a {what}")
+        raise ValueError(f"{path} is a folder, not a {what}")
     return found
 
 

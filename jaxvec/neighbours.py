@@ -1,4 +1,4 @@
-"""Nearest words of many queries in one compiled call, by cosine or 3CosMul.
+"""Nearest words of many queries in one compiled call, by cosine, 3CosMul or distance.
 
 Pure functions on arrays. For a single query see `ranking`, which compiles nothing.
 
@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxvec.ranking import cosmul, unit
 
 _SCORES = 1 << 24  # scores that are held at a time: 64 MiB
+_UNROLL = 4  # dimensions that one pass over the sums adds
 
 
 class Top(NamedTuple):
@@ -31,7 +32,8 @@ def cosine_top(
 ) -> Top:
     """The words whose vectors u have the highest cosines u·q / |q| with each query q.
 
-    A few hundred queries are scored at a time, so that memory does not grow with `Q`.
+    A few hundred queries are scored at a time, so that memory does not grow with `Q`. Words whose
+    cosines are the same number in the dtype of the units are equal ones.
 
     Args:
       units: vectors of length 1, float[V, D]; see `ranking.unit`.
@@ -82,6 +84,30 @@ def cosmul_top(
     return _top(
         lambda pair: cosmul(pair[0] @ units.T, pair[1] @ units.T), terms, exclude, len(units), topn
     )
+
+
+def squared_distances(queries: jax.Array, vectors: jax.Array) -> jax.Array:
+    """|q - v|² of each query q and vector v, [Q, V], summed a dimension at a time.
+
+    Not |q|² - 2 q·v + |v|²: far from 0 that rounds the differences away, and on a core is no
+    quicker. All are held together: give some queries at a time.
+
+    Args:
+      queries: float[Q, D].
+      vectors: float[V, D].
+
+    >>> far = 2.0**20
+    >>> squared_distances(jnp.array([[far, 1.0]]), jnp.array([[far, 1.5], [far + 2, 1]])).tolist()
+    [[0.25, 4.0]]
+    """
+    queries, vectors = queries.T, vectors.T
+
+    def add(d: jax.Array, sums: jax.Array) -> jax.Array:
+        return sums + jnp.square(queries[d][:, None] - vectors[d][None])
+
+    dtype = jnp.result_type(queries, vectors)
+    nothing = jnp.zeros((queries.shape[1], vectors.shape[1]), dtype)
+    return jax.lax.fori_loop(0, len(queries), add, nothing, unroll=_UNROLL)
 
 
 def _top(

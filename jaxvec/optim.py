@@ -142,35 +142,53 @@ def _write(whole: jax.Array, targets: jax.Array, old, new, combine: bool) -> jax
 
 
 @functools.cache
-def damped_sgd(damping: float = 0.1) -> RowOptimizer:
-    """SGD for steps of many pairs: a row's step shrinks where the loss may bend sharply.
+def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) -> RowOptimizer:
+    """An SGD-like optimiser for large steps: rows move less where the loss may bend sharply.
 
-    For the sums G of the gradients of a row's copies and H of their curvatures:
+    For the sum H of the curvatures of a row's copies, their gradients are divided by
 
-        row -= rate · G / (1 + damping · rate · H)
+        1 + damping · scale · rate · H
 
-    A row with few pairs in a step moves as by SGD; one with thousands, which at that rate
-    would be thrown far beyond where they pull it, by no more than G / (damping · H),
-    whatever the rate. With damping 1 and the exact curvature it would be the step of
+    A row with few pairs in a step moves as without; one with thousands, which at that rate
+    would be thrown far beyond where they pull it, by SGD no more than G / (damping · H) for its
+    gradient G, whatever the rate. With damping 1 and the exact curvature it would be the step of
     implicit SGD (Toulis and Airoldi 2017) for pairs that all pull the same way. The pairs
     of a word pull in many, and H is a bound: a tenth of it proved enough.
+
+    Args:
+      optimizer: whose steps are proportional to the gradient.
+      damping: in units of the curvature bound's own step.
+      scale: its total step for a gradient of 1 at a rate of 1: 10 for a momentum of 0.9.
     """
 
+    def scratch(params):
+        return _slots(params), optimizer.scratch(params)
+
     def update(params, state, scratch, rows, gradients, rate, curvature):
-        def step(table, slots, ids, gradient, bend):
-            ids, columns = ids.reshape(-1), gradient.reshape(-1, table.shape[1])
-            both = jnp.concatenate([columns, bend.reshape(-1, 1)], axis=1)
-            slots, sums, targets = _combine(slots, ids, both)
-            change = -rate * sums[:, :-1] / (1 + damping * rate * sums[:, -1:])
-            return table.at[targets].add(change, mode="drop"), slots
+        slots, inner = scratch
 
-        stepped = jax.tree.map(step, params, scratch, rows, gradients, curvature)
-        params, scratch = jax.tree.transpose(
-            jax.tree.structure(params), jax.tree.structure((0, 0)), stepped
+        def shares(slots, ids, bend):
+            slots, winner = _places(slots, ids.reshape(-1))
+            total = jnp.zeros(winner.shape, bend.dtype).at[winner].add(bend.reshape(-1))[winner]
+            return slots, 1 / (1 + damping * scale * rate * total.reshape(ids.shape))
+
+        found = jax.tree.map(shares, slots, rows, curvature)
+        slots, share = jax.tree.transpose(
+            jax.tree.structure(params), jax.tree.structure((0, 0)), found
         )
-        return params, state, scratch
+        gradients = jax.tree.map(lambda g, s: g * s[..., None], gradients, share)
+        params, state, inner = optimizer.update(params, state, inner, rows, gradients, rate)
+        return params, state, (slots, inner)
 
-    return RowOptimizer(lambda params: (), _slots, update, uses_curvature=True)
+    return RowOptimizer(optimizer.init, scratch, update, uses_curvature=True)
+
+
+def damped_sgd(damping: float = 0.1) -> RowOptimizer:
+    """SGD, `damped`: row -= rate · G / (1 + damping · rate · H)."""
+    return damped(row_sparse(_SGD, combine=False), damping)
+
+
+_SGD = optax.sgd(1.0)  # the same object each time, so that nothing is compiled twice
 
 
 def frozen(optimizer: RowOptimizer, mask: np.ndarray) -> RowOptimizer:
@@ -252,11 +270,16 @@ def _combine(slots: jax.Array, ids: jax.Array, gradients: jax.Array):
       The slots; the sums [R, …], zero in the places that lost; and where to write each
       place's result: its id, or `V` (out of bounds) for the places that lost.
     """
+    slots, winner = _places(slots, ids)
     places = jnp.arange(len(ids), dtype=slots.dtype)
-    slots = slots.at[ids].set(places)
-    winner = slots[ids]
     sums = jnp.zeros_like(gradients).at[winner].add(gradients)
     return slots, sums, jnp.where(winner == places, ids, len(slots))
+
+
+def _places(slots: jax.Array, ids: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """The slots, and for each place one place of the same id, the same for all of that id."""
+    slots = slots.at[ids].set(jnp.arange(len(ids), dtype=slots.dtype))
+    return slots, slots[ids]
 
 
 def _owners(transform, params: PyTree, state: PyTree) -> list[int | None]:

@@ -15,6 +15,7 @@ from threadpoolctl import threadpool_limits
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.cooccurrence.runs import each
 from jaxvec.files import cores, release
+from jaxvec.gensim_names import kind
 from jaxvec.vectors import WordVectors
 
 _CELLS = 1 << 22  # taken at a time
@@ -56,6 +57,10 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
     `cds`: Levy, Goldberg and Dagan 2015, "Improving Distributional Similarity with Lessons
     Learned from Word Embeddings".
     """
+    if not isinstance(counts, Cooccurrence):
+        raise TypeError(
+            f"PMI is of counts, not of {kind(counts)}: write cooccurrence.count(corpus, window=5)"
+        )
     if not 0 <= cds < np.inf:
         raise ValueError(f"cds must be 0 or positive; got {cds}")
     if not 1 <= shift < np.inf:

@@ -1,12 +1,12 @@
 """`WordQueries`: what words are near to what, of the words of a table."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import overload
 
 import numpy as np
 
 from jaxvec import ranking
-from jaxvec.table import Key, WordTable
+from jaxvec.table import NO_KEY, Key, WordTable, keys
 
 Term = Key | np.ndarray | tuple[Key | np.ndarray, float]  # of a query; a vector; with a weight
 Terms = Key | np.ndarray | Iterable[Term] | None
@@ -19,7 +19,7 @@ class WordQueries(WordTable):
 
     def similarity(self, word1: Key, word2: Key) -> float:
         """The cosine between two words' vectors; KeyError, with close matches, if unknown."""
-        first, second = self.get_normed_vectors([word1, word2])
+        first, second = ranking.unit(self[[word1, word2]].astype(np.float64))
         return float(first @ second)
 
     def distance(self, word1: Key, word2: Key) -> float:
@@ -43,9 +43,9 @@ class WordQueries(WordTable):
         [0.0, 1.0]
         """
         vector, _ = self._unit_terms([word_or_vector])
-        if others := listed(other_words):
-            return 1 - self.get_normed_vectors(others) @ ranking.unit(vector[0])
-        return 1 - self._cosines(vector)[0]
+        others = keys(other_words)
+        table = self[others] if others else self.vectors
+        return (1 - ranking.exact_cosines(table, vector)[0]).astype(np.float32)
 
     def n_similarity(self, words1: Iterable[Key], words2: Iterable[Key]) -> float:
         """The cosine between the mean vectors of two lists of words.
@@ -61,11 +61,11 @@ class WordQueries(WordTable):
         1.0
         """
         means = []
-        for words in (listed(words1), listed(words2)):
+        for words in (keys(words1), keys(words2)):
             if not words:
                 raise ValueError("n_similarity needs a word or more in each list")
             places = [self.get_index(word) for word in words if word in self]
-            means.append(ranking.unit(self.vectors[places].sum(axis=0)))
+            means.append(ranking.unit(self.vectors[places].sum(axis=0, dtype=np.float64)))
         return float(means[0] @ means[1])
 
     @overload
@@ -111,7 +111,8 @@ class WordQueries(WordTable):
             raise ValueError("most_similar needs at least one word")
         vectors, asked = self._unit_terms(term for term, _ in terms)
         query = np.array([[weight for _, weight in terms]]) @ vectors
-        return self._ranked(self._cosines(query, restrict_vocab)[0], asked, topn)
+        scores = self._cosines(query, restrict_vocab)[0]
+        return self._ranked(scores, asked, topn, lambda t: ranking.exact_cosines(t, query)[0])
 
     @overload
     def most_similar_cosmul(
@@ -154,7 +155,10 @@ class WordQueries(WordTable):
         scores = ranking.cosmul(
             self._cosines(pulls, restrict_vocab), self._cosines(pushes, restrict_vocab)
         )
-        return self._ranked(scores, asked + asked_too, topn)
+        return self._ranked(
+            scores, asked + asked_too, topn,
+            lambda t: ranking.cosmul(*(ranking.exact_cosines(t, side) for side in (pulls, pushes))),
+        )  # fmt: skip
 
     def most_similar_dot(
         self, key: Key | np.ndarray, topn: int = 10, restrict_vocab: Limit = None
@@ -179,8 +183,9 @@ class WordQueries(WordTable):
         ([('c', 3.0), ('b', 1.0)], 'b')
         """
         known = self.vectors[: restrict_vocab or None].astype(np.float32, copy=False)
-        vector = self.get_vector(key) if isinstance(key, Key) else key
-        asked = [self.get_index(key)] if isinstance(key, Key) else []
+        vector, asked = key, []
+        if isinstance(key, Key | NO_KEY):
+            vector, asked = self.get_vector(key), [self.get_index(key)]
         return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
 
     @overload
@@ -211,7 +216,8 @@ class WordQueries(WordTable):
         """`most_similar` to each of many words, in one compiled call.
 
         Worth it from some hundred words on; each new number of words, or `topn`, is compiled
-        once. For vectors see `neighbours.cosine_top`, which this calls.
+        once. For vectors see `neighbours.cosine_top`, which this calls. Where float32 leaves the
+        order in doubt, `most_similar` decides.
 
         Raises:
           KeyError: for an unknown word, with close matches.
@@ -222,21 +228,22 @@ class WordQueries(WordTable):
         """
         from jaxvec import neighbours  # starts JAX, which no other query needs
 
-        asked = np.array([self.get_index(word) for word in words], np.int32)
+        asked = np.array([self.get_index(word) for word in keys(words)], np.int32)
         if not len(asked) or topn < 1:
             return [[] for _ in asked]
         units = ranking.unit(self.vectors[: restrict_vocab or None].astype(np.float32, copy=False))
         top = neighbours.cosine_top(
-            units, self.get_normed_vectors(asked), min(topn, len(units)), asked[:, None]
+            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None]
         )
-        return [
-            [
-                (self.index_to_key[i], score)
-                for i, score in zip(*row, strict=True)
-                if score != -np.inf
-            ]
-            for row in zip(top.indices.tolist(), top.scores.tolist(), strict=True)
-        ]
+        found = []
+        for place, *row in zip(asked, top.indices.tolist(), np.asarray(top.scores), strict=True):
+            known = row[1] > -np.inf
+            if (-np.diff(row[1][known]) <= ranking.DOUBT).any():
+                found.append(self.most_similar(int(place), None, topn, restrict_vocab))
+                continue
+            pairs = zip(*row, known, strict=True)
+            found.append([(self.index_to_key[i], float(s)) for i, s, real in pairs if real][:topn])
+        return found
 
     def doesnt_match(self, words: Iterable[Key]) -> str:
         """The word with the lowest cosine to the mean of all words' unit vectors.
@@ -250,11 +257,11 @@ class WordQueries(WordTable):
         >>> WordQueries(["a", "b", "c"], [[1, 0], [1, 0.1], [0, 1]]).doesnt_match(["a", "b", "c"])
         'c'
         """
-        places = [self.get_index(word) for word in listed(words) if word in self]
+        places = [self.get_index(word) for word in keys(words) if word in self]
         if not places:
             raise ValueError("doesnt_match needs at least one word that is known")
-        units = self.get_normed_vectors(places)
-        scores = units @ ranking.unit(units.mean(axis=0))
+        units = ranking.unit(self.vectors[places].astype(np.float64))
+        scores = (units @ ranking.unit(units.mean(axis=0))).round(12)
         return min(zip(scores.tolist(), (self.index_to_key[i] for i in places), strict=True))[1]
 
     def closer_than(self, word1: Key, word2: Key) -> list[str]:
@@ -284,36 +291,53 @@ class WordQueries(WordTable):
         >>> WordQueries(["a", "b"], np.eye(2)).most_similar_to_given("a", ["b", "a"])
         'a'
         """
-        if not len(words):
+        words = keys(words)
+        if not words:
             raise ValueError("most_similar_to_given needs words to choose from")
         return words[int(self.distances(word, words).argmin())]
 
     def _unit_terms(self, terms: Iterable[Key | np.ndarray]) -> tuple[np.ndarray, list[int]]:
-        """Words' unit vectors and vectors as they are, [n, D], and the places of the words."""
+        """Words' unit vectors and vectors as they are, float64[n, D], and the words' places."""
         vectors, places = [], []
         for term in terms:
-            if isinstance(term, Key):
+            if isinstance(term, Key | NO_KEY):
                 places.append(self.get_index(term))
-                vectors.append(self.get_normed_vectors([term])[0])
+                vectors.append(ranking.unit(self.get_vector(term).astype(np.float64)))
                 continue
-            vectors.append(np.asarray(term, np.float32))
+            vectors.append(np.asarray(term, np.float64))
             if vectors[-1].shape != (self.vector_size,):
                 raise ValueError(
                     f"a vector must be [{self.vector_size}]; got {list(vectors[-1].shape)}"
                 )
-        return np.array(vectors, np.float32).reshape(-1, self.vector_size), places
+        return np.array(vectors, np.float64).reshape(-1, self.vector_size), places
 
     def _cosines(self, vectors: np.ndarray, restrict_vocab: Limit = None) -> np.ndarray:
         """The cosines of vectors [n, D] of any length with those of the (first) words, [n, V]."""
         known = slice(restrict_vocab or None)
         return ranking.cosines(self.vectors[known], self.norms[known], ranking.unit(vectors))
 
-    def _ranked(self, scores: np.ndarray, asked: list[int], topn: int | None):
-        """The best words but those asked about, or for None all scores."""
+    def _ranked(
+        self,
+        scores: np.ndarray,
+        asked: list[int],
+        topn: int | None,
+        exact: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
+        """The best words but those asked about, or for None all scores.
+
+        Where rounding leaves in doubt which they are, `exact` makes of vectors what decides.
+        """
         if topn is None:
             return scores
-        best = ranking.highest(scores, topn + len(asked)) if topn > 0 else ()
-        found = [(self.index_to_key[i], float(scores[i])) for i in best if i not in asked]
+        if topn <= 0:
+            return []
+        places = np.arange(len(scores))
+        if exact is not None:
+            places = ranking.in_doubt(scores, topn + len(asked))
+            scores = exact(self.vectors[places])
+        best = ranking.highest(scores, topn + len(asked))
+        found = [(self.index_to_key[places[i]], float(scores[i])) for i in best
+                 if places[i] not in asked]  # fmt: skip
         return found[:topn]
 
 
@@ -321,9 +345,8 @@ def listed(terms) -> list:
     """One term, or many, as a list."""
     if terms is None:
         return []
-    if isinstance(terms, Key) or (isinstance(terms, np.ndarray) and terms.ndim == 1):
-        return [terms]
-    return list(terms)
+    vector = isinstance(terms, np.ndarray) and terms.ndim == 1 and terms.dtype.kind in "iuf"
+    return [terms] if vector or isinstance(terms, Key | NO_KEY) else list(terms)
 
 
 def _weighted(term: Term, weight: float) -> tuple[Key | np.ndarray, float]:

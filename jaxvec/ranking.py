@@ -17,6 +17,7 @@ Array = TypeVar("Array", "np.ndarray", "jax.Array")
 
 EPSILON = 1e-6  # keeps 3CosMul's divisor from 0
 _NUMBERS = 1 << 22  # of a table that are held as float32 at a time
+DOUBT = 4e-6  # by how much a score made of float32 cosines may be off
 
 
 def unit(vectors: Array) -> Array:
@@ -63,11 +64,27 @@ def cosines(table: np.ndarray, lengths: np.ndarray, queries: np.ndarray) -> np.n
     return found
 
 
-def _blocks(table: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """The rows of a table as float32, some at a time, and the place of the first."""
+def exact_cosines(table: np.ndarray, queries: np.ndarray) -> np.ndarray:
+    """The cosines of vectors [n, D] with those of a table [V, D], of any length: float64[n, V].
+
+    In float64 throughout: those of nearly one direction, whose float32 cosines are all 1, differ.
+
+    >>> far = np.array([[1e5, 0], [1e5, 1], [1e5, 2]], np.float32)
+    >>> (1 - exact_cosines(far, far[:1])[0]).round(12).tolist()
+    [0.0, 5e-11, 2e-10]
+    """
+    queries = unit(np.asarray(queries, np.float64))
+    found = np.empty((len(queries), len(table)))
+    for start, rows in _blocks(table, np.float64):
+        np.einsum("nd,vd->nv", queries, unit(rows), out=found[:, start : start + len(rows)])
+    return found
+
+
+def _blocks(table: np.ndarray, dtype: type = np.float32) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of a table in another dtype, some at a time, and the place of the first."""
     held = max(1, _NUMBERS // max(1, table.shape[1]))
     for start in range(0, len(table), held):
-        yield start, np.asarray(table[start : start + held], np.float32)
+        yield start, np.asarray(table[start : start + held], dtype)
 
 
 def cosmul(pulls: Array, pushes: Array) -> Array:
@@ -104,3 +121,15 @@ def highest(scores: np.ndarray, topn: int) -> np.ndarray:
         last = np.partition(negated, topn - 1)[topn - 1]
         places = np.flatnonzero(~(negated > last))
     return places[np.argsort(negated[places], kind="stable")[:topn]]
+
+
+def in_doubt(scores: np.ndarray, topn: int) -> np.ndarray:
+    """The places, rising, of all scores [V] that may be among the highest but for rounding.
+
+    >>> in_doubt(np.array([0.1, 0.5, 0.7, 0.6999999]), 1).tolist()
+    [2, 3]
+    """
+    if topn >= len(scores):
+        return np.arange(len(scores))
+    last = -np.partition(-scores, topn - 1)[topn - 1]
+    return np.flatnonzero(~(scores < last - DOUBT * max(1, abs(last))))

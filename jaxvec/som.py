@@ -17,7 +17,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-_SCORES = 1 << 22  # products of vectors and units that are held at a time: 16 MiB
+from jaxvec.neighbours import squared_distances
+
+_SQUARES = 1 << 19  # distances of vectors and units that are held at a time: 2 MiB
 _SPAN = 2.0  # standard deviations that the first grid reaches to each side
 
 
@@ -54,16 +56,19 @@ def _init(vectors: jax.Array, shape: tuple[int, int], key: jax.Array | None) -> 
     if key is not None:
         drawn = jax.random.randint(key, (rows * columns,), 0, len(vectors))
         return vectors[drawn].reshape(rows, columns, -1)
-    mean = vectors.mean(axis=0)
+    origin = vectors[0]  # from which differences are exact, however far the vectors are from 0
+    centred = vectors - origin[None]
+    mean = centred.mean(axis=0)
+    centred = centred - mean[None]
     with jax.default_matmul_precision("highest"):
-        covariance = vectors.T @ vectors / len(vectors) - jnp.outer(mean, mean)
+        covariance = centred.T @ centred / len(vectors)
     variances, directions = jnp.linalg.eigh(covariance)  # the smallest first
     largest = jnp.abs(directions).argmax(axis=0)[None]
     signs = jnp.sign(jnp.take_along_axis(directions, largest, axis=0))
     axes = (directions * signs * jnp.sqrt(jnp.maximum(variances, 0))[None]).T[::-1]
     first, second = axes[0], axes[1] if len(axes) > 1 else jnp.zeros_like(axes[0])
     down, across = (first, second) if rows > columns else (second, first)
-    return mean[None, None] + (
+    return (origin + mean)[None, None] + (
         _spread(rows)[:, None, None] * down[None, None]
         + _spread(columns)[None, :, None] * across[None, None]
     )
@@ -98,13 +103,7 @@ def _units(weights: jax.Array) -> jax.Array:
 
 
 def _best(units: jax.Array, rows: jax.Array) -> jax.Array:
-    return _closeness(units, rows).argmax(axis=1).astype(jnp.int32)
-
-
-def _closeness(units: jax.Array, rows: jax.Array) -> jax.Array:
-    """x·w − |w|²/2 of each row x and unit w, [n, U]: the greater, the less |x − w|."""
-    with jax.default_matmul_precision("highest"):
-        return rows @ units.T - (units * units).sum(axis=1)[None] / 2
+    return squared_distances(rows, units).argmin(axis=1).astype(jnp.int32)
 
 
 def _fold(
@@ -118,7 +117,7 @@ def _fold(
     The last block begins before the end of the one before; `new` says which rows were not yet
     seen.
     """
-    size = min(max(1, _SCORES // len(units)), len(vectors))
+    size = min(max(1, _SQUARES // len(units)), len(vectors))
 
     def block(i, total):
         start = jnp.minimum(i * size, len(vectors) - size)
@@ -169,10 +168,29 @@ def step(weights: jax.Array, vectors: jax.Array, radius: jax.Array | float) -> j
     >>> step(weights, jnp.array([[0.0], [0.5], [2.0]]), radius=0.05).tolist()
     [[[0.25], [2.0]]]
     """
+    return _relative(lambda w, origin: _step(w, vectors, origin, radius), weights, vectors)
+
+
+def _relative(
+    move: Callable[[jax.Array, jax.Array], jax.Array], weights: jax.Array, vectors: jax.Array
+) -> jax.Array:
+    """The weights after `move(weights − origin, origin)`, whose sums keep what small differences
+    there are between vectors far from 0. Those that it leaves stay as they are, to the bit."""
+    origin = vectors[0]
+    before = weights - origin[None, None]
+    after = move(before, origin)
+    return jnp.where(after == before, weights, after + origin[None, None])
+
+
+def _step(
+    weights: jax.Array, vectors: jax.Array, origin: jax.Array, radius: jax.Array | float
+) -> jax.Array:
+    """`step` of weights less an origin, to such."""
     units = _units(weights)
 
     def add(sums, rows, start, new):
         totals, counts = sums
+        rows = rows - origin[None]
         mine = jax.nn.one_hot(_best(units, rows), len(units)) * new[:, None]
         return totals + mine.T @ rows, counts + mine.sum(axis=0)
 
@@ -235,7 +253,11 @@ def train(
       0.0
     """
     fall = _falling(_first(radius, weights), final_radius, epochs)
-    return jax.lax.fori_loop(0, epochs, lambda t, w: step(w, vectors, fall(t)), weights)
+
+    def steps(start: jax.Array, origin: jax.Array) -> jax.Array:
+        return jax.lax.fori_loop(0, epochs, lambda t, w: _step(w, vectors, origin, fall(t)), start)
+
+    return _relative(steps, weights, vectors)
 
 
 @jax.jit
@@ -327,7 +349,7 @@ def topographic_error(weights: jax.Array, vectors: jax.Array) -> jax.Array:
     units, places = _units(weights), _places(weights.shape[:2])
 
     def add(total, rows, start, new):
-        best, second = jax.lax.top_k(_closeness(units, rows), 2)[1].T
+        best, second = jax.lax.top_k(-squared_distances(rows, units), 2)[1].T
         apart = jnp.abs(places[best] - places[second]).max(axis=1) > 1
         return total + (apart & new).sum()
 

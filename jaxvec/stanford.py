@@ -60,7 +60,7 @@ def load_records(
 ) -> Cooccurrence:
     """Reads the counts of ``cooccur`` or ``shuffle``: records as `save_records` writes them.
 
-    They may come in any order; those of the same cell are added up.
+    They may come in any order; those of the same cell are added up, and those of 0 dropped.
 
     Args:
       path: the file.
@@ -70,7 +70,7 @@ def load_records(
     Raises:
       FileNotFoundError: if there is no such file.
       ValueError: if the file ends within a record, or a record has a word outside 1 … V, or
-        a count that is not positive and finite as float32; the message has its number.
+        a count that is negative or not finite as float32; the message has its number.
     """
     file_path = existing(path, "file of records")
     size, width = file_path.stat().st_size, _RECORD.itemsize
@@ -80,34 +80,29 @@ def load_records(
             f"{size % width}"
         )
     rows, columns = (np.empty(size // width, np.int32) for _ in range(2))
-    counts = np.empty(size // width, np.float32)
+    counts = np.empty(size // width)
     with open(file_path, "rb") as file:
         for start in range(0, len(counts), _RECORDS):
             records = np.fromfile(file, _RECORD, _RECORDS)
             part = slice(start, start + len(records))
             rows[part] = records["word1"] - 1
             columns[part] = records["word2"] - 1
-            with np.errstate(over="ignore"):
-                counts[part] = records["value"]
+            counts[part] = records["value"]
             words = np.stack([rows[part], columns[part]])
             bad = ((words < 0) | (words >= len(vocab))).any(axis=0)
-            bad |= ~(np.isfinite(counts[part]) & (counts[part] > 0))
+            with np.errstate(over="ignore", under="ignore"):
+                kept = counts[part].astype(np.float32)  # as it will be
+            bad |= ~(np.isfinite(kept) & (kept >= 0) & ((kept > 0) == (counts[part] > 0)))
             if bad.any():
                 first = int(bad.argmax())
                 raise ValueError(
                     f"{path}: record {start + first + 1} is {records[first].item()}: expected "
                     f"two words from 1 to {len(vocab)}, as many as the vocabulary has, and a "
-                    "positive finite count"
+                    "count that is positive and finite as float32, or 0"
                 )
     shape = len(vocab), len(vocab)
     cells = sparse.coo_array((counts, (rows, columns)), shape=shape).tocsr()
-    return Cooccurrence(
-        vocab,
-        cells.indptr.astype(np.int64),
-        cells.indices.astype(np.int32, copy=False),
-        cells.data,
-        settings=settings or {},
-    )
+    return Cooccurrence(vocab, cells.indptr, cells.indices, cells.data, settings=settings or {})
 
 
 def save_parameters(params: glove.Params, path: str | os.PathLike[str]) -> None:

@@ -3,13 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec import ranking
-from jaxvec.text.vocab import UnknownWord
+from jaxvec.text.vocab import UnknownWord, whole_counts, word_list
 
 if TYPE_CHECKING:
     from jaxvec.vectors import WordVectors
@@ -18,6 +18,7 @@ FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
 """What the numbers of vectors may be."""
 
 Key = str | int | np.integer  # a word, or its place
+NO_KEY = bytes | bytearray | memoryview | bool  # though they are numbers to Python
 
 
 class WordTable:
@@ -35,11 +36,11 @@ class WordTable:
         metadata: dict[str, Any] | None = None,
         dtype: DTypeLike = np.float32,
     ):
-        self.index_to_key = list(words)
+        self.index_to_key = word_list(words)
         self.vectors = np.asarray(vectors, dtype)
         if self.vectors.dtype not in FLOATING:
             raise ValueError(f"vectors must be float16, float32 or float64; got {dtype}")
-        self.counts = None if counts is None else np.asarray(counts, np.int64)
+        self.counts = None if counts is None else whole_counts(counts)
         self.metadata = dict(metadata or {})
         self._norms: np.ndarray | None = None
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.index_to_key):
@@ -91,13 +92,14 @@ class WordTable:
         return f"WordVectors of {len(self):,} words, {self.vector_size} numbers each"
 
     def __contains__(self, word: object) -> bool:
-        return isinstance(word, Key) and self.get_index(word, -1) >= 0
+        return is_key(word) and self.get_index(word, -1) >= 0
 
     def get_index(self, key: Key, default: int | None = None) -> int:
         """The place of a word, or a place itself if there is one of that number.
 
         Raises:
           KeyError: with close matches, if the word is unknown and `default` is None.
+          TypeError: for bytes or a bool, which Python takes for numbers.
 
         >>> WordTable(["a", "b"], np.eye(2)).get_index("x", -1)
         -1
@@ -105,6 +107,8 @@ class WordTable:
         place = -1
         if isinstance(key, str):
             place = self.key_to_index.get(key, -1)
+        elif isinstance(key, NO_KEY):
+            raise _no_key(key)
         elif isinstance(key, Key) and key < len(self):
             place = int(key)
         if place >= 0:
@@ -117,7 +121,7 @@ class WordTable:
         """The vector of a word [D], or those of many [n, D]; see `get_vector`."""
         if isinstance(words, Key):
             return self.get_vector(words)
-        return self.vectors[[self.get_index(word) for word in words]]
+        return self.vectors[[self.get_index(word) for word in keys(words)]]
 
     def get_vector(self, key: Key, norm: bool = False) -> np.ndarray:
         """The vector of a word, [D], which cannot be written to.
@@ -174,7 +178,7 @@ class WordTable:
         >>> wv.index_to_key, wv["a"].tolist()
         (['a', 'b'], [1.0, 0.0])
         """
-        keys = [keys] if isinstance(keys, str) else list(keys)
+        keys = [keys] if isinstance(keys, str) else word_list(keys)
         rows = np.atleast_2d(np.asarray(weights, self.vectors.dtype))
         if rows.shape != (len(keys), self.vector_size):
             raise ValueError(
@@ -183,7 +187,7 @@ class WordTable:
             )
         if extras and set(extras) != {"count"}:
             raise ValueError(f"words have no extras but 'count'; got {', '.join(extras)}")
-        counts = np.asarray(extras["count"], np.int64) if extras else None
+        counts = whole_counts(extras["count"]) if extras else None
         if counts is not None and counts.shape != (len(keys),):
             raise ValueError(f"{len(keys)} words need as many counts, not {counts.shape}")
         _check_unique(keys)
@@ -266,6 +270,30 @@ class WordTable:
         from jaxvec import formats
 
         formats.save(cast("WordVectors", self), path, format=".bin" if binary else ".txt")
+
+
+def is_key(word: object) -> TypeGuard[Key]:
+    """Whether something is a word or a place."""
+    return isinstance(word, Key) and not isinstance(word, NO_KEY)
+
+
+def keys(words: Key | Iterable[Key] | None) -> list[Key]:
+    """One word, or many, as a list.
+
+    Raises:
+      TypeError: for anything else, such as bytes, of which Python makes a list of numbers.
+    """
+    if words is None:
+        return []
+    found: list[Any] = [words] if isinstance(words, Key | NO_KEY) else list(words)
+    for word in found:
+        if not is_key(word):
+            raise _no_key(word)
+    return found
+
+
+def _no_key(word: object) -> TypeError:
+    return TypeError(f"a word must be a string, or its place; got {word!r}, {type(word)}")
 
 
 def _check_unique(words: list[str]) -> None:

@@ -9,7 +9,7 @@ from scipy import optimize, sparse
 from scipy.spatial.distance import cdist
 
 from jaxvec.ranking import unit
-from jaxvec.table import Key, WordTable
+from jaxvec.table import Key, WordTable, keys
 
 
 def transport_cost(supply: np.ndarray, demand: np.ndarray, costs: np.ndarray) -> float:
@@ -46,8 +46,11 @@ def word_movers_distance(
     vectors: WordTable, document1: Sequence[Key], document2: Sequence[Key], norm: bool = True
 ) -> float:
     """The Word Mover's Distance of two documents; see `WordVectors.wmdistance`."""
+    for document in (document1, document2):
+        if isinstance(document, str) and document not in vectors:
+            raise ValueError(f"a text must be a list of words; got {document[:80]!r}: split it")
     counts = [
-        Counter(vectors.get_index(word) for word in document if word in vectors)
+        Counter(vectors.get_index(word) for word in keys(document) if word in vectors)
         for document in (document1, document2)
     ]
     if not all(counts):

@@ -2,13 +2,15 @@
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jaxvec.queries import Limit, WordQueries, listed
+from jaxvec.gensim_names import ATTRIBUTES, explained
+from jaxvec.queries import Limit, WordQueries
 from jaxvec.queries import Neighbours as Neighbours
 from jaxvec.table import Key
 
 
+@explained("write WordVectors(words, table), or WordVectors.load(path)")
 class WordVectors(WordQueries):
     """`V` words and their `D`-dimensional vectors, in falling order of count.
 
@@ -29,6 +31,12 @@ class WordVectors(WordQueries):
     ('b', 0.7071)
     """
 
+    if not TYPE_CHECKING:  # which knows all attributes there are
+
+        def __getattr__(self, name: str) -> Any:
+            instead = f": {ATTRIBUTES[name]}" if name in ATTRIBUTES else ""
+            raise AttributeError(f"WordVectors have no attribute {name!r}{instead}")
+
     def wmdistance(
         self, document1: Sequence[Key], document2: Sequence[Key], norm: bool = True
     ) -> float:
@@ -47,6 +55,9 @@ class WordVectors(WordQueries):
           The distance; infinity if no word of a text is known. It is 0 between different words
           of the same vectors. (gensim has infinity.)
 
+        Raises:
+          ValueError: if a text is a string, and not one word that is known.
+
         >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [0, 1], [-1, 0]])
         >>> wv.wmdistance(["a", "a", "b", "b"], ["a", "c"])  # half of it stays, half goes √2
         0.7071067811865476
@@ -55,7 +66,7 @@ class WordVectors(WordQueries):
         """
         from jaxvec import transport
 
-        return transport.word_movers_distance(self, listed(document1), listed(document2), norm)
+        return transport.word_movers_distance(self, document1, document2, norm)
 
     def evaluate_word_analogies(
         self,

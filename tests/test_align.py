@@ -85,6 +85,18 @@ def test_drift_is_of_the_changed_words(table):
     assert len(found) == 200
 
 
+def test_drift_far_from_zero_is_that_of_float64():
+    rng = np.random.default_rng(5)
+    points = (rng.normal(size=(40, 4)) + 1013.25).astype(np.float32)
+    later = points + np.float32(0.25) * np.arange(40, dtype=np.float32)[:, None] % 3
+    words = [f"w{i}" for i in range(40)]
+    found = dict(align.drift(WordVectors(words, points), WordVectors(words, later)))
+    before, after = (p.astype(np.float64) for p in (points, later))
+    before, after = (p / np.linalg.norm(p, axis=1, keepdims=True) for p in (before, after))
+    squares = ((before - after @ align.rotation(after, before)) ** 2).sum(axis=1)
+    np.testing.assert_allclose([found[word] for word in words], squares / 2, rtol=2e-3, atol=1e-12)
+
+
 def test_which_words_are_compared(table):
     counts = np.arange(400, 200, -1)
     before = WordVectors(WORDS, table, counts=counts)

@@ -90,6 +90,27 @@ def test_finds_the_directions_that_there_are():
     assert len(set(zip(topic.tolist(), classes.labels.tolist(), strict=True))) == 9
 
 
+@pytest.mark.parametrize("shift", [1013.25, 101325])
+def test_far_from_zero_it_does_as_float64(shift):
+    rng = np.random.default_rng(1)
+    blobs = 6 * rng.normal(size=(9, 12))
+    vectors = (blobs[rng.integers(9, size=600)] + rng.normal(size=(600, 12)) + shift).astype("f")
+    units = unit(jnp.asarray(vectors))
+    centres = first_centres(KEY, units, 9)
+    exact = [np.asarray(array, np.float64) for array in (units, centres)]
+    squares = ((exact[0][:, None] - exact[1][None]) ** 2).sum(axis=2)
+    ours = assign(units, centres)
+    np.testing.assert_array_equal(ours.labels, squares.argmin(axis=1))
+
+    classes, report = kmeans(KEY, vectors, 9)
+    assert report.converged
+    units = unit(vectors.astype(np.float64))
+    start = np.array([units[np.asarray(classes.labels) == label].sum(axis=0) for label in range(9)])
+    labels, cosines = list(reference.kmeans(units, unit(start), 1))[-1]
+    np.testing.assert_array_equal(classes.labels, labels)
+    np.testing.assert_allclose(report.objective, np.mean(1 - cosines), rtol=0.02)
+
+
 def test_same_key_same_bits():
     vectors, _ = mixture(spread=1.0)
     a, b, c = (kmeans(jax.random.key(seed), vectors, 30)[0] for seed in (3, 3, 4))

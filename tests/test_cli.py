@@ -157,9 +157,20 @@ def test_vocabulary_file_and_limits(folder, topic_corpus):
     assert main(["train", "text.txt", "-o", "few.npz", "--max-vocab", "10", *QUICK]) == 0
     few = WordVectors.load("few.npz")
     assert few.index_to_key == topic_corpus.vocab.words[:10]
-    Path("vocab.txt").write_text("t3w3 9\nthe 8\nunseen 1\n")
+    Path("vocab.txt").write_text("\ufefft3w3 9\nthe 8\nunseen 1\n", "utf-8")
     assert main(["train", "text.txt", "-o", "given.npz", "--vocab", "vocab.txt", *QUICK]) == 0
     assert WordVectors.load("given.npz").index_to_key == ["t3w3", "the", "unseen"]
+
+
+@pytest.mark.parametrize("count", ["100000000000000000000", "1e20", "-5", "1.5", "inf", ""])
+def test_counts_out_of_range_are_one_line(folder, capsys, count):
+    Path("vocab.txt").write_text(f"t3w3 9\nthe {count}\n")
+    Path("cells.bin").write_bytes(b"")
+    for command in (["train", "text.txt"], ["train", "--model", "glove", "cells.bin"]):
+        assert main([*command, "--vocab", "vocab.txt", "-o", "v.npz"]) == 2
+        told = capsys.readouterr().err.splitlines()
+        assert len(told) == 1
+        assert "vocab.txt is not a vocabulary file: line 2 is 'the" in told[0]
 
 
 def test_tokenizer_and_broken_bytes(folder):
@@ -271,7 +282,7 @@ def bad_commands():
         "convert dtype": (["convert", "old.npz", "new.npz", "--dtype", "int8"], "--dtype"),
         "convert damaged": (["convert", "damaged.zip", "new.bin"], "not an .npz"),
         "info missing": (["info", "nowhere.npz"], "no such vectors file"),
-        "info of a folder": (["info", "texts"], "is a folder; expected a vectors file"),
+        "info of a folder": (["info", "texts"], "is a folder, not a vectors file"),
         "info empty": (["info", "empty.txt"], "holds no word vectors"),
         "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
         "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),

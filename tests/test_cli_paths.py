@@ -27,7 +27,7 @@ REFUSED = [
     ("train text.txt --init no", "no such vectors file: no"),
     ("train text.txt --start no", "no such file: no"),
     ("train text.txt --vocab no", "no such vocabulary file: no"),
-    ("train text.txt --pairs .", ". is a folder; expected a file of word pairs"),
+    ("train text.txt --pairs .", ". is a folder, not a file of word pairs"),
     ("train text.txt --model glove --load-parameters no", "no such file: no"),
     ("train text.txt --model glove --load-gradsq no", "no such file: no"),
     ("phrases text.txt --phrases no -o n", "no such file of phrases: no"),

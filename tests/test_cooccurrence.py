@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxvec import Corpus, Vocab, cooccurrence
+from jaxvec import Corpus, Vocab, cooccurrence, files
+from jaxvec.cooccurrence import cells as table
 from jaxvec.cooccurrence import runs
 from tests import reference
 
@@ -185,3 +186,65 @@ def test_bad_window_and_too_many_bits():
     words = [f"w{i}" for i in range(70_000)]
     with pytest.raises(ValueError, match="63 bits"):
         cooccurrence.count(_wide(words), window=2**31 - 1)
+
+
+VOCAB = Vocab(["a", "b", "c"], [3, 2, 1])
+
+
+def cells_of(indptr, indices, data):
+    return cooccurrence.Cooccurrence(VOCAB, indptr, indices, data, settings={})
+
+
+@pytest.mark.parametrize("at_a_time", [2, 1 << 20])
+def test_zeros_are_dropped_and_cells_put_in_order(monkeypatch, tmp_path, at_a_time):
+    monkeypatch.setattr(table, "_CELLS", at_a_time)
+    data = np.array([0.0, 2.0, 1.0, 0.0, 2**24, 1.0, 1.0])
+    given = np.array([0, 4, 4, 7]), np.array([0, 2, 1, 1, 0, 0, 0]), data
+    cells = cells_of(*given)
+    assert cells.indptr.tolist() == [0, 2, 2, 3]
+    assert cells.indices.tolist() == [1, 2, 0]
+    assert cells.data.tolist() == [1, 2, 2**24 + 2]  # not summed in float32
+    assert (cells.data.dtype, cells.indices.dtype) == (np.float32, np.int32)
+    assert data[0] == 0
+    files.save_arrays(
+        tmp_path / "zeros", kind=np.array("cooccurrence"), indptr=given[0], indices=given[1],
+        data=data.astype(np.float32), **VOCAB.to_arrays(),
+    )  # fmt: skip
+    loaded = cooccurrence.Cooccurrence.load(tmp_path / "zeros")
+    assert loaded.indices.tolist() == [1, 2, 0]
+
+
+def test_sound_cells_are_not_copied(tmp_path):
+    cells_of(*map(np.array, ([0, 2, 2, 3], [0, 2, 1], [1.0, 2, 3]))).save(tmp_path / "cells")
+    cells = cooccurrence.Cooccurrence.load(tmp_path / "cells")
+    assert all(isinstance(a, np.memmap) for a in (cells.indptr, cells.indices, cells.data))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1.0, 1e300, 1e-300])
+def test_bad_counts_are_refused(tmp_path, bad):
+    arrays = [0, 1, 1, 2], [2, 0], np.array([1.0, bad])
+    with pytest.raises(ValueError, match="cell 1 of the counts, in the row of 'c', has column 0"):
+        cells_of(*arrays)
+    arrays = dict(zip(("indptr", "indices", "data"), map(np.array, arrays), strict=True))
+    files.save_arrays(
+        tmp_path / "bad", kind=np.array("cooccurrence"), **arrays, **VOCAB.to_arrays()
+    )
+    with pytest.raises(ValueError, match="bad: cell 1 of the counts"):
+        cooccurrence.Cooccurrence.load(tmp_path / "bad")
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (([0, 1, 1], [0], [1.0]), r"need indptr \[4\].*got \[3\], \[1\], \[1\]"),
+        (([0, 1, 1, 2], [0], [1.0]), "must rise from 0 to the number of cells, 1"),
+        (([0, 1, 0, 1], [0], [1.0]), "must rise"),
+        (([0, 1, 1, 1], [3], [1.0]), "has column 3 .* from 0 to 2"),
+        (([0, 1, 1, 1], [-1], [1.0]), "has column -1"),
+        (([0, 1, 1, 1], [0.5], [1.0]), "indices .* got float64"),
+        (([0, 1, 1, 1], [0], [1j]), "data .* got complex128"),
+    ],
+)
+def test_arrays_of_no_matrix_are_refused(arrays, message):
+    with pytest.raises(ValueError, match=message):
+        cells_of(*arrays)

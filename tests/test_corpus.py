@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from jaxvec import Corpus, Vocab
-from jaxvec.text.corpus import count_words
+from jaxvec.text.corpus import count_words, document_words
 from tests.reference import vocabulary
 
 
@@ -146,3 +146,23 @@ def test_split_cuts_between_documents():
 def test_bad_input(documents, options, message):
     with pytest.raises(ValueError, match=message):
         Corpus.from_documents(documents, **options)
+
+
+@pytest.mark.parametrize("bad", [b"a b", float("nan"), None, 7])
+def test_documents_are_strings_or_words(bad):
+    for read in (Corpus.from_documents, lambda documents: count_words(document_words(documents))):
+        with pytest.raises(TypeError, match="document 1 must be a string or a list of words; got"):
+            read(["a b", bad])
+
+
+def test_words_are_strings():
+    vocab = Vocab(["a", "b"], [2, 1])
+    for options in ({"min_count": 1}, {"vocab": vocab}):
+        for document in (["a", b"b"], ["a", 1], ["a", None]):
+            with pytest.raises(TypeError, match="words must be strings; got"):
+                Corpus.from_documents([document], **options)
+        with pytest.raises(ValueError, match="expected a list of words; got the string 'a b'"):
+            Corpus.from_documents(["a b"], tokenizer=str.lower, **options)
+    assert len(Corpus.from_documents([np.array(["a", "b"])], vocab=vocab)) == 2
+    with pytest.raises(ValueError, match="expected a list of words; got the string"):
+        count_words(["a b"])

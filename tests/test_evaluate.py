@@ -137,6 +137,19 @@ def test_nothing_known_is_nan_not_an_error(setting, tmp_path):
     assert np.isnan(evaluate.analogies(vectors, questions).accuracy)
 
 
+def test_byte_order_marks_are_dropped(tmp_path):
+    vectors = WordVectors(["a", "b", "c", "d"], np.random.default_rng(0).normal(size=(4, 3)))
+    (tmp_path / "p").write_text("\ufeffa b 1\r\nb c 2\r\n", "utf-8")
+    assert evaluate.Scores(pairs=tmp_path / "p").score(vectors).pairs[0][3:] == (2, 2)
+    (tmp_path / "q").write_text("\ufeff: letters\na b c d\n", "utf-8")
+    assert evaluate.analogies(vectors, tmp_path / "q").sections[0][::2] == ("letters", 1)
+    (tmp_path / "q").write_text("a b c d\n", "utf-16")
+    with pytest.raises(ValueError, match="is UTF-16 text"):
+        evaluate.analogies(vectors, tmp_path / "q")
+    with pytest.raises(FileNotFoundError, match="no such file of word pairs: none"):
+        evaluate.pairs(vectors, "none")
+
+
 def test_heading_and_spaces(tmp_path):
     (tmp_path / "p").write_text(
         "# from people\nWord 1\tWord 2\tHuman (mean)\na\tb\t1\n\na c 2\nB  C 5\n"
@@ -169,7 +182,7 @@ def test_missing_files_and_folders(setting, tmp_path):
     for score, what in {evaluate.analogies: "analogies", evaluate.pairs: "word pairs"}.items():
         with pytest.raises(FileNotFoundError, match=f"no such file of {what}: .*none"):
             score(setting[0], tmp_path / "none")
-        with pytest.raises(ValueError, match=f"is a folder; expected a file of {what}"):
+        with pytest.raises(ValueError, match=f"is a folder, not a file of {what}"):
             score(setting[0], tmp_path)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxvec import WordVectors
+from jaxvec.plot.figure import PALETTE, style
 from jaxvec.plot.page import write_page
 
 HOSTILE = [
@@ -87,6 +88,8 @@ def test_the_page_holds_what_it_shows_and_asks_for_nothing(vectors, path):
     assert parts.texts["title"] == ["A <map> & more"]
     _, data, _ = parts.texts["script"]
     found = json.loads(data)
+    assert found["labels"] == ["even", "<odd>"]  # in the order of a picture's legend
+    assert found["styles"] == [style(0), style(1)]
     assert found["words"][:ON_MAP] == vectors.index_to_key[:ON_MAP]
     assert found["ranks"] == [vectors.get_index(word) + 1 for word in found["words"]]
     assert found["counts"] == [vectors.get_vecattr(word, "count") for word in found["words"]]
@@ -305,6 +308,9 @@ def test_a_miss_says_so_and_offers_close_matches(vectors, page):
     assert page.text("word") == "word7"
     page.search("nothing like it")
     assert page.text("message") == "“nothing like it” is not on this map."
+    assert page.text("word") == ""  # the card of the last word is gone
+    assert page.text("facts").startswith("Search for a word")
+    assert page.listed() == []
     off = next(
         w for i in range(ON_MAP) for w, _ in vectors.most_similar(i)[:5] if is_off(vectors, w)
     )
@@ -312,6 +318,39 @@ def test_a_miss_says_so_and_offers_close_matches(vectors, page):
     assert page.text("message") == f"“{off}” is not on this map, but near:"
     for word in page.options():
         assert off in [w for w, _ in vectors.most_similar(word)[:5]]
+
+
+def test_an_address_of_no_word_says_so(page):
+    page.search("word5")
+    page.driver.execute_script("location.hash = 'word=unheard%20of'")
+    page.wait(lambda: page.text("message") == "“unheard of” is not on this map.")
+    assert page.text("word") == ""
+
+
+def test_the_case_that_is_typed_comes_first(driver, page, tmp_path):
+    words = ["use", "us", "US", "User", "USA", "may", "May"]
+    vectors = WordVectors(words, np.eye(len(words)))
+    groups = [str(i) for i in range(len(words))]
+    write_page(tmp_path / "map.html", vectors, words, np.eye(len(words))[:, :2], groups)
+    driver.get((tmp_path / "map.html").as_uri())
+    for typed, offered in [
+        ("US", ["US", "us", "USA", "use", "User"]), ("us", ["us", "US", "use", "User", "USA"])
+    ]:  # fmt: skip
+        page.type(typed)
+        assert page.options() == offered
+    page.search("MAy")
+    assert page.text("word") == "may"
+    for word in ("May", "may", "US"):
+        page.search(word)
+        assert page.text("word") == word
+    page.search("Mays")
+    assert page.options()[:2] == ["May", "may"]
+    fill = "return plot.data.slice(0, 7).map((trace) => trace.marker.color)"
+    colours = driver.execute_script(fill)
+    assert [c for c, of in zip(colours, PALETTE, strict=False) if c != of] == [colours[6]]
+    assert colours[6] == driver.execute_script(
+        "return getComputedStyle(document.documentElement).getPropertyValue('--ink')"
+    )
 
 
 def is_off(vectors, word):

@@ -204,7 +204,7 @@ def test_files_without_phrases_or_a_last_line_end(tmp_path):
     [
         ("a b\t1.0\n", "line 1"),
         ("a b\t1.0\t2\na c\tx\t2\n", "line 2: .*expected words parted"),
-        ("a b\t1.0\t2\n\n\xff", "no file of phrases: 'utf-8'"),
+        ("a b\t1.0\t2\n\n\xff", "file of phrases .* is not UTF-8"),
         ("a\t1.0\t2\n", "two words or more"),
         ("a b c\t1.0\t2\nb c\t1.0\t2\n", "may not begin or end"),
     ],
@@ -337,3 +337,24 @@ def test_bad_commands_leave_nothing(folder, capsys, monkeypatch, arguments, mess
     assert message in error
     assert error.count("\n") == 1
     assert [p.name for p in folder.iterdir()] == ["text.txt"]
+
+
+def test_counts_whose_product_is_beyond_64_bits():
+    counts = np.array([4 * 10**9, 2**62]), np.array([5 * 10**9, 2**62]), np.array([10**9, 2**61])
+    expected = [(10**9 - 5) / (2 * 10**19) * 10**6, (2**61 - 5) / 2**124 * 10**6]
+    found = bigrams.original_scorer(*counts, 10**6, 5, 2**62)
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    narrow = [array[:1].astype(np.uint32) for array in (counts[0], counts[0], counts[2])]
+    assert bigrams.original_scorer(*narrow, 10**6, 2 * 10**9, 2**62) < 0
+
+
+def test_a_phrase_is_no_string_and_a_document_no_bytes():
+    with pytest.raises(ValueError, match="a tuple of two words or more"):
+        Phrases({"new york": Found(1.0, 2)})
+    with pytest.raises(TypeError, match="document 1 must be a string or a list of words; got b'x"):
+        Phrases.from_documents(["a b", b"x y"])
+
+
+def test_a_byte_order_mark_is_no_part_of_a_phrase(tmp_path):
+    (tmp_path / "p").write_bytes("\ufeffnew york\t2.5\t3\r\n".encode())
+    assert list(load_phrases(tmp_path / "p")[0].found) == [("new", "york")]

@@ -59,7 +59,7 @@ def test_labels_without_room_are_left_out_and_counted():
     assert 10 < len(texts) < 200
     assert words[150] in texts  # who is important has the first choice
     (note,) = [text.get_text() for text in figure.texts]
-    assert note.startswith(f"{200 - len(texts)} of 200 words are not named")
+    assert note == f"{200 - len(texts)} of 200 words have no label: there was no room for it"
     assert overlapping(drawn(figure)) == []
 
 
@@ -144,6 +144,23 @@ def test_kmeans_finds_the_groups_and_names_them_by_central_words():
     assert len(set(group(same, ["a", "b", "c"], 3))) == 2  # two directions, no more groups
     with pytest.raises(ValueError, match="got 0"):
         group(same, ["a", "b"], 0)
+
+
+@pytest.mark.parametrize("shift", [1013.25, 101325])
+def test_vectors_far_from_zero_are_laid_out_as_by_float64(shift):
+    rng = np.random.default_rng(3)
+    blobs = rng.normal(size=(3, 5)) * 8
+    points = np.repeat(blobs, 20, axis=0) + rng.normal(size=(60, 5)) + shift
+    wv = WordVectors([f"w{i}" for i in range(60)], points)
+    units = wv.vectors.astype(np.float64)
+    units /= np.linalg.norm(units, axis=1, keepdims=True)
+    found = layout(wv, wv.index_to_key).points
+    expected = pca(units).points
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+    names = group(wv, wv.index_to_key, 3)
+    assert [len(set(names[i : i + 20])) for i in (0, 20, 40)] == [1, 1, 1]
+    assert len(set(names)) == 3
+    assert wv.distance("w0", "w1") == pytest.approx(np.sum((units[0] - units[1]) ** 2) / 2, 1e-5)
 
 
 def test_a_neighbour_of_two_words_belongs_to_the_nearer():
@@ -267,6 +284,54 @@ def test_curves_hold_the_numbers_of_the_log(tmp_path):
     assert "held out" in texts[3]
 
 
+@pytest.mark.parametrize(
+    ("units", "labels"),
+    [
+        (["pair"], ("loss per pair", "words per second")),
+        (["word"], ("loss per word", "words per second")),
+        (["cell"], ("loss per cell", "cells per second")),
+        (["pair", "cell"], ("loss per pair or cell", "words or cells per second")),
+        (["pair", None], ("loss", "words per second")),  # a log of before losses had units
+    ],
+)
+def test_axes_say_what_is_measured(units, labels):
+    epoch = {"epoch": 1, "loss": 1.0, "words_per_second": 1.0}
+    runs = {str(u): [epoch | ({"loss_unit": u} if u else {})] for u in units}
+    figure = curves(runs)
+    assert tuple(ax.get_ylabel() for ax in figure.axes) == labels
+    if len(units) > 1 and None not in units:
+        names = [text.get_text() for text in figure.legends[0].get_texts()]
+        assert names == ["pair (per pair)", "cell (per cell)"]
+
+
+def test_numbers_that_are_not_finite_are_left_out():
+    run = [
+        {"epoch": i, "loss": s, "words_per_second": s} for i, s in enumerate([1, np.nan, np.inf])
+    ]
+    figure = curves({"a": run})
+    figure.draw_without_rendering()
+    assert figure.axes[1].get_ylim() == (0, 1.08)
+
+
+@pytest.mark.parametrize("speeds", [[909, 955, 909], [1000], [5e6, 1], [0]])
+def test_every_marker_of_a_curve_is_drawn_whole(speeds):
+    run = [{"epoch": i, "loss": s + 1, "words_per_second": s} for i, s in enumerate(speeds, 1)]
+    figure = curves({"a": run})
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        (line,) = ax.lines
+        low, high = ax.get_window_extent().extents[1::2]
+        radius = line.get_markersize() / 2 * figure.dpi / 72
+        heights = ax.transData.transform(line.get_xydata())[:, 1]
+        assert heights.max() + radius < high
+        assert heights.min() + radius > low
+
+
+def test_a_figure_shows_itself_in_a_notebook():
+    figure = curves({"a": [{"epoch": 1, "loss": 2.5, "words_per_second": 2e6}]})
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
 def test_curves_of_scores():
     pairs = {"/x/sim.txt": 0.5, "rel.txt": None}
     epoch = {"epoch": 1, "loss": 1.0, "words_per_second": 1.0, "analogies": 0.25}
@@ -325,6 +390,9 @@ def test_a_heat_map_shows_the_cosines():
                                   cosines[~np.eye(3, dtype=bool)])  # fmt: skip
     assert np.ma.getmaskarray(image)[np.eye(3, dtype=bool)].all()
     assert ax.images[0].get_clim() == (-0.25, 0.5)
+    grey = ax.images[0].cmap.get_bad()[:3]
+    assert 0.7 < min(grey) == max(grey) < 0.95
+    assert figure.axes[1].get_ylabel() == "cosine (light grey: of a word with itself, 1)"
     written = {text.get_position(): text.get_text() for text in ax.texts}
     assert len(written) == 6
     assert written[(2, 0)] == "-0.25"
@@ -346,7 +414,7 @@ def test_a_cell_holds_its_words_and_counts_the_rest():
         assert (column, row) == (right, low)  # in one cell
         cells.setdefault((row, column), []).append(text.get_text())
     shown = len(cells[0, 0]) - 1
-    assert cells[0, 0] == [*words[:shown], f"+{20 - shown}"]
+    assert cells[0, 0] == [*words[:shown], f"{20 - shown} more"]
     assert cells[1, 1][0] == "w20"
     assert len(cells[0, 1]) == 1
     assert (1, 0) not in cells

@@ -56,7 +56,7 @@ def test_a_map_of_the_most_frequent_words(folder, drawn, capsys):
     assert re.fullmatch(r"first principal component, \d+\.\d % of variance", options["axes"][0])
     assert Path("map.png").read_bytes().startswith(PNG)
     err = capsys.readouterr().err
-    assert re.fullmatch(r"40 words(, \d+ without a name,)? are in map\.png\n", err)
+    assert re.fullmatch(r"40 words( \(\d+ of them without a label.*\))? are in map\.png\n", err)
 
 
 def test_words_their_neighbours_and_a_file(folder, drawn):
@@ -191,7 +191,7 @@ BAD = {
     "size of a page": (["v.npz", "-o", "a.html", "--size", "3x3"], "--size does not go with a web"),
     "order of a map": (["v.npz", "-o", "a.png", "--order", "given"], "--order does not go with"),
     "words of a log": (["--log", "run.jsonl", "--words", "a", "-o", "a.png"], "--words does not"),
-    "binary words": (["v.npz", "--words-file", "run.png", "-o", "a.png"], "is no UTF-8 text"),
+    "binary words": (["v.npz", "--words-file", "run.png", "-o", "a.png"], "is UTF-16 text"),
     "no words": (["v.npz", "--words-file", "empty.txt", "-o", "a.png"], "holds no words"),
 }  # fmt: skip
 

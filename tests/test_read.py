@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from jaxvec.text import read
+from jaxvec.text.tokenize import basic_english
 
 
 def lines(*paths, **options):
@@ -51,6 +52,47 @@ def test_endless_line_comes_in_pieces_cut_at_spaces(tmp_path):
     assert [ends for _, ends in pieces] == [False] * (len(pieces) - 1) + [True]
     assert "".join(piece for piece, _ in pieces) == text
     assert [word for piece, _ in pieces for word in piece.split()] == text.split()
+
+
+@pytest.mark.parametrize("between", ["\r", "\x0b", "\u2003", "\u2028", ","])
+def test_long_lines_are_never_cut_inside_words(tmp_path, monkeypatch, between):
+    monkeypatch.setattr(read, "CHUNK", 1000)
+    words = [f"w{i}" for i in range(4000)]
+    (tmp_path / "a").write_bytes(between.join(words).encode())
+    pieces = list(read.read_pieces([tmp_path / "a"]))
+    found = [word for piece, _ in pieces for word in piece.replace(",", " ").split()]
+    assert found == words
+    assert (len(pieces) > 10) == (between != ",")
+
+
+def test_a_tag_with_a_space_is_not_cut(tmp_path, monkeypatch):
+    monkeypatch.setattr(read, "CHUNK", 100)
+    (tmp_path / "a").write_text("it<br />" * 1000 + " end")
+    pieces = [piece for piece, _ in read.read_pieces([tmp_path / "a"])]
+    assert [w for piece in pieces for w in basic_english(piece)] == ["it"] * 1000 + ["end"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_other_encodings_are_named(tmp_path, encoding):
+    (tmp_path / "a.txt").write_bytes("plain words, é\n".encode(encoding))
+    name = encoding.upper()[:6]
+    for reader in (lines, read.text_lines):
+        with pytest.raises(ValueError, match=rf"a\.txt is {name} text, not UTF-8: .*iconv"):
+            list(reader(tmp_path / "a.txt"))
+
+
+def test_lines_of_a_file(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffone\r\n\n \ufefftwo\x85\nlast".encode())
+    found = [(1, "one"), (2, ""), (3, " \ufefftwo\x85"), (4, "last")]
+    assert list(read.text_lines(path)) == found
+    path.write_bytes(b"\xff\xff")
+    with pytest.raises(ValueError, match=r"word list .*a\.txt is not UTF-8: byte offset 0"):
+        list(read.text_lines(path, "word list"))
+    with pytest.raises(FileNotFoundError, match="no such word list: nowhere"):
+        list(read.text_lines("nowhere", "word list"))
+    with pytest.raises(ValueError, match="is a folder, not a word list"):
+        list(read.text_lines(tmp_path, "word list"))
 
 
 def test_characters_across_chunks_survive(tmp_path):

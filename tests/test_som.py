@@ -38,7 +38,7 @@ def batch_step(weights, vectors, radius):
 @pytest.fixture(params=[1 << 22, 12 * 64])  # blocks of all vectors, of 64
 def blocks(request, monkeypatch):
     """Blocks of vectors that do not divide their number."""
-    monkeypatch.setattr(som, "_SCORES", request.param)
+    monkeypatch.setattr(som, "_SQUARES", request.param)
     functions = (
         som.best_matching_unit, som.step, som.quantisation_error, som.topographic_error, som.train,
     )  # fmt: skip
@@ -131,6 +131,42 @@ def test_a_grid_begins_in_the_plane_of_most_variance(square):
     points, shift = np.asarray(square), np.float32([3, 1, 2])
     moved, still = (np.asarray(som.init(p, (4, 6))) for p in (points + shift, points))
     np.testing.assert_allclose(moved, still + shift, atol=2e-3)
+
+
+@pytest.mark.parametrize("shift", [1013.25, 101325])
+def test_far_from_zero_it_does_as_float64(shift):
+    rng = np.random.default_rng(6)
+    points = (rng.uniform(-1, 1, (1000, 5)) + shift).astype(np.float32)
+    exact = points.astype(np.float64)
+    weights = som.init(points, (4, 5), jax.random.key(0))
+    found = np.asarray(som.best_matching_unit(weights, points))
+    np.testing.assert_array_equal(found, distances(weights, exact).argmin(axis=1))
+    error = distances(weights, exact).min(axis=1).mean()
+    np.testing.assert_allclose(som.quantisation_error(weights, points), error, rtol=1e-5)
+    order = distances(weights, exact).argsort(axis=1, kind="stable")[:, :2]
+    first, second = places((4, 5))[order].transpose(1, 0, 2)
+    apart = (np.abs(first - second).max(axis=1) > 1).mean()
+    np.testing.assert_allclose(som.topographic_error(weights, points), apart, rtol=1e-6)
+
+    unit = np.spacing(np.float32(shift))
+    expected = batch_step(weights, exact, 1.0)
+    np.testing.assert_allclose(som.step(weights, points, 1.0), expected, rtol=0, atol=unit)
+    near = points - points[0]  # exact, so that the map of these is that of the others, moved
+    flat = [np.asarray(som.init(p, (4, 5))) for p in (points, near)]
+    drawn = [som.init(p, (4, 5), jax.random.key(1)) for p in (points, near)]
+    trained = [np.asarray(som.train(w, p, 5)) for w, p in zip(drawn, (points, near), strict=True)]
+    for moved, still in (flat, trained):
+        np.testing.assert_allclose(moved, still + points[0], rtol=0, atol=unit)
+
+
+def test_groups_far_apart_keep_what_is_near():
+    points = np.random.default_rng(7).uniform(-1, 1, (300, 3)).astype(np.float32)
+    points[:150] -= 2**20
+    points[150:] += 2**20
+    weights = som.init(points, (4, 4), jax.random.key(0))
+    found = np.asarray(som.best_matching_unit(weights, points))
+    exact = distances(weights, points.astype(np.float64))
+    np.testing.assert_array_equal(exact[np.arange(300), found], exact.min(axis=1))
 
 
 @pytest.mark.parametrize(("shape", "longer"), [((2, 9), 1), ((9, 2), 0), ((1, 5), 1), ((5, 1), 0)])

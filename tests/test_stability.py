@@ -3,17 +3,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.stability import LONGEST_ROW, SETTINGS, longest_row, train, zipf_corpus
+from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
 from jaxvec import SkipGram, fit, optim, sampling, sgns
+from jaxvec.train.stability import stable
 from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
 
 
-@pytest.mark.parametrize("number", range(len(SETTINGS)))
+@pytest.mark.parametrize("number", range(len(STEPS)))
 def test_edges_of_what_is_sensible(topic_corpus, number):
     """On small text, where each step holds a word many more times than on large."""
-    setting = SETTINGS[number]
+    setting = STEPS[number]
     corpus = topic_corpus
     if setting.words is not None:
         corpus = zipf_corpus(min(setting.words, 20_000), 100_000)
@@ -31,10 +32,10 @@ def test_large_steps_learn(topic_corpus, blocks, times):
 
 def test_usual_settings_are_plain_sgd(topic_corpus):
     counts = np.full(60_000, 100)
-    assert SkipGram().stable(counts, 0.03)[1] == 0
-    assert SkipGram(block_negatives=16).stable(counts, 0.03)[1] == 0.1
-    assert SkipGram(blocks=64).stable(np.array([1000, 1000]), 0.03)[1] == 1
-    model, damping = SkipGram().stable(topic_corpus.vocab.counts, 0.03)
+    assert stable(SkipGram(), counts, 0.03)[1] == 0
+    assert stable(SkipGram(block_negatives=16), counts, 0.03)[1] == 0.1
+    assert stable(SkipGram(blocks=64), np.array([1000, 1000]), 0.03)[1] == 1
+    model, damping = stable(SkipGram(), topic_corpus.vocab.counts, 0.03)
     assert model.step_tokens < 128
     assert damping == 0
 

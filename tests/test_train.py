@@ -11,8 +11,8 @@ import pytest
 from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sampling, sgns
 from jaxvec.train import epoch
 from jaxvec.train.optimizers import resolve_optimizer
-from jaxvec.train.result import NonFiniteError
 from jaxvec.train.segments import TokenSegments
+from jaxvec.train.stability import NonFiniteError
 from tests.conftest import topic_accuracy
 from tests.reference import window_pairs
 

@@ -55,6 +55,19 @@ def test_an_epoch_holds_every_cell_once(
     assert train.sizes.sum() + (held_out.sizes.sum() if held_out else 0) == len(cells)
 
 
+def test_a_first_count_of_zero_is_no_padding(cells):
+    segments, _ = GloVe(chunk_cells=3, chunks=2).segments(cells, 0, KEY)
+    words, contexts, counts = segments.get(KEY, 0)
+    filled = (counts > 0).any(axis=1).sum()
+    counts[:, 0] = 0  # as by hand: the constructor drops zeros
+    counts[: filled - 1] = 0
+    counts[filled - 1, 1] = 1
+    plan = GloVe(chunk_cells=3, chunks=2).plan(
+        None, KEY, cell_segments.Cells(words, contexts, counts)
+    )
+    assert int(plan.steps) == -(-filled // 2)
+
+
 def test_epochs_differ_and_keys_decide(cells):
     segments, _ = SMALL.segments(cells, 0, KEY)
     one, again, other = (segments.get(jax.random.key(i), 0).words for i in (1, 1, 2))

@@ -401,3 +401,72 @@ def test_supply_that_is_not_the_demand():
 def test_bad_tables(words, table, counts, message):
     with pytest.raises(ValueError, match=message):
         WordVectors(words, table, counts=counts)
+
+
+@pytest.mark.parametrize("word", [b"a", [b"a"], True, [True, False], bytearray(b"a"), [b"a", "b"]])
+def test_bytes_and_bools_are_no_words(word):
+    wv = WordVectors(list("abc"), np.eye(3))
+    for ask in (
+        wv.most_similar, wv.most_similar_cosmul, wv.doesnt_match, wv.most_similar_many,
+        lambda w: wv.most_similar(["a"], w), lambda w: wv.distances("a", w), wv.__getitem__,
+        lambda w: wv.n_similarity(["a"], w), lambda w: wv.wmdistance(["a"], w),
+        lambda w: wv.most_similar_to_given("a", w), wv.get_normed_vectors,
+    ):  # fmt: skip
+        with pytest.raises((TypeError, ValueError), match=r"string|float|vector"):
+            ask(word)
+    if not isinstance(word, list | bytearray):
+        for ask in (wv.get_index, wv.most_similar_dot, wv.get_vector):
+            with pytest.raises(TypeError, match="a word must be a string"):
+                ask(word)
+
+
+def test_numpys_strings_and_numbers_are_words_and_places():
+    wv = WordVectors(np.array(["a", "b", "c"]), [[1, 0], [1, 1], [0, 1]])
+    for word in (np.str_("a"), np.int32(0), np.uint8(0), np.array(["a"]), ["a"], (np.str_("a"),)):
+        assert wv.most_similar(word, topn=1)[0][0] == "b"
+    assert wv[np.array([2, 0])].tolist() == [[0, 1], [1, 0]]
+
+
+def test_a_string_is_one_word_and_no_list_of_letters():
+    wv = WordVectors(["a", "b", "ab"], [[1, 0], [0, 1], [1, 1]])
+    assert len(wv.most_similar_many("ab")) == 1
+    assert wv.most_similar_to_given("a", "ab") == "ab"
+    assert wv.wmdistance("ab", ["ab"]) == 0
+    with pytest.raises(ValueError, match="a text must be a list of words; got 'b a': split it"):
+        wv.wmdistance(["a"], "b a")
+    with pytest.raises(ValueError, match="words must be a list of words; got the string 'ab'"):
+        WordVectors("ab", np.eye(2))
+    for words in ([b"a", "b"], [1, 2]):
+        with pytest.raises(TypeError, match="words must be strings"):
+            WordVectors(words, np.eye(2))
+        with pytest.raises(TypeError, match="words must be strings"):
+            wv.add_vectors(words, np.eye(2))
+    with pytest.raises(ValueError, match="whole numbers from 0"):
+        WordVectors(["a"], [[1.0]], counts=[1.5])
+
+
+@pytest.mark.parametrize("shift", [1013.25, 101325])
+def test_far_from_zero_neighbours_are_those_of_float64(shift):
+    rng = np.random.default_rng(8)
+    wv = WordVectors([f"w{i}" for i in range(300)], rng.normal(size=(300, 5)) + shift)
+    exact = wv.vectors.astype(np.float64)
+    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
+    apart = ((exact[3] - exact) ** 2).sum(axis=1) / 2
+    order = [f"w{i}" for i in np.argsort(apart)[1:]]
+    for found in (
+        wv.most_similar("w3", topn=20), wv.most_similar_cosmul("w3", topn=20),
+        wv.most_similar(exact[3], topn=21)[1:], wv.most_similar_many(["w3"], topn=20)[0],
+    ):  # fmt: skip
+        assert [word for word, _ in found] == order[:20]
+    np.testing.assert_allclose(wv.distances("w3"), apart, rtol=1e-4, atol=1e-15)
+    others = [*order[:10], order[-1]]
+    mean = np.mean([exact[wv.get_index(word)] for word in others], axis=0)
+    odd = min(others, key=lambda word: exact[wv.get_index(word)] @ mean)
+    assert wv.doesnt_match(others) == odd
+    assert wv.closer_than("w3", order[3]) == sorted(order[:3], key=wv.get_index)
+
+
+def test_sums_of_float16_do_not_overflow():
+    wv = WordVectors(list("ab"), [[60000.0, 1], [60000, 2]], dtype=np.float16)
+    assert wv.n_similarity(["a", "b"], ["a"]) == pytest.approx(1)
+    assert wv.most_similar("a")[0][1] == pytest.approx(1)

@@ -107,12 +107,60 @@ def test_loads_what_word2vec_and_glove_write(tmp_path):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("the ten\n", "line 1"), ("a 1\nword\n", "line 2"), ("a 1\na 2\n", "'a' twice")],
+    [
+        ("the ten\n", "line 1"),
+        ("a 1\nword\n", "line 2 is 'word'; expected a word, a space and its count"),
+        ("a 1\na 2\n", "'a' twice"),
+        *((f"a 9\nb {n}\n", "line 2") for n in ("1e20", "-5", "1.5", "inf", "nan", "1_0", "", "٣")),
+        (f"a 9\nb {10**20}\n", "line 2"),
+        ("a 9\n\nb 1\n", "line 2 is ''"),
+        ("a 9\n 5\n", "line 2 is ' 5'"),
+        (f"a {2**62}\nb {2**62}\n", "the counts come to more than"),
+    ],
 )
 def test_broken_files_are_refused(tmp_path, text, message):
     (tmp_path / "v").write_text(text)
     with pytest.raises(ValueError, match=message):
         Vocab.load(tmp_path / "v")
+
+
+def test_marks_and_blanks_are_no_part_of_words(tmp_path):
+    path = tmp_path / "v"
+    path.write_bytes(b"\xef\xbb\xbfthe  10\r\nnew york\t5\r\n of 3")
+    vocab = Vocab.load(path)
+    assert vocab.words == ["the", "new york", " of"]
+    assert vocab.counts.tolist() == [10, 5, 3]
+    marked = Vocab(["\ufeff", "\xa0", "\ufeffa"], [3, 2, 1])
+    marked.save(path)
+    assert Vocab.load(path).words == marked.words
+    with pytest.raises(ValueError, match="cannot hold 'a ', which ends in a blank"):
+        Vocab(["a "], [1]).save(path)
+    path.write_bytes("the 10\n".encode("utf-16"))
+    with pytest.raises(ValueError, match=r"vocabulary file .* is UTF-16 text"):
+        Vocab.load(path)
+
+
+@pytest.mark.parametrize("counts", [[-1], [1.5], [np.nan], [np.inf], [10**20], [1e20], ["1"]])
+def test_counts_are_whole_numbers(counts):
+    with pytest.raises(ValueError, match="counts must be whole numbers"):
+        Vocab(["a"], counts)
+
+
+def test_words_are_strings_and_ids_numbers():
+    vocab = Vocab(["a", "b"], [2, 1])
+    for words in (b"ab", [b"a"], [0, 1]):
+        with pytest.raises(TypeError, match="words must be strings"):
+            vocab.encode(words)
+        with pytest.raises(TypeError, match="words must be strings"):
+            Vocab(words, [2, 1][: len(words)])
+    with pytest.raises(ValueError, match="got the string 'ab'"):
+        Vocab("ab", [2, 1])
+    with pytest.raises(ValueError, match="specials must be a list of words; got the string"):
+        Vocab.from_counts(COUNTS, specials="<pad>")
+    assert vocab.decode(np.int64(1)) == "b"
+    for ids in (-1, 2, [0, -1], 0.0, "a", True):
+        with pytest.raises(ValueError, match="ids must be whole numbers from 0 to 1"):
+            vocab.decode(ids)
 
 
 @pytest.mark.parametrize("options", [{"min_count": 0}, {"max_size": 0}])

@@ -148,7 +148,13 @@ def test_bad_numbers_of_workers(topic_corpus, n, message):
 
 def test_use_cores_after_the_start_changes_nothing():
     devices = len(jax.devices())
-    use_cores(devices + 1)
+    with pytest.warns(
+        UserWarning, match=rf"use_cores\({devices + 1}\) came after .* {devices} CPU"
+    ):
+        use_cores(devices + 1)
+    use_cores(devices)  # there are as many
+    with pytest.raises(ValueError, match="at least 1; got 0"):
+        use_cores(0)
     assert len(jax.devices()) == devices
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from pathlib import Path
 
 from jaxvec.cli.common import neighbours_line, say
@@ -9,6 +10,7 @@ from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.evaluate import Score, Scores
 from jaxvec.files import written_beside
+from jaxvec.text.read import text_lines
 from jaxvec.train.result import Report, Result
 from jaxvec.train.steps import StepReport
 from jaxvec.vectors import WordVectors
@@ -35,7 +37,7 @@ class Log:
         )
         self._told: dict[int, dict] = {}  # the log's lines, by epoch
         if resuming and options.log and Path(options.log).exists():
-            lines = map(json.loads, Path(options.log).read_text().splitlines())
+            lines = (json.loads(line) for _, line in text_lines(options.log, "log"))
             self._told = {line["epoch"]: line for line in lines}
 
     def __call__(self, report: Report, result: Result) -> None:
@@ -45,7 +47,7 @@ class Log:
         if options.analogies or options.pairs or options.probe:
             score = self.tell(result.vectors(options.vectors), report.epoch)
         if options.log:
-            self._told[report.epoch] = report._asdict() | _numbers(score)
+            self._told[report.epoch] = _finite(report._asdict() | _numbers(score))
             self._write(result.history)
 
     def tell(self, vectors: WordVectors, epoch: int = 0) -> Score:
@@ -74,24 +76,33 @@ class Log:
         """Writes the log whole: a run that was killed may have logged an epoch twice."""
         with written_beside(self._options.log) as temporary, open(temporary, "w") as log:
             for past in history:
-                log.write(json.dumps(self._told.get(past.epoch, past._asdict())) + "\n")
+                log.write(json.dumps(self._told.get(past.epoch, _finite(past._asdict()))) + "\n")
 
 
 def _line(report: Report, unit: str) -> str:
-    valid = "" if report.valid_loss is None else f", held out {report.valid_loss:.4f}"
+    seen = f"loss {report.loss:.4f}" if report.pairs else "no pairs seen, so no loss"
+    valid = ""
+    if report.valid_loss is not None:
+        held_out = f"{report.valid_loss:.4f}"
+        valid = f", held out {'no pairs' if math.isnan(report.valid_loss) else held_out}"
     found = f", start found in {report.start_seconds:.1f} s" if report.start_seconds else ""
     compiled = f", compiled in {report.compile_seconds:.1f} s" if report.compile_seconds else ""
     return (
-        f"epoch {report.epoch}: loss {report.loss:.4f}{valid}, {report.seconds:.1f} s, "
+        f"epoch {report.epoch}: {seen}{valid}, {report.seconds:.1f} s, "
         f"{report.words_per_second:,.0f} {unit}/s{found}{compiled}"
     )
 
 
 def _numbers(score: Score) -> dict:
-    """The scores as JSON holds them: null for NaN, where too little is known to score."""
+    """The scores, as JSON names them."""
     found: dict = {}
     if score.analogies:
         found["analogies"] = score.analogies.accuracy
     if score.pairs:
         found["word_pairs"] = {pairs.file: pairs.spearman for pairs in score.pairs}
-    return json.loads(json.dumps(found), parse_constant=lambda _: None)
+    return found
+
+
+def _finite(numbers: dict) -> dict:
+    """Numbers as JSON holds them: null for NaN, where there was nothing to score or to lose."""
+    return json.loads(json.dumps(numbers), parse_constant=lambda _: None)

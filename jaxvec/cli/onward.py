@@ -2,9 +2,9 @@
 
 import argparse
 from collections.abc import Collection
-from pathlib import Path
 
 from jaxvec.cli.common import path, say
+from jaxvec.text.read import text_lines
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.result import Result
 from jaxvec.train.store import load_run, save_run
@@ -53,8 +53,7 @@ def frozen(
     """The words to hold fast; KeyError for one that the vocabulary lacks."""
     words: set[str] = set()
     if options.freeze:
-        text = Path(options.freeze).read_text("utf-8-sig")
-        words |= {line.removesuffix("\r") for line in text.split("\n")} - {""}
+        words |= {line for _, line in text_lines(options.freeze, "word list") if line}
         for word in words:
             vocab[word]
     if options.freeze_known:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxvec.cli.common import check_input, check_output, load_mapped, number, path, say, whole
+from jaxvec.ranking import unit
+from jaxvec.text.read import text_lines
 from jaxvec.vectors import WordVectors
 
 if TYPE_CHECKING:
@@ -191,7 +193,7 @@ def _heat(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figu
     words = _listed(options.heat, options.words_file)
     if len(words) < 2:
         raise ValueError(f"a heat map needs 2 words or more; got {len(words)}")
-    units = vectors.get_normed_vectors(words)
+    units = unit(vectors[words].astype(np.float64))
     cosines = units @ units.T
     if options.order != "given":
         order = clustered(cosines)
@@ -252,8 +254,8 @@ def _map(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
         words, places.points, groups, important=asked if options.neighbours else (), pairs=pairs,
         title=_map_title(options, words, asked), axes=axes, size=options.size,
     )  # fmt: skip
-    named = sum(bool(text.get_text()) for text in figure.axes[0].texts)
-    rest = f", {len(words) - named:,} without a name," if named < len(words) else ""
+    unlabelled = len(words) - len(figure.axes[0].texts)
+    rest = f" ({unlabelled:,} of them without a label, which found no room)" if unlabelled else ""
     return f"{len(words):,} words{rest} are", figure
 
 
@@ -307,10 +309,7 @@ def _listed(words: list[str] | None, file: str | None) -> list[str]:
     """Words, and those of a file, each once."""
     listed = list(words or [])
     if file:
-        try:
-            listed += Path(file).read_text(encoding="utf-8-sig").split()
-        except UnicodeDecodeError:
-            raise ValueError(f"{file} is no UTF-8 text") from None
+        listed += [word for _, line in text_lines(file, "word list") for word in line.split()]
         if not listed:
             raise ValueError(f"{file} holds no words")
     return list(dict.fromkeys(listed))

@@ -19,6 +19,7 @@ from jaxvec.cooccurrence import device
 from jaxvec.cooccurrence.cells import Cooccurrence
 from jaxvec.cooccurrence.runs import Growing, Run, Shelf, each, in_order, merge, sum_sorted
 from jaxvec.files import cores, release, writable
+from jaxvec.gensim_names import corpus_instead
 from jaxvec.text.corpus import Corpus
 
 _SLICE = 1 << 15  # tokens whose pairs stay in a core's cache
@@ -68,6 +69,8 @@ def count(
     >>> count(corpus, window=2).matrix().toarray().tolist()
     [[1.0, 2.0], [2.0, 0.0]]
     """
+    if not isinstance(corpus, Corpus):
+        raise TypeError(corpus_instead(corpus))
     window = operator.index(window)  # of a NumPy integer too, which shifts as it can hold
     if window < 1:
         raise ValueError(f"window must be at least 1; got {window}")

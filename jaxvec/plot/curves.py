@@ -1,13 +1,13 @@
 """Curves of training: loss and speed after each epoch, as `jaxvec train --log` writes them."""
 
 import json
+import math
 import os
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvec.files import existing
 from jaxvec.plot.figure import (
     DARK,
     import_matplotlib,
@@ -18,6 +18,7 @@ from jaxvec.plot.figure import (
     shortened,
     style,
 )
+from jaxvec.text.read import text_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -43,18 +44,17 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     2.5
     """
     epochs = []
-    with open(existing(path, "log"), "rb") as file:
-        for number, line in enumerate(file, 1):
-            try:
-                epoch = json.loads(line)
-                numbers = [epoch[name] + 0.0 for name in _NEEDED]
-                numbers.append((epoch.get("valid_loss") or 0) + 0.0)
-            except (ValueError, TypeError, KeyError, AttributeError):
-                raise ValueError(
-                    f"{path}, line {number}: expected JSON with the numbers {', '.join(_NEEDED)}, "
-                    "as jaxvec train --log writes it"
-                ) from None
-            epochs.append(epoch)
+    for number, line in text_lines(path, "log"):
+        try:
+            epoch = json.loads(line)
+            numbers = [epoch[name] + 0.0 for name in _NEEDED]
+            numbers.append((epoch.get("valid_loss") or 0) + 0.0)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise ValueError(
+                f"{path}, line {number}: expected JSON with the numbers {', '.join(_NEEDED)}, "
+                "as jaxvec train --log writes it"
+            ) from None
+        epochs.append(epoch)
     if not epochs:
         raise ValueError(f"{path} is empty: no epoch was logged")
     return epochs
@@ -67,7 +67,7 @@ def curves(
 
     Args:
       runs: the epochs of each run by its name; see `read_log`, and `Report._asdict` of
-        `Result.history`.
+        `Result.history`. Their `loss_unit` names the axes: "loss per pair".
       title: what is written above.
       size: width and height in inches.
 
@@ -87,7 +87,13 @@ def curves(
     every = [epoch for run in runs.values() for epoch in run]
     held_out = any(epoch.get("valid_loss") is not None for epoch in every)
     scores = list(dict.fromkeys(name for epoch in every for name in _scores(epoch)))
-    letters = lettering([*map(shortened, runs), *scores, title])
+    units = [epoch.get("loss_unit", "") for epoch in every]
+    per = " or ".join(dict.fromkeys(units)) if all(units) else ""
+    names = [
+        shortened(name) + (f" (per {run[0]['loss_unit']})" if " or " in per else "")
+        for name, run in runs.items()
+    ]
+    letters = lettering([*names, *scores, title])
     figure = new_figure(*(size or (15.0 if scores else 10.0, 4.5)))
     figure.set_layout_engine("constrained")
     if title:
@@ -101,9 +107,12 @@ def curves(
         for name, line in zip(scores, cycle(_LINES)):
             values = [_scores(epoch).get(name) for epoch in run]
             _draw(rest[0], run, values, look | {"linestyle": line})
-    _name_axes(loss, "loss, mean of a pair (GloVe: of a cell)")
-    _name_axes(speed, "words (GloVe: cells) a second")
-    speed.set_ylim(bottom=0)
+    _name_axes(loss, f"loss per {per}" if per else "loss")
+    read = dict.fromkeys("cells" if unit == "cell" else "words" for unit in units if unit)
+    _name_axes(speed, f"{' or '.join(read) or 'words'} per second")
+    speeds = [epoch["words_per_second"] for epoch in every]
+    fastest = max(filter(math.isfinite, speeds), default=0)
+    speed.set_ylim(0, 1.08 * fastest or 1)  # a marker is drawn whole, whatever the others are
     speed.yaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
     entries = list(zip(letters.shown, looks, strict=False)) if len(runs) > 1 else []
     if held_out:

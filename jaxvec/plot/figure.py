@@ -18,7 +18,8 @@ SUFFIXES = (".png", ".svg", ".pdf")
 """What `save` writes."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
-"""Colours that the colour-blind tell apart: those of Okabe and Ito 2008, with grey for yellow."""
+"""Colours of groups, in pictures and on the page: those of Okabe and Ito 2008, which the
+colour-blind can distinguish, with grey for yellow."""
 
 DARK = "#333333"
 """The colour of what is written."""
@@ -57,9 +58,10 @@ def new_figure(width: float, height: float) -> "Figure":
     """An empty figure of so many inches, 150 dots to the inch."""
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=150)
+    from jaxvec.plot.picture import Picture
+
+    figure = Picture(figsize=(width, height), dpi=150)
     FigureCanvasAgg(figure)  # which measures text without making a renderer each time
     return figure
 

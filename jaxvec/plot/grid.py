@@ -100,7 +100,7 @@ def _write(ax: "Axes", cell: tuple[int, int], words: list[str], families: list[s
     wide, high = np.abs(corners[1] - corners[0]) * _FILLED
     line = _FONT * _LINE * figure.dpi / 72
     room = max(int(high / line), 1)
-    lines = words if len(words) <= room else [*words[: room - 1], f"+{len(words) - room + 1:,}"]
+    lines = words if len(words) <= room else [*words[: room - 1], f"{len(words) - room + 1:,} more"]
     for i, content in enumerate(lines):
         y = row + (i - (len(lines) - 1) / 2) * line / high * _FILLED
         text = ax.text(

@@ -6,11 +6,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxvec.plot.figure import DARK, lettering, literally, new_figure, shortened
+from jaxvec.plot.figure import (
+    DARK,
+    import_matplotlib,
+    lettering,
+    literally,
+    new_figure,
+    shortened,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+_DIAGONAL = "#D9D9D9"
 _ANNOTATED = 25  # words, at most, whose cosines are written
 
 
@@ -50,7 +58,7 @@ def heat_map(
     """Draws the cosines of words as colours, and as numbers where there are few words.
 
     The colours run from the lowest to the highest cosine between different words; a word's with
-    itself, 1, is left white.
+    itself, 1, is light grey, as the legend says.
 
     Args:
       words: the `n` words, in the order of rows and columns.
@@ -65,6 +73,9 @@ def heat_map(
     >>> [text.get_text() for text in figure.axes[0].texts]
     ['0.25', '0.25']
     """
+    import_matplotlib()
+    from matplotlib import colormaps
+
     table = np.array(cosines, np.float64)
     count = len(words)
     if count < 2 or table.shape != (count, count):
@@ -78,14 +89,14 @@ def heat_map(
     ax = figure.subplots()
     text = {"color": DARK, **literally(letters.families)}
     ax.set_title(letters.shown[-1], **text)
-    image = ax.imshow(table, cmap="cividis")
+    image = ax.imshow(table, cmap=colormaps["cividis"].with_extremes(bad=_DIAGONAL))
     small = {**text, "fontsize": 9 if written else 8}
     ax.set_xticks(range(count), letters.shown[:-1], rotation=90, **small)
     ax.set_yticks(range(count), letters.shown[:-1], **small)
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     bar = figure.colorbar(image, shrink=0.8)
-    bar.set_label("cosine", color=DARK)
+    bar.set_label("cosine (light grey: of a word with itself, 1)", color=DARK)
     bar.outline.set_visible(False)  # type: ignore[operator]
     if written:
         middle = (np.nanmin(table) + np.nanmax(table)) / 2

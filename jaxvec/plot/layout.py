@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from jaxvec import ranking
+from jaxvec.table import keys
 from jaxvec.vectors import WordVectors
 
 METHODS = ("pca", "tsne")
@@ -56,7 +58,7 @@ def layout(
     """
     if method not in METHODS:
         raise ValueError(f"method must be 'pca' or 'tsne'; got {method!r}")
-    units = vectors.get_normed_vectors(words)
+    units = _units(vectors, words)
     if len(units) < 3:
         raise ValueError(f"a map needs 3 words at least; got {len(units)}")
     if method == "pca":
@@ -100,7 +102,17 @@ def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
     start *= 1e-4 / max(start[:, 0].std(), 1e-12)  # as small as t-SNE wants it
     model = TSNE(perplexity=perplexity, init=start, random_state=seed)
     with threadpool_limits(1 if len(units) < _THREADED else None):
-        return model.fit_transform(units.astype(np.float64)).astype(np.float64)
+        return model.fit_transform(units - units.mean(axis=0)).astype(np.float64)
+
+
+def _units(vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
+    """Vectors scaled to length 1, float64[n, D]: rounded to float32, those of nearly the same
+    direction would be the same."""
+    return ranking.unit(vectors[keys(words)].astype(np.float64))
+
+
+def _names(vectors: WordVectors, words: Iterable[str]) -> list[str]:
+    return [vectors.index_to_key[vectors.get_index(word)] for word in keys(words)]
 
 
 def with_neighbours(
@@ -121,7 +133,7 @@ def with_neighbours(
     >>> with_neighbours(wv, ["a", "c"], 1)
     (['a', 'c', 'b', 'd'], ['a', 'c', 'a', 'c'])
     """
-    asked = list(dict.fromkeys(words))
+    asked = list(dict.fromkeys(_names(vectors, words)))
     nearest = {word: (np.inf, word) for word in asked}
     for word in asked:
         for other, cosine in vectors.most_similar(word, topn=neighbours):
@@ -156,22 +168,24 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
 
     if count < 1:
         raise ValueError(f"there must be a group or more; got {count}")
-    units = vectors.get_normed_vectors(words).astype(np.float64)
+    words = _names(vectors, words)
+    units = _units(vectors, words)
+    centred = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
     count = min(count, len(np.unique(units, axis=0)))
     best, least = np.zeros(len(units), int), np.inf
     for restart in range(_RESTARTS):
         rng = np.random.default_rng([seed, restart])
         try:
-            means, members = kmeans2(units, count, 30, minit="++", missing="raise", seed=rng)
+            means, members = kmeans2(centred, count, 30, minit="++", missing="raise", seed=rng)
         except ClusterError:  # a group lost its last word
             continue
-        error = ((units - means[members]) ** 2).sum()
+        error = ((centred - means[members]) ** 2).sum()
         if error < least:
             best, least = members, error
     names = {}
     for member in np.unique(best):
         inside = np.flatnonzero(best == member)
-        mean = units[inside].mean(axis=0)
-        central = inside[np.argsort(-(units[inside] @ mean), kind="stable")[:_NAMING]]
+        nearness = units[inside] @ units[inside].mean(axis=0)
+        central = inside[np.argsort(-nearness.round(12), kind="stable")[:_NAMING]]
         names[member] = ", ".join(words[i] for i in central)
     return [names[member] for member in best]

@@ -1,7 +1,7 @@
 // The map of words, drawn by plotly.js, and the card of one. `#data` holds what they show.
 
 const data = JSON.parse(document.getElementById("data").textContent);
-const { words, ranks, counts, x, y, labels, groups } = data;
+const { words, ranks, counts, x, y, labels, groups, styles } = data;
 const size = x.length; // words on the map; those that follow are known as neighbours only
 const byRank = [...x.keys()].sort((a, b) => ranks[a] - ranks[b]);
 const hidden = new Set(); // groups
@@ -32,11 +32,10 @@ function facts(i) {
 
 // The map
 
-const COLOURS = [ // Tableau's
-  "#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd",
-  "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf",
-];
-const SYMBOLS = { circle: "●", square: "■", diamond: "◆", "triangle-up": "▲" };
+const SYMBOLS = { // of the pictures' markers: plotly.js's name, and a character
+  o: ["circle", "●"], s: ["square", "■"], "^": ["triangle-up", "▲"], D: ["diamond", "◆"],
+  v: ["triangle-down", "▼"], P: ["cross", "✚"], "*": ["star", "★"], X: ["x", "✖"],
+};
 const FONT = { family: "system-ui, sans-serif", size: 13 };
 const HALO = Array(3).fill("0 0 3px var(--paper)").join(); // around text, on points
 const LABELS = 120; // at a time, at most
@@ -49,9 +48,9 @@ pen.font = `${FONT.size}px ${FONT.family}`;
 const widths = new Map();
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-const colour = (group) => COLOURS[group % COLOURS.length];
-const symbol = (group) =>
-  Object.keys(SYMBOLS)[Math.floor(group / COLOURS.length) % Object.keys(SYMBOLS).length];
+const ink = (colour) => (colour === "#000000" ? "var(--ink)" : colour); // black is seen on white
+const colour = (group) => ink(styles[group].color).replace("var(--ink)", style("--ink"));
+const symbol = (group) => SYMBOLS[styles[group].marker];
 
 /** Text that plotly.js shows as it is; it would take tags and entities in it for its own. */
 const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -66,7 +65,7 @@ const pointTraces = Array.from({ length: Math.max(labels.length, 1) }, (_, group
     x: members.map((i) => x[i]), y: members.map((i) => y[i]),
     text: members.map((i) => lines(i).join("<br>")),
     marker: {
-      color: colour(group), symbol: symbol(group), size: size < 2000 ? 7 : 5, opacity: 0.75,
+      color: colour(group), symbol: symbol(group)[0], size: size < 2000 ? 7 : 5, opacity: 0.75,
     },
   };
 });
@@ -190,8 +189,11 @@ function drawMap() {
   plot.on("plotly_click", ({ points }) => choose(points[0].customdata));
   plot.on("plotly_doubleclick", showWhole);
   Plotly.relayout(plot, themed());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () =>
-    Plotly.relayout(plot, themed()));
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    Plotly.relayout(plot, themed());
+    const colours = pointTraces.map((_, group) => colour(group));
+    Plotly.restyle(plot, { "marker.color": colours }, [...colours.keys()]);
+  });
   new ResizeObserver(fit).observe(plot);
 }
 
@@ -235,6 +237,8 @@ function pinch(event) {
 
 // The card of a word, and the groups
 
+const HINT = get("facts").textContent;
+
 function neighbour([i, cosine]) {
   const word = element("bdi", {}, shown[i]);
   const name = onMap(i)
@@ -261,6 +265,17 @@ function drawCard() {
   get("card").scrollTop = 0;
 }
 
+/** No word is chosen, and the card is empty. */
+function clearCard() {
+  chosen = -1;
+  get("word").hidden = true;
+  get("word").textContent = "";
+  get("facts").textContent = HINT;
+  drawList("neighbours", []);
+  drawList("others", []);
+  redraw();
+}
+
 function drawGroups() {
   get("groups").hidden = !labels.length;
   labels.forEach((name, group) => {
@@ -270,8 +285,8 @@ function drawGroups() {
       else hidden.add(group);
       Plotly.restyle(plot, { visible: box.checked }, [group]).then(redraw);
     };
-    const mark = element("span", { ariaHidden: "true" }, SYMBOLS[symbol(group)]);
-    mark.style.color = colour(group);
+    const mark = element("span", { ariaHidden: "true" }, symbol(group)[1]);
+    mark.style.color = ink(styles[group].color);
     get("groups").append(element("label", {}, box, mark, element("bdi", {}, name)), " ");
   });
 }
@@ -292,11 +307,14 @@ function choose(i, { move = false } = {}) {
 
 function followAddress() {
   const named = location.hash.match(/^#word=(.*)$/s);
-  let i = -1;
+  if (!named) return;
+  let word = named[1];
   try {
-    i = named ? words.indexOf(decodeURIComponent(named[1])) : -1;
+    word = decodeURIComponent(word);
   } catch (error) {
     if (!(error instanceof URIError)) throw error;
   }
-  if (i >= 0 && onMap(i) && i !== chosen) choose(i, { move: true });
+  const i = words.indexOf(word);
+  if (i < 0 || !onMap(i)) answer(word);
+  else if (i !== chosen) choose(i, { move: true });
 }

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxvec.files import written_beside
+from jaxvec.plot.figure import style
 from jaxvec.vectors import WordVectors
 
 
@@ -37,7 +38,8 @@ def write_page(
       vectors: those of all `V` words.
       words: the `n` words to show, each once.
       points: their places, float[n, 2], as some projection gives them.
-      groups: a label for each word; words of one label share a colour.
+      groups: a label for each word; words of one label share colour and marker, those of
+        `word_map`.
       neighbours: how many to list for each word.
       title: the heading.
 
@@ -98,6 +100,7 @@ def _contents(
         "y": [float(f"{y:.6g}") for y in places[:, 1]],
         "labels": labels,
         "groups": members,
+        "styles": [style(i) for i in range(max(len(labels), 1))],
         "neighbours": [[index[other] for other, _ in row] for row in found],
         "cosines": [[round(cosine, 3) for _, cosine in row] for row in found],
         "near": [[index[other] for other, _ in row] for row in near],
@@ -122,13 +125,15 @@ def _places(words: list[str], points: ArrayLike) -> np.ndarray:
 
 
 def _grouped(groups: Any, count: int) -> tuple[list[str], list[int]]:
-    """The labels in order, and which of them each word has; one without a name if not given."""
+    """The labels in order of their first words, and which of them each word has; no label if
+    not given."""
     if groups is None:
         return [], [0] * count
     if len(groups) != count:
         raise ValueError(f"{count} words need as many groups, not {len(groups)}")
-    labels, members = np.unique(np.asarray(groups), return_inverse=True)
-    return [str(label) for label in labels], members.tolist()
+    named = [str(label) for label in groups]
+    labels = list(dict.fromkeys(named))
+    return labels, [labels.index(label) for label in named]
 
 
 def _resource(name: str) -> str:

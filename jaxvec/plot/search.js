@@ -16,13 +16,18 @@ function meant(query) {
   return alike ?? folded.indexOf(fold(query));
 }
 
-/** Words on the map that begin with this, or else hold it. */
+/** Words on the map that are this, begin with it or hold it, those in its own case first. */
 function completions(query) {
-  const part = fold(query);
+  const part = fold(query), exact = query.trim();
   if (!part) return [];
   const holding = byRank.filter((i) => folded[i].includes(part));
-  const starting = holding.filter((i) => folded[i].startsWith(part));
-  return [...new Set([...starting, ...holding])].slice(0, MOST);
+  return [
+    (i) => words[i] === exact, (i) => folded[i] === part,
+    (i) => words[i].startsWith(exact), (i) => folded[i].startsWith(part),
+    (i) => words[i].includes(exact), () => true,
+  ].flatMap((test) => holding.filter(test))
+    .filter((i, nth, all) => all.indexOf(i) === nth)
+    .slice(0, MOST);
 }
 
 /** How many letters to insert, delete or change (Levenshtein). */
@@ -47,8 +52,9 @@ function alike(query) {
     .filter((i) => Math.abs(folded[i].length - part.length) <= most)
     .map((i) => [edits(part, folded[i]), i])
     .filter(([distance]) => distance <= most)
-    .sort((a, b) => a[0] - b[0])
-    .map(([, i]) => i);
+    .map(([distance, i]) => [distance, edits(query.trim(), words[i]), i]) // in its own case first
+    .sort((a, b) => a[0] - b[0] || a[1] - b[1])
+    .map(([, , i]) => i);
 }
 
 function offer(list) {
@@ -84,7 +90,10 @@ function answer(query) {
   const i = meant(query);
   if (i >= 0 && onMap(i)) {
     take(i);
-  } else if (i >= 0) {
+    return;
+  }
+  clearCard();
+  if (i >= 0) {
     say(`“${query}” is not on this map, but near:`);
     offer(byRank.filter((other) => data.neighbours[other].includes(i)).slice(0, MOST));
   } else {

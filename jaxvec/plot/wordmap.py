@@ -86,7 +86,8 @@ def word_map(
     large = [word in important for word in words]
     left_out = _label(ax, places, labels, members, large, arrows, letters.families)
     if left_out:
-        note = f"{left_out} of {len(words)} words are not named, for want of room"
+        has = "has" if left_out == 1 else "have"
+        note = f"{left_out:,} of {len(words):,} words {has} no label: there was no room for it"
         across, down = np.array([0.1, 0.08]) / figure.get_size_inches()
         figure.text(1 - across, down, note, ha="right", fontsize=8, color=DARK)
     return figure

@@ -53,7 +53,8 @@ def original_scorer(
     Compositionality". `len_vocab` is gensim's; word2phrase has the number of words of the text
     in its place, so that its thresholds are higher.
     """
-    return (bigram_count - min_count) / (worda_count * wordb_count) * len_vocab
+    # by floats: the product of two counts may not fit 64 bits
+    return (1.0 * bigram_count - min_count) / (1.0 * worda_count * wordb_count) * len_vocab
 
 
 def npmi_scorer(worda_count, wordb_count, bigram_count, len_vocab, min_count, corpus_word_count):

@@ -8,16 +8,19 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from jaxvec.files import load_arrays, save_arrays
+from jaxvec.gensim_names import corpus_instead, explained, kind
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
-from jaxvec.text.vocab import Vocab
+from jaxvec.text.vocab import Vocab, word_list
 
 _BATCH = 1 << 17  # words that are turned into ids at a time
+
 
 Pieces = Iterable[tuple[Sequence[str], bool]]
 """Words of one document, and whether it ends with them."""
 
 
+@explained("make one by Corpus.from_documents(sentences) or Corpus.from_files(path)")
 class Corpus:
     """`T` token ids in `N` documents, and the vocabulary they refer to.
 
@@ -62,6 +65,11 @@ class Corpus:
           FileNotFoundError: if a path does not exist.
           ValueError: if a file is not text, or no text or vocabulary is left.
         """
+        if odd := [path for path in paths if not isinstance(path, str | os.PathLike)]:
+            raise TypeError(
+                f"from_files takes paths one by one, not {kind(odd[0])}: write "
+                "Corpus.from_files(*paths), or Corpus.from_documents(sentences) for sentences"
+            )
         split = get_tokenizer(tokenizer)
         pieces = ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
         return cls._build(pieces, " ".join(map(str, paths)), **options)
@@ -91,14 +99,19 @@ class Corpus:
 
         Raises:
           ValueError: if there is no word, or the vocabulary comes out empty.
+          TypeError: for a document that is neither a string nor words, such as bytes or NaN.
         """
-        if isinstance(documents, str):
-            raise ValueError("documents must be an iterable of strings or word lists, not a string")
-        split = get_tokenizer(tokenizer)
-        pieces = ((split(text) if isinstance(text, str) else text, True) for text in documents)
-        return cls._build(pieces, "documents", **options)
+        if isinstance(documents, str | bytes):
+            raise ValueError(
+                "documents must be an iterable of strings or word lists, not a string: write "
+                "[text] for one document, or Corpus.from_files(path) for a file"
+            )
+        if not isinstance(documents, Iterable):
+            raise TypeError(corpus_instead(documents))
+        return cls._build(document_words(documents, tokenizer), "documents", **options)
 
     @classmethod
+    @explained("write Corpus.from_documents(sentences, min_count=5)", name="Corpus")
     def _build(
         cls,
         pieces: Pieces,
@@ -214,6 +227,33 @@ class Corpus:
         return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
 
 
+def document_words(
+    documents: Iterable[str | Sequence[str]], tokenizer: str | Tokenizer = "whitespace"
+) -> Pieces:
+    """The words of documents, each a string, which is tokenised, or a list of words.
+
+    Raises:
+      ValueError: if `documents` is a string.
+      TypeError: for a document that is neither, once it comes.
+
+    >>> list(document_words(["a rose", ["is", "a rose"]]))
+    [(['a', 'rose'], True), (['is', 'a rose'], True)]
+    """
+    if isinstance(documents, str | bytes):
+        raise ValueError("documents must be an iterable of strings or word lists, not a string")
+    split = get_tokenizer(tokenizer)
+
+    def pieces() -> Pieces:
+        for number, text in enumerate(documents):
+            if isinstance(text, bytes) or not isinstance(text, Iterable):
+                raise TypeError(
+                    f"document {number} must be a string or a list of words; got {kind(text)}"
+                )
+            yield split(text) if isinstance(text, str) else text, True
+
+    return pieces()
+
+
 def count_words(
     documents: Iterable[Sequence[str]], *, max_vocab_size: int | None = None
 ) -> dict[str, int]:
@@ -246,7 +286,9 @@ class Coder:
         batch: list[str] = []
         ends: list[int] = []
         for words, is_end in pieces:
-            batch += words
+            if isinstance(words, str):
+                raise ValueError(f"expected a list of words; got the string {words[:80]!r}")
+            batch.extend(words)
             if is_end:
                 ends.append(self.words + len(batch))
             if len(batch) >= _BATCH:
@@ -255,7 +297,13 @@ class Coder:
         yield self._codes(batch), ends
 
     def _codes(self, words: list[str]) -> np.ndarray:
-        codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        if self.known and any(not issubclass(kind, str) for kind in set(map(type, words))):
+            word_list(words)  # raises; words of a new vocabulary are looked at when it is made
+        try:
+            codes = np.fromiter(map(self.code.__getitem__, words), np.int32, len(words))
+        except TypeError:  # one cannot be a key
+            word_list(words)
+            raise
         self.words += len(words)
         if not self.known and len(words):
             seen = np.bincount(codes)

@@ -7,11 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.files import existing, written_beside
+from jaxvec.files import written_beside
+from jaxvec.gensim_names import explained, kind
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
-from jaxvec.text.corpus import Pieces
-from jaxvec.text.read import read_pieces
+from jaxvec.text.corpus import Pieces, document_words
+from jaxvec.text.read import read_pieces, text_lines
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 
 ENGLISH_CONNECTOR_WORDS = frozenset({
@@ -31,6 +32,10 @@ class Found(NamedTuple):
     bigram_count: int  # how often it occurs in the text that it was found in
 
 
+_INSTEAD = "phrases are found by Phrases.from_documents(sentences, min_count=5, threshold=10)"
+
+
+@explained(_INSTEAD, {})
 class Phrases:
     """Phrases, each of two words and what connectors are between them, to join in text.
 
@@ -51,16 +56,22 @@ class Phrases:
     """
 
     def __init__(self, found: Mapping[tuple[str, ...], Found], *, delimiter: str = "_"):
+        if not isinstance(found, Mapping):
+            raise TypeError(f"Phrases takes what was found, not {kind(found)}: {_INSTEAD}")
         self.found = dict(sorted(found.items(), key=lambda item: (-item[1].score, item[0])))
         self.delimiter = delimiter
         self.connector_words = frozenset(word for words in found for word in words[1:-1])
         self._joined = {words: delimiter.join(words) for words in self.found}
         self._ends = {(words[0], words[-1]) for words in self.found}
         for words in found:
-            if len(words) < 2 or not self.connector_words.isdisjoint((words[0], words[-1])):
+            if (
+                isinstance(words, str)
+                or len(words) < 2
+                or not self.connector_words.isdisjoint((words[0], words[-1]))
+            ):
                 raise ValueError(
-                    "a phrase must be two words or more, and those inside one may not begin or "
-                    f"end another; got {' '.join(words)!r}"
+                    "a phrase must be a tuple of two words or more, and those inside one may not "
+                    f"begin or end another; got {words!r}"
                 )
 
     @classmethod
@@ -112,7 +123,7 @@ class Phrases:
         Raises:
           ValueError: if there is no word, or an option is out of bounds.
         """
-        return cls.from_pieces(_words(documents, tokenizer), **options)
+        return cls.from_pieces(document_words(documents, tokenizer), **options)
 
     @classmethod
     def from_pieces(
@@ -170,7 +181,7 @@ class Phrases:
         >>> list(phrases.apply(["to new york", ["new", "cars"]]))
         [['to', 'new_york'], ['new', 'cars']]
         """
-        return (words for words, _ in self.apply_pieces(_words(documents, tokenizer)))
+        return (words for words, _ in self.apply_pieces(document_words(documents, tokenizer)))
 
     def apply_pieces(self, pieces: Pieces) -> Iterator[tuple[list[str], bool]]:
         """The pieces of documents, phrases joined, those across pieces too."""
@@ -251,14 +262,8 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form; the message names it.
     """
-    try:
-        lines = existing(path, "file of phrases").read_text("utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path} is no file of phrases: {error}") from None
-    if not lines[-1]:  # what is after the last line's end
-        lines.pop()
     passes: list[dict[tuple[str, ...], Found]] = [{}]
-    for number, line in enumerate(lines, 1):
+    for number, line in text_lines(path, "file of phrases"):
         if not line:
             passes.append({})
             continue
@@ -281,13 +286,6 @@ def words_of_files(
     """The words of files, read as a stream; see `read_pieces`."""
     split = get_tokenizer(tokenizer)
     return ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
-
-
-def _words(documents: Iterable[str | Sequence[str]], tokenizer: str | Tokenizer) -> Pieces:
-    if isinstance(documents, str):
-        raise ValueError("documents must be an iterable of strings or word lists, not a string")
-    split = get_tokenizer(tokenizer)
-    return ((split(text) if isinstance(text, str) else text, True) for text in documents)
 
 
 def _checked(

@@ -2,18 +2,25 @@
 
 import difflib
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.files import array_text, check_encoding, existing, text_array, written_beside
+from jaxvec.files import array_text, check_encoding, text_array, written_beside
+from jaxvec.gensim_names import explained, kind
+from jaxvec.text.read import text_lines
 
+_LINE = re.compile(
+    r"(?P<word>.*[^ \t])[ \t]+(?P<count>[0-9]+)(?: (?P<kind>unk|special))?", re.DOTALL
+)
 Words = list[str] | tuple[str, ...]
 
 _COMPARED = 200_000  # words among which close matches are sought
 
 
+@explained("write Vocab.from_counts(counts), or corpus.vocab")
 class Vocab:
     """`V` words with their counts; a word's id is its place.
 
@@ -40,8 +47,8 @@ class Vocab:
         specials: int = 0,
         unk: str | None = None,
     ):
-        self.words = list(words)
-        self.counts = np.asarray(counts, np.int64)
+        self.words = word_list(words)
+        self.counts = whole_counts(counts)
         self.ids = {word: i for i, word in enumerate(self.words)}
         self.specials = specials
         self.unk = unk
@@ -83,10 +90,11 @@ class Vocab:
             raise ValueError(f"min_count must be at least 1; got {min_count}")
         if max_size is not None and max_size < 1:
             raise ValueError(f"max_size must be at least 1 or None; got {max_size}")
-        first = list(specials)
+        first = word_list(specials, "specials")
         if unk is not None and unk not in first:
             first.insert(0, unk)
         special = set(first)
+        word_list(counts)  # raises
         words = sorted(
             (word for word, n in counts.items() if n >= min_count and word not in special),
             key=lambda word: (-counts[word], word),
@@ -109,6 +117,7 @@ class Vocab:
         >>> Vocab(["a", "b"], [5, 4]).extended({"b": 2, "c": 5, "d": 1}, min_count=2).words
         ['b', 'a', 'c']
         """
+        word_list(counts)  # raises
         sums = dict(zip(self.words, self.counts.tolist(), strict=True))
         left_out = 0
         for word, count in counts.items():
@@ -155,7 +164,7 @@ class Vocab:
         """How often a word, or each of many, occurs in the text; KeyError if unknown."""
         if isinstance(words, str):
             return int(self.counts[self[words]])
-        return self.counts[[self[word] for word in words]]
+        return self.counts[[self[word] for word in word_list(words)]]
 
     @overload
     def frequency(self, words: str) -> float: ...
@@ -174,11 +183,14 @@ class Vocab:
 
         Words outside the vocabulary become `unk` if there is one. Otherwise a single
         word raises KeyError, and among many they are left out.
+
+        Raises:
+          TypeError: if a word is no string, such as bytes.
         """
         other = None if self.unk is None else self.ids[self.unk]
         if isinstance(words, str):
             return self[words] if other is None else self.ids.get(words, other)
-        ids = (self.ids.get(word, other) for word in words)
+        ids = (self.ids.get(word, other) for word in word_list(words))
         return np.array([i for i in ids if i is not None], np.int32)
 
     @overload
@@ -186,20 +198,38 @@ class Vocab:
     @overload
     def decode(self, ids: Sequence[int] | np.ndarray) -> list[str]: ...
     def decode(self, ids):
-        """The word of an id, or the words of many."""
-        if np.ndim(ids) == 0:
-            return self.words[ids]
-        return [self.words[i] for i in ids]
+        """The word of an id, or the words of many.
+
+        Raises:
+          ValueError: for an id that is no whole number from 0 to V - 1.
+        """
+        places = np.asarray(ids)
+        inside = places.dtype.kind in "iu" and ((places >= 0) & (places < len(self))).all()
+        if places.size and not inside:
+            raise ValueError(f"ids must be whole numbers from 0 to {len(self) - 1}; got {ids!r}")
+        if places.ndim == 0:
+            return self.words[int(places)]
+        return [self.words[i] for i in places]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes UTF-8 text, ``word count`` a line, as word2vec and GloVe do.
 
         A special has a third field: ``unk`` or ``special``.
+
+        Raises:
+          ValueError: if a word ends in a blank or tab, which `load` takes for what parts it from
+            its count.
         """
+        for word in self.words:
+            if word[-1] in " \t":
+                raise ValueError(f"a file of words and counts cannot hold {word!r}, which ends in "
+                                 "a blank")  # fmt: skip
         with (
             written_beside(path) as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
+            if self.words and self.words[0].startswith("\ufeff"):
+                file.write("\ufeff")  # so that this is dropped, and not the word's own
             for i, (word, count) in enumerate(zip(self.words, self.counts, strict=True)):
                 kind = "" if i >= self.specials else " unk" if word == self.unk else " special"
                 file.write(f"{word} {count}{kind}\n")
@@ -236,27 +266,64 @@ class Vocab:
         words: list[str] = []
         counts: list[int] = []
         specials, unk = 0, None
-        with open(existing(path, "vocabulary file"), encoding="utf-8", newline="\n") as file:
-            try:
-                for line in file:
-                    left, _, last = line.rstrip("\r\n").rpartition(" ")
-                    if last in ("unk", "special"):
-                        left, _, number = left.rpartition(" ")
-                        unk = left if last == "unk" else unk
-                        specials += 1
-                    else:
-                        number = last
-                    words.append(left)
-                    counts.append(int(number))
-                return cls(words, counts, specials=specials, unk=unk)
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{path} is not a vocabulary file: {error}") from None
-            except ValueError as error:
-                where = f"line {len(words)}: " if len(counts) < len(words) else ""
+        for number, line in text_lines(path, "vocabulary file"):
+            match = _LINE.fullmatch(line)
+            if match is None or int(match["count"]) >= 2**63:
                 raise ValueError(
-                    f"{path} is not a vocabulary file: {where}{error}; "
-                    "expected a word, a space and its count on each line"
-                ) from None
+                    f"{path} is not a vocabulary file: line {number} is {line[:80]!r}; expected a "
+                    f"word, a space and its count, a whole number from 0 to {2**63 - 1}"
+                )
+            words.append(match["word"])
+            counts.append(int(match["count"]))
+            specials += match["kind"] is not None
+            unk = match["word"] if match["kind"] == "unk" else unk
+        try:
+            return cls(words, counts, specials=specials, unk=unk)
+        except ValueError as error:
+            raise ValueError(f"{path} is not a vocabulary file: {error}") from None
+
+
+def word_list(words: Iterable[str], name: str = "words") -> list[str]:
+    """Words as a list.
+
+    Raises:
+      ValueError: for a single string, which would be taken for a list of letters.
+      TypeError: if one is no string, such as bytes.
+    """
+    if isinstance(words, str):
+        raise ValueError(f"{name} must be a list of words; got the string {words[:80]!r}")
+    words = list(words)
+    for word in words:
+        if not isinstance(word, str):
+            raise TypeError(f"{name} must be strings; got {kind(word)}: write str(word) for each")
+    return words
+
+
+def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
+    """How often each word occurs, int64[V].
+
+    Raises:
+      ValueError: if one is no whole number, or negative, or their sum does not fit 63 bits.
+
+    >>> whole_counts([2.0, 1]).tolist()
+    [2, 1]
+    """
+    given = np.asarray(counts)
+    if not given.size:
+        return given.astype(np.int64)
+    if given.dtype.kind not in "iufO":
+        raise ValueError(f"counts must be whole numbers; got {given.dtype}")
+    bad = ~((given >= 0) & (given < 2.0**63))
+    if given.dtype.kind != "i":
+        bad |= given != np.floor(given.astype(np.float64))
+    if bad.any():
+        raise ValueError(
+            f"counts must be whole numbers from 0 to {2**63 - 1}; got {given[bad][0]!s}"
+        )
+    whole = given.astype(np.int64)
+    if whole.sum(dtype=np.float64) >= 2.0**63:
+        raise ValueError(f"the counts come to more than {2**63 - 1}, which 64 bits cannot hold")
+    return whole
 
 
 class UnknownWord(KeyError):

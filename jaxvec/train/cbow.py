@@ -6,10 +6,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec import cbow
+from jaxvec.gensim_names import explained_model
 from jaxvec.sgns import Params, take
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
+@explained_model
 @dataclasses.dataclass(frozen=True)
 class CBOW(NegativeSampling):
     """Continuous bag of words with negative sampling: what is trained, and on which words.
@@ -26,6 +28,7 @@ class CBOW(NegativeSampling):
 
     default_optimizer = "sgd"
     default_vectors = "input"
+    loss_unit = "word"
 
     @property
     def default_learning_rate(self) -> float:
@@ -60,5 +63,7 @@ class CBOW(NegativeSampling):
         """How many words of a batch have a context."""
         return (batch.weights.sum(-1) > 0).sum().astype(jnp.float32)
 
-    def _pairs_a_token(self) -> float:
-        return 1.0 if self.cbow_mean else super()._pairs_a_token()
+    @property
+    def pairs_a_token(self) -> float:
+        """A word's context is one prediction, its sum as steep as a pair for each of its words."""
+        return 1.0 if self.cbow_mean else super().pairs_a_token

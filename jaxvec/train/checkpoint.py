@@ -13,6 +13,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from jaxvec.files import expanded, to_json, writable
+from jaxvec.gensim_names import explained, kind
 from jaxvec.train.epoch import State
 
 
@@ -26,8 +27,10 @@ class Progress(NamedTuple):
     pairs: float = 0.0
     seconds: float = 0.0
     history: list = []  # noqa: RUF012  a Report, as a list, for each epoch done
+    ended: bool = False  # by a callback: what epochs are left are not trained
 
 
+@explained("write Checkpoints(folder, {'text': 'its name', 'epochs': 5}), minutes=… beside it")
 class Checkpoints:
     """A folder with the last few states of one run.
 
@@ -58,9 +61,14 @@ class Checkpoints:
         steps: int | None = None,
         keep: int = 2,
     ):
+        if not isinstance(settings, dict):
+            raise TypeError(f"settings are a dict of what the run is; got {kind(settings)}")
         self.folder = expanded(folder).absolute()
         writable(self.folder)
-        self.settings = json.loads(to_json(settings))
+        try:
+            self.settings = json.loads(to_json(settings))
+        except TypeError as error:
+            raise TypeError(f"settings are kept as JSON: {error}; write str(…) of it") from None
         self.minutes = minutes
         self.steps = steps
         self._last_step = 0
@@ -68,6 +76,10 @@ class Checkpoints:
         self._keep = keep
         if self.exist(self.folder):
             self._refuse_others()
+
+    def __repr__(self) -> str:
+        every = f"{self.minutes:g} minutes" if self.steps is None else f"{self.steps:,} steps"
+        return f"Checkpoints in {self.folder}, every {every}"
 
     @functools.cached_property
     def _manager(self) -> ocp.CheckpointManager:  # made when needed, for it makes the folder

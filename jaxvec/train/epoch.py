@@ -16,8 +16,8 @@ STEPS_A_DRAW = 64
 
 
 class Model(Protocol):
-    """What the trainer asks of a model; all but `segments`, `head_start` and `constants` is
-    traced. Hashable.
+    """What the trainer asks of a model; all but `segments`, `head_start`, `constants`
+    and `untrained_loss`, the mean loss of tables of zeros, is traced. Hashable.
 
     ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
     of a batch is ``rows_loss(take(params, rows(batch)), batch)``. Some have ``rows_curvature``
@@ -26,6 +26,7 @@ class Model(Protocol):
 
     default_optimizer: str
     default_vectors: str
+    loss_unit: str  # what the loss of a run is the mean of: "pair", "word" or "cell"
     stratified: bool  # several workers share the tables out (`strata`), or have copies (`workers`)
 
     @property
@@ -36,6 +37,7 @@ class Model(Protocol):
     ) -> tuple[Any, Any]: ...
     def head_start(self, segments: Any) -> PyTree | None: ...
     def constants(self, data: Any) -> PyTree: ...
+    def untrained_loss(self, data: Any) -> float: ...
     def max_steps(self, segment: Any) -> int: ...
     def plan(self, constants: Any, key: jax.Array, segment: Any) -> Any: ...
     def bits(self) -> tuple[int, ...]: ...

@@ -12,14 +12,18 @@ import optax
 
 from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.optim import bounded, damped_sgd, frozen, shortened
+from jaxvec.gensim_names import explained
+from jaxvec.optim import bounded, damped, frozen, shortened
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.arguments import checked
+from jaxvec.train.bar import bar
+from jaxvec.train.callbacks import call_all
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
 from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
-from jaxvec.train.result import Callback, NonFiniteError, Report, Result, bar, finite, sums
+from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.segments import Segments, ahead
-from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.stability import Watch, check_pairs, mean, sgd_scale, stable, sums
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
@@ -34,6 +38,7 @@ class Stopped(Exception):
     """Training was asked to stop, and did so after a segment, its checkpoint written."""
 
 
+@explained("write fit(corpus, SkipGram(), key=jax.random.key(0))")
 def fit(
     data: Corpus | Cooccurrence,
     model: Model | None = None,
@@ -99,19 +104,23 @@ def fit(
       max_norm: bound of the length of a vector once it is updated; see `optim.bounded`. By
         default none. Not with `dense`.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose
-        arrays are updated in place later: copy what is to be kept (`vectors` does).
+        arrays are updated in place later: copy what is to be kept (`vectors` does). One that
+        raises `StopTraining` ends the run.
       report_every: how many steps a report to `step_callbacks` is of.
       step_callbacks: called with a `StepReport` for each so many steps, once the segment
         of a million tokens or cells that they end in is done.
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: asked after each segment; once true, the state is saved and `Stopped` raised.
-      progress: a bar on standard error; by default if that is a terminal.
+      progress: a bar on standard error; by default if that is a terminal, and in a notebook.
 
     Raises:
-      ValueError: if an argument is out of its range, or `NonFiniteError` if training
-        diverges; the message names the step.
+      TypeError: if an argument is of another kind; the message says what to write.
+      ValueError: if an argument is out of its range, or no pair was seen in the run.
+      DivergedError: a ValueError too, if the loss of a segment is above that of untrained
+        vectors, or an epoch ends with a vector that is too long; see `stability.Watch`.
 
     Example:
+      >>> from jaxvec import SkipGram
       >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
       >>> result = fit(corpus, SkipGram(vector_size=8), key=jax.random.key(0), epochs=2)
       >>> result.params.input.shape, len(result.history)
@@ -119,9 +128,7 @@ def fit(
       >>> len(result.vectors().most_similar("cat", topn=3))
       3
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1; got {epochs}")
-    model = cast(Model, SkipGram()) if model is None else model
+    model, key = checked(locals())
     optimizer = model.default_optimizer if optimizer is None else optimizer
     if learning_rate is None and optimizer == model.default_optimizer:
         learning_rate = model.default_learning_rate
@@ -130,13 +137,11 @@ def fit(
     )
     if len(data.vocab) < 2:
         raise ValueError("the vocabulary has one word; two or more are needed to learn from")
-    if isinstance(model, TextModel) and optimizer == "sgd":
-        highest = float(rates(schedule, 0, 1).max())
-        model, damping = cast(tuple[Model, float], model.stable(data.vocab.counts, highest))
-        if damping and not dense and grad_clip is None:
-            optimize = damped_sgd(damping)
-    if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)  # of the old kind
+    scale = sgd_scale(optimizer)
+    if isinstance(model, TextModel) and scale is not None:
+        highest = scale * float(rates(schedule, 0, 1).max())
+        model, damping = cast(tuple[Model, float], stable(model, data.vocab.counts, highest))
+        optimize = damped(optimize, damping, scale) if damping else optimize
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:
@@ -180,7 +185,9 @@ def fit(
     if isinstance(start, Result):
         earlier = State(start.params, start.opt_state)
         own, start = extended(own, earlier, data.vocab, start.data.vocab), None
-    training = team.begin(begun(own, start))
+    state = begun(own, start)
+    watch = Watch(model.untrained_loss(data), state.params, given=given)
+    training = team.begin(state)
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)
     training, _ = team.train(training, nothing, rates(schedule, 0, 0))
@@ -196,7 +203,7 @@ def fit(
     total = int(segments.sizes.sum())
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
     with bar(total, epochs, at.epoch + edges[at.segment], segments.unit, progress) as shown:
-        for epoch in range(at.epoch, epochs):
+        for epoch in range(at.epoch, at.epoch if at.ended else epochs):
             epoch_key = jax.random.fold_in(train_key, epoch)
             since = time.perf_counter()
             for i, part in _ahead(segments, epoch_key, at.segment, team):
@@ -205,11 +212,11 @@ def fit(
                     training, part,
                     rates(schedule, (epoch + edges[i]) / epochs, (epoch + edges[until]) / epochs),
                 )  # fmt: skip
-                steps = finite(jax.device_get(steps), epoch, i)
+                steps = watch.steps(jax.device_get(steps), epoch, i)
                 loss, pairs = sums(steps)
                 words, seconds = int(segments.sizes[i:until].sum()), time.perf_counter() - since
                 shown.update(words)
-                shown.set_postfix(epoch=epoch + 1, loss=f"{loss / max(pairs, 1):.4f}")
+                shown.set_postfix(epoch=epoch + 1, loss=f"{mean(loss, pairs):.4f}")
                 at = at._replace(
                     epoch=epoch,
                     segment=until,
@@ -219,37 +226,39 @@ def fit(
                     seconds=at.seconds + seconds,
                 )
                 step_reports.add(epoch + 1, steps, words, seconds)
+                if step_reports.stopped:
+                    break
                 since = time.perf_counter()
                 if until < len(segments.sizes):  # after the last, the epoch's report comes first
                     _save_or_stop(checkpoints, partial(team.state, training), at, should_stop)
                     since = time.perf_counter()
-            state = team.state(training)
+            state, read = team.state(training), int(segments.sizes[: at.segment].sum())
+            watch.rows(state.params, epoch)
             report = Report(
                 epoch=epoch + 1,
-                loss=at.loss / max(at.pairs, 1),
+                loss=mean(at.loss, at.pairs),
                 valid_loss=None
                 if held_out is None
                 else evaluated(_judge(team), state.params, held_out, valid_key),
-                learning_rate=float(schedule((epoch + 1) / epochs)),
-                words=total,
+                learning_rate=float(schedule((epoch + edges[at.segment]) / epochs)),
+                words=read,
                 pairs=int(at.pairs),
                 seconds=at.seconds,
-                words_per_second=total / at.seconds,
+                words_per_second=read / at.seconds,
                 compile_seconds=compile_seconds if epoch == 0 else 0.0,
                 start_seconds=start_seconds if epoch == 0 else 0.0,
+                loss_unit=model.loss_unit,
             )
             history.append(report)
             result = Result(*state, history, data, model)
-            for callback in callbacks:
-                callback(report, result)
-            at = Progress(epoch=epoch + 1, steps=at.steps, history=history)
-            saved = partial(team.state, training)
-            _save_or_stop(checkpoints, saved, at, should_stop, last=epoch + 1 == epochs)
-    state = team.state(training)
-    for table in jax.tree.leaves(state.params):
-        if not np.isfinite(table).all():
-            raise NonFiniteError("the last step made vectors that are not finite: lower the rate")
-    return Result(*state, history, data, model)
+            ended = call_all(callbacks, report, result) or step_reports.stopped
+            at = Progress(epoch=epoch + 1, steps=at.steps, history=history, ended=ended)
+            saved, last = partial(team.state, training), ended or epoch + 1 == epochs
+            _save_or_stop(checkpoints, saved, at, should_stop, last=last)
+            if ended:
+                break
+    check_pairs(history)
+    return Result(*team.state(training), history, data, model)
 
 
 def _ahead(
@@ -292,7 +301,7 @@ def evaluated(team: Team, params, segments: Segments, key: jax.Array) -> float:
         for _, part in _ahead(segments, key, 0, team)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
-    return loss / max(pairs, 1)
+    return mean(loss, pairs)
 
 
 def _judge(team: Team) -> Team:

@@ -10,6 +10,7 @@ from jax import lax
 
 from jaxvec import glove
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.gensim_names import explained_model
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.text_model import whole
 
@@ -40,6 +41,7 @@ class Step(NamedTuple):
     pull: Any  # float32[R]
 
 
+@explained_model
 @dataclasses.dataclass(frozen=True)
 class GloVe:
     """GloVe: what is trained, and on which cells at a time.
@@ -66,6 +68,7 @@ class GloVe:
     default_optimizer = "glove_row_adagrad"
     default_learning_rate = 0.05
     default_vectors = "sum"
+    loss_unit = "cell"
     stratified = True
 
     def __post_init__(self):
@@ -110,14 +113,25 @@ class GloVe:
         pull = np.where(known, self.mittens / np.maximum(chunks, 1), 0)
         return constants._replace(prior=jnp.asarray(prior), pull=jnp.asarray(pull, jnp.float32))
 
+    def untrained_loss(self, data: Cooccurrence) -> float:
+        """The mean cost of cells whose fit is 0, or wrong by 1 where that is more: f(x) log²x / 2.
+
+        Of a million of them, evenly spread.
+        """
+        counts = np.asarray(data.data[:: -(-len(data) // 1_000_000) or 1], np.float64)
+        counts = counts[counts > 0]
+        weights = np.minimum(1, (counts / self.x_max) ** self.alpha)
+        return float((weights * np.maximum(1, np.square(np.log(counts)))).mean() / 2)
+
     def max_steps(self, segment: Cells) -> int:
         """The most steps that a segment can take."""
         return len(segment.words) // self.chunks
 
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
         """The segment as it is: it was shuffled when it was made."""
-        filled = (segment.counts[:, 0] > 0).sum()
-        return Plan(glove.Chunks(*segment), -(-filled // self.chunks))
+        filled = (segment.counts > 0).any(axis=1)
+        last = jnp.where(filled, jnp.arange(1, len(filled) + 1), 0).max()
+        return Plan(glove.Chunks(*segment), -(-last // self.chunks))
 
     def bits(self) -> tuple[int]:
         """No random words."""
@@ -150,7 +164,7 @@ class GloVe:
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])
         cost = glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha)
         distances = jnp.square(vectors.input + own - batch.prior).sum(-1)
-        real = batch.chunks.counts[:, 0] > 0
+        real = (batch.chunks.counts > 0).any(axis=1)
         return (cost + jnp.sum(jnp.where(real, batch.pull, 0) * distances)) / 2
 
     def weight(self, batch: Step) -> jax.Array:

@@ -1,16 +1,16 @@
 """What a run reports and returns: `Report`, `Result`, and what both `fit` and `sweep` tell."""
 
-import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.gensim_names import to_be_called
+from jaxvec.queries import listed
 from jaxvec.ranking import highest
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.epoch import Model, Steps
+from jaxvec.train.epoch import Model
 from jaxvec.train.text_model import TextModel
 from jaxvec.vectors import WordVectors
 
@@ -19,7 +19,7 @@ class Report(NamedTuple):
     """What one epoch did; words are cells of the counts if the model trains on those."""
 
     epoch: int  # from 1
-    loss: float  # mean per pair or cell over the epoch, as it was being trained
+    loss: float  # mean per `loss_unit` over the epoch, as it was being trained; NaN of none
     valid_loss: float | None  # the same on what is held out, after the epoch
     learning_rate: float  # at the end of the epoch
     words: int  # tokens read, before subsampling
@@ -28,6 +28,7 @@ class Report(NamedTuple):
     words_per_second: float
     compile_seconds: float  # before the first epoch
     start_seconds: float = 0.0  # finding vectors to begin with, before that
+    loss_unit: str = ""  # "pair", "word" or "cell"; "" if it is not known
 
 
 Callback = Callable[[Report, "Result"], None]
@@ -42,6 +43,16 @@ class Result(NamedTuple):
     data: Corpus | Cooccurrence
     model: Model
 
+    def __repr__(self) -> str:
+        epochs = len(self.history)
+        loss = f", loss {self.history[-1].loss:.4f}" if epochs else ""
+        words, size = len(self.data.vocab), self.params.input.shape[1]
+        return (
+            f"Result of {type(self.model).__name__}: {words:,} words, {size} numbers each, "
+            f"{epochs} epoch{'' if epochs == 1 else 's'}{loss}"
+        )
+
+    @to_be_called
     def vectors(self, which: str | None = None) -> WordVectors:
         """The word vectors, the most frequent word first.
 
@@ -82,7 +93,7 @@ class Result(NamedTuple):
         if not isinstance(self.model, TextModel):
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
-        ids = vocab.encode(list(context_words))
+        ids = vocab.encode(listed(context_words))
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
         hidden = np.asarray(self.params.input)[ids].sum(axis=0)
@@ -94,33 +105,16 @@ class Result(NamedTuple):
         return [(vocab.words[i], float(shares[i])) for i in highest(shares, topn)]
 
 
-class NonFiniteError(ValueError):
-    """Training came upon NaN or infinity."""
+def _no_attribute(result: Result, name: str) -> Any:
+    instead = ""
+    if name == "wv":
+        instead = ": its vectors are result.vectors()"
+    elif name == "loss":
+        instead = ": that of the last epoch is result.history[-1].loss"
+    elif hasattr(WordVectors, name) or name in ("index_to_key", "key_to_index"):
+        instead = f": write result.vectors().{name}"
+    raise AttributeError(f"a Result has no attribute {name!r}{instead}")
 
 
-def sums(steps: Steps) -> tuple[float, float]:
-    """The loss and the weight of all steps, in float64."""
-    return float(np.sum(steps.loss, dtype=np.float64)), float(
-        np.sum(steps.weight, dtype=np.float64)
-    )
-
-
-def finite(steps: Steps, epoch: int, segment: int) -> Steps:
-    """The same steps; NonFiniteError, which names the step, if a loss is not finite."""
-    bad = np.argwhere(~np.isfinite(np.atleast_2d(steps.loss)))  # by worker and step
-    if len(bad):
-        worker, step = bad[0]
-        raise NonFiniteError(
-            f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, epoch "
-            f"{epoch + 1}: training diverged; lower the learning rate or take fewer blocks a step"
-        )
-    return steps
-
-
-@contextlib.contextmanager
-def bar(total: int, epochs: int, done: float, unit: str, show: bool | None) -> Iterator[tqdm]:
-    disable = None if show is None else not show  # None: unless standard error is a terminal
-    with tqdm(
-        total=epochs * total, initial=int(done * total), unit=unit, unit_scale=True, disable=disable
-    ) as shown:
-        yield shown
+# not in the class, where a type checker would take every attribute for one that there is
+Result.__getattr__ = _no_attribute  # type: ignore[attr-defined]

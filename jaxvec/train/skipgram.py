@@ -5,9 +5,11 @@ import dataclasses
 import jax
 
 from jaxvec import sgns
+from jaxvec.gensim_names import explained_model
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
+@explained_model
 @dataclasses.dataclass(frozen=True)
 class SkipGram(NegativeSampling):
     """Skip-gram with negative sampling: what is trained, and on which pairs.

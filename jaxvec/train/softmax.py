@@ -1,6 +1,7 @@
 """Skip-gram with a full softmax as the trainer sees it."""
 
 import dataclasses
+import math
 from typing import NamedTuple
 
 import jax
@@ -8,7 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec import softmax
+from jaxvec.gensim_names import explained_model
 from jaxvec.sgns import Params, take
+from jaxvec.text.corpus import Corpus
 from jaxvec.train.text_model import Constants, Plan, TextModel
 
 _MOST_LOGITS = 1 << 28  # of a step: a gibibyte
@@ -21,6 +24,7 @@ class Step(NamedTuple):
     words: jax.Array  # int32[V], all of them
 
 
+@explained_model
 @dataclasses.dataclass(frozen=True)
 class Softmax(TextModel):
     """Skip-gram with a full softmax, for small vocabularies: each pair costs `V` products.
@@ -34,6 +38,10 @@ class Softmax(TextModel):
     default_vectors = "input"
 
     take = staticmethod(take)
+
+    def untrained_loss(self, data: Corpus) -> float:
+        """log V."""
+        return math.log(len(data.vocab))
 
     def choices(self, counts: np.ndarray) -> jax.Array:
         """All words; ValueError if they are too many for the size of a step."""
@@ -49,9 +57,10 @@ class Softmax(TextModel):
         del counts
         return float(2 * share.max())
 
-    def always_damped(self) -> bool:
-        """True: each pair moves all words, which no count of pairs a row bounds."""
-        return True
+    @property
+    def step_norm(self) -> float:
+        """Infinite: each pair moves all words."""
+        return float("inf")
 
     def bits(self) -> tuple[int, int]:
         """The shape of the random words of a step: one a word."""

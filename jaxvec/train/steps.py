@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvec.train.callbacks import call_all
 from jaxvec.train.epoch import Steps
 
 
@@ -26,6 +27,9 @@ class StepReports:
     The losses of all steps of a segment come back at its end, and the time it took as one: a
     step's is an even share of that.
 
+    Attributes:
+      stopped: whether a callback has raised `StopTraining`.
+
     Args:
       every: steps a report. Steps that several workers take at a time are one.
       callbacks: called with each `StepReport`.
@@ -43,6 +47,7 @@ class StepReports:
     def __init__(self, every: int, callbacks: Sequence[StepCallback], step: int = 0):
         if every < 1:
             raise ValueError(f"report_every must be at least 1; got {every}")
+        self.stopped = False
         self._every = every
         self._callbacks = callbacks
         self._step = step
@@ -63,5 +68,4 @@ class StepReports:
             self._waiting = self._waiting[:, self._every :]
             self._step += self._every
             report = StepReport(epoch, self._step, sums[0] / sums[1], words / seconds)
-            for callback in self._callbacks:
-                callback(report)
+            self.stopped = call_all(self._callbacks, report) or self.stopped

@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 from jaxvec.files import load_arrays, save_arrays, to_json
+from jaxvec.gensim_names import kind
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.cbow import CBOW
@@ -36,6 +37,8 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     >>> again.model == result.model, again.history == result.history, again.vectors()
     (True, True, WordVectors of 5 words, 8 numbers each)
     """
+    if not isinstance(result, Result):
+        raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
     model = {"name": type(result.model).__name__, **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(

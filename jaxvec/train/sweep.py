@@ -16,14 +16,18 @@ from jax.sharding import PartitionSpec as P
 
 from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.optim import RowOptimizer, damped_sgd
+from jaxvec.gensim_names import explained
+from jaxvec.optim import RowOptimizer, damped
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.arguments import check_sweep
+from jaxvec.train.bar import bar
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.fit import evaluated
 from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
-from jaxvec.train.result import Report, Result, bar, sums
+from jaxvec.train.result import Report, Result
 from jaxvec.train.segments import TokenSegments, ahead
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.stability import Watch, check_pairs, mean, sgd_scale, stable, sums
 from jaxvec.train.team import Team
 from jaxvec.train.text_model import TextModel
 from jaxvec.train.workers import mesh
@@ -35,6 +39,10 @@ NUMERIC = ("x_max", "alpha", "ns_exponent", "sample")
 """Options of a model that are numbers of the compiled program, not part of it."""
 
 
+@explained(
+    "write sweep(corpus, SkipGram(), key=jax.random.split(jax.random.key(0), 3)), and fit for what "
+    "sweep lacks, such as callbacks and checkpoints"
+)
 def sweep(
     data: Corpus | Cooccurrence,
     model: Model | Sequence[Model] | None = None,
@@ -68,12 +76,15 @@ def sweep(
       workers: devices to use; by default as many as divide `k`.
 
     Returns:
-      A `Result` of each. A model that diverges does not stop the others; its losses are NaN.
+      A `Result` of each. A model whose loss rises above that of untrained vectors does not
+        stop the others; its losses are NaN from there on.
       The seconds of a report are of all models together, as are the words a second.
 
     Raises:
       ValueError: if there are not as many models as keys or rates, or the models differ in
         what the program is made of.
+
+    There are no callbacks, and no model ends before the others: see `StopTraining` for `fit`.
 
     Plain SGD is kept stable as by `fit`: should that ask for smaller steps, or damped ones, for
     some of the models, all take those.
@@ -84,10 +95,7 @@ def sweep(
     >>> [round(result.history[-1].loss, 1) for result in results]
     [2.7, 2.7, 2.7]
     """
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1; got {epochs}")
-    if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
-        key = jax.random.wrap_key_data(key)  # of the old kind
+    key = check_sweep(data, key, optimizer, epochs, model)
     model = cast(Model, SkipGram()) if model is None else model
     models, keys, learning_rates = _as_many(
         model=list(model) if isinstance(model, Sequence) else [model],
@@ -105,9 +113,10 @@ def sweep(
         strict=True,
     )
     program = optimize[0]
-    if isinstance(models[0], TextModel) and optimizer == "sgd":
-        models, damping = _stable(models, data.vocab.counts, schedules)
-        program = damped_sgd(damping) if damping else program
+    scale = sgd_scale(optimizer)
+    if isinstance(models[0], TextModel) and scale is not None:
+        models, damping = _stable(models, data.vocab.counts, scale, schedules)
+        program = damped(program, damping, scale) if damping else program
         optimize = (program,) * len(models)
     _check_alike(models)
 
@@ -157,6 +166,9 @@ def sweep(
     total = int(segments.sizes.sum())
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
     histories: list[list[Report]] = [[] for _ in models]
+    untrained = models[0].untrained_loss(data)
+    watches = [Watch(untrained, _one(states.params, m), given=False) for m in range(len(models))]
+    diverged = np.zeros(len(models), bool)
     with bar(total, epochs, 0, segments.unit, progress) as shown:
         for epoch in range(epochs):
             epoch_keys = jax.vmap(jax.random.fold_in, (0, None))(train_keys, epoch)
@@ -168,6 +180,7 @@ def sweep(
                 states, steps = train(states, segment=segment, keys=segment_keys, rates=span)
                 of_each = [sums(Steps(*one)) for one in zip(*jax.device_get(steps), strict=True)]
                 losses, pairs = losses + np.array(of_each).T[0], pairs + np.array(of_each).T[1]
+                diverged |= [w.diverged(*one) for w, one in zip(watches, of_each, strict=True)]
                 shown.update(int(segments.sizes[i]))
             seconds = time.perf_counter() - since
             for m, history in enumerate(histories):
@@ -178,7 +191,7 @@ def sweep(
                     valid_loss = evaluated(judge, params, held_out, valid_keys[m])
                 history.append(Report(
                     epoch=epoch + 1,
-                    loss=float(losses[m] / max(pairs[m], 1)),
+                    loss=np.nan if diverged[m] else mean(losses[m], pairs[m]),
                     valid_loss=valid_loss,
                     learning_rate=float(schedules[m]((epoch + 1) / epochs)),
                     words=total,
@@ -187,7 +200,9 @@ def sweep(
                     words_per_second=total * len(models) / seconds,
                     compile_seconds=0.0 if epoch else compile_seconds,
                     start_seconds=0.0 if epoch else start_seconds,
+                    loss_unit=models[m].loss_unit,
                 ))  # fmt: skip
+    check_pairs([report for history in histories for report in history])
     return [
         Result(_one(states.params, m), _one(states.opt_state, m), history, data, one)
         for m, (one, history) in enumerate(zip(models, histories, strict=True))
@@ -234,11 +249,11 @@ def _as_many(**parts: list) -> list[list]:
 
 
 def _stable(
-    models: list[Any], counts: np.ndarray, schedules: Sequence[Schedule]
+    models: list[Any], counts: np.ndarray, scale: float, schedules: Sequence[Schedule]
 ) -> tuple[list[Model], float]:
     """The models with the smallest steps, and the most damping, that any of them needs."""
     found = [
-        one.stable(counts, float(rates(schedule, 0, 1).max()))
+        stable(one, counts, scale * float(rates(schedule, 0, 1).max()))
         for one, schedule in zip(models, schedules, strict=True)
     ]
     least = min((one for one, _ in found), key=lambda one: one.step_tokens)

@@ -1,6 +1,7 @@
 """What models of running text share: from a segment of ids to stretches of it and their windows."""
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -14,7 +15,6 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.segments import TokenSegments
 
 DEFAULT_BLOCKS = 2
-_LEAST_STEP = 8
 
 
 class Constants(NamedTuple):
@@ -59,7 +59,7 @@ class TextModel:
         without `symmetric` only) its end.
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones if the vocabulary
-        is so small, or a word so frequent, that steps would grow too large; see `stable`.
+        is so small, or a word so frequent, that steps would grow too large; see `stability.stable`.
     """
 
     vector_size: int = 100
@@ -73,6 +73,7 @@ class TextModel:
     symmetric: bool = True
     full_windows: bool = False
 
+    loss_unit = "pair"
     stratified = False
 
     def __post_init__(self):
@@ -133,6 +134,10 @@ class TextModel:
             words=self.choices(counts),
         )
 
+    def untrained_loss(self, data: Corpus) -> float:
+        """The loss of a prediction by vectors that are all 0."""
+        raise NotImplementedError
+
     def max_steps(self, segment: tuple[jax.Array, jax.Array]) -> int:
         """The most steps that a segment can take: if no token is left out."""
         return -(-len(segment[0]) // self.step_tokens)
@@ -188,38 +193,9 @@ class TextModel:
         """How many pairs a batch holds."""
         return batch.weights.sum()
 
-    def stable(self, counts: np.ndarray, rate: float) -> tuple["TextModel", float]:
-        """Itself with `blocks` chosen, if not given, so that plain SGD at that rate is stable.
-
-        All pairs of a step push from the same point. A row that n of them share moves by
-        up to n · rate times its partners, and they by as much times it: beyond a product
-        of about 1 the two can drive each other to infinity. word2vec, which takes pairs
-        one by one, cannot. So a step takes as many tokens as keep the most frequent
-        row's product, on average, below 2.
-
-        Returns:
-          The model, and how much damping `optim.damped_sgd` needs if its steps are larger
-          than that, because `blocks` or too few negatives were given, or no step is small
-          enough for so few words; else 0. The pairs of a word pull in as many ways as it
-          has different partners, so that the fewer words there are, the more it takes.
-        """
-        kept = counts * self.keep_probability(counts)
-        share = kept / kept.sum()
-        tokens = 2 / (rate * self._pairs_a_token() * self.steepest_share(counts, share))
-        if self.blocks is None and tokens < _LEAST_STEP:  # a handful of words
-            model = dataclasses.replace(self, blocks=1)
-        elif self.blocks is None:
-            size = int(min(tokens, self.block_tokens))
-            blocks = int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
-            model = dataclasses.replace(self, block_tokens=size, blocks=blocks)
-        else:
-            model = self
-        too_large = model.step_tokens > tokens
-        if not (too_large or model.always_damped()):
-            return model, 0.0
-        return model, max(0.1, round(2 * float(np.square(share).sum()), 2))
-
-    def _pairs_a_token(self) -> float:
+    @property
+    def pairs_a_token(self) -> float:
+        """`P`, how many pairs a token predicts."""
         sides = 2 if self.symmetric else 1
         return sides * (self.window + 1) / 2 if self.shrink_windows else sides * self.window
 
@@ -232,9 +208,10 @@ class TextModel:
         """
         raise NotImplementedError
 
-    def always_damped(self) -> bool:
-        """Whether even the smallest steps may be too large."""
-        return False
+    @property
+    def step_norm(self) -> float:
+        """A bound of the spectral norm of a block's pair weights; see `stability.stable`."""
+        raise NotImplementedError
 
     def choices(self, counts: np.ndarray) -> Any:
         """What a prediction is told apart from, for a vocabulary with those counts."""
@@ -248,8 +225,9 @@ class NegativeSampling(TextModel):
     Attributes:
       negative: `K`, negatives a prediction.
       ns_exponent: noise is drawn from counts to this power.
-      block_negatives: `N`, negatives drawn a block; None for `block_tokens`, or more if
-        `negative` is over 5: fewer make each one's step too large.
+      block_negatives: `N`, negatives drawn a block. None for M · ⌈max(K / 5, K · P / 32)⌉, where
+        `P` is the mean number of pairs a token, so that a negative stands for about one negative
+        of a token at most. Fewer make steps too large.
       spectral_words: how many words of the text, spread over it, are counted for the vectors to
         begin with; see `spectral`. 0 for word2vec's start, random vectors.
     """
@@ -270,9 +248,10 @@ class NegativeSampling(TextModel):
     @property
     def negatives(self) -> int:
         """`N`."""
-        if self.block_negatives is None:
-            return self.block_tokens * max(1, -(-self.negative // 5))
-        return self.block_negatives
+        if self.block_negatives is not None:
+            return self.block_negatives
+        stands_for = max(self.negative / 5, self.negative * self.pairs_a_token / 32)
+        return self.block_tokens * math.ceil(stands_for)
 
     def head_start(self, segments: TokenSegments) -> Params | None:
         """Those of `spectral.tables`, unless `spectral_words` is 0."""
@@ -285,6 +264,11 @@ class NegativeSampling(TextModel):
             window=self.window,
             symmetric=self.symmetric,
         )
+
+    def untrained_loss(self, data: Corpus) -> float:
+        """(1 + K) log 2."""
+        del data
+        return (1 + self.negative) * math.log(2)
 
     def choices(self, counts: np.ndarray) -> sampling.AliasTable:
         """The noise."""
@@ -309,9 +293,11 @@ class NegativeSampling(TextModel):
         as_output = share + noise * self.negative
         return float(max(as_input.max(), as_output.max()))
 
-    def always_damped(self) -> bool:
-        """Whether negatives are so few that each one stands for too many."""
-        return self.negatives < self.block_tokens * max(1, self.negative / 5)
+    @property
+    def step_norm(self) -> float:
+        """P · sqrt(1 + K² M / N): a band of positive pairs, beside a constant for negatives."""
+        ratio = self.block_tokens / self.negatives
+        return self.pairs_a_token * float(np.sqrt(1 + self.negative**2 * ratio))
 
 
 def whole(name: str, value: int, least: int = 1) -> None:

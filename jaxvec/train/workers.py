@@ -4,9 +4,9 @@ A worker is a JAX device: a core of the CPU (see `use_cores`), or an accelerator
 program over a mesh, so the same code would serve several hosts. `N` workers.
 """
 
-import contextlib
 import functools
 import os
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -21,6 +21,7 @@ from jaxvec.files import cores
 from jaxvec.optim import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import Model, State, Steps, train_segment
+from jaxvec.train.text_model import whole
 
 PyTree = Any
 
@@ -35,16 +36,32 @@ def use_cores(workers: int | None = None) -> None:
     Training steps are too small for their work to be shared out among threads: a second
     thread costs a quarter of the speed. A second worker adds its own. Takes effect only
     before JAX's first computation, `jax.random.key` included, and then for the whole
-    process; accelerators do not mind. A thread count in the variable NPROC stays.
+    process; accelerators do not mind. If JAX has started with fewer devices, a warning says
+    so. A thread count in the variable NPROC stays.
 
     Args:
       workers: by default the cores that this process may use.
 
+    Raises:
+      ValueError: if `workers` is no whole number of at least 1.
+
     >>> use_cores(2)  # for `fit` with two workers
     """
+    if workers is not None:
+        whole("workers", workers)
     os.environ.setdefault("NPROC", "1")
-    with contextlib.suppress(RuntimeError):  # JAX has started; `mesh` counts its devices
-        jax.config.update("jax_num_cpu_devices", workers or cores())
+    wanted = workers or cores()
+    try:
+        jax.config.update("jax_num_cpu_devices", wanted)
+    except RuntimeError:  # JAX has started
+        count = len(jax.devices())
+        if jax.default_backend() == "cpu" and count < wanted:
+            warnings.warn(
+                f"use_cores({'' if workers is None else workers}) came after JAX's first "
+                f"computation, a key for one, and does nothing: JAX has {count} CPU device"
+                f"{'s' if count > 1 else ''}. Call it first, right after the imports",
+                stacklevel=2,
+            )
 
 
 def usual_workers(data: Corpus | Cooccurrence) -> int:

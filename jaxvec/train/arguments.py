@@ -1,0 +1,234 @@
+"""The arguments of `fit` and `sweep`, checked before any work. Messages say the right call."""
+
+import inspect
+import os
+from collections.abc import Sequence
+from typing import Any, cast
+
+import jax
+import numpy as np
+
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.gensim_names import corpus_instead, kind
+from jaxvec.optim import RowOptimizer
+from jaxvec.table import WordTable
+from jaxvec.text.corpus import Corpus
+from jaxvec.train.checkpoint import Checkpoints
+from jaxvec.train.epoch import Model, State
+from jaxvec.train.result import Result
+from jaxvec.train.skipgram import SkipGram
+
+_MODELS = "SkipGram(), CBOW(), Softmax() or GloVe()"
+
+
+def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
+    """The model and the key of a call of `fit`, once all its arguments are checked.
+
+    Args:
+      given: the arguments by name.
+
+    Raises:
+      TypeError: if one is of another kind; the message says what to write.
+      ValueError: for `epochs` below 1.
+    """
+    check_data(given["data"])
+    check_whole("epochs", given["epochs"])
+    check_optimizer(given["optimizer"])
+    check_rate("learning_rate", given["learning_rate"])
+    check_rate("min_learning_rate", given["min_learning_rate"], may_vary=False)
+    for name in ("valid", "grad_clip", "max_norm"):
+        check_rate(name, given[name], may_vary=False)
+    check_init(given["init"])
+    check_start(given["start"])
+    check_words("freeze", given["freeze"])
+    check_callables("callbacks", given["callbacks"])
+    check_callables("step_callbacks", given["step_callbacks"])
+    check_whole("report_every", given["report_every"])
+    if given["workers"] is not None:
+        check_whole("workers", given["workers"])
+    checkpoints = given["checkpoints"]
+    if not isinstance(checkpoints, Checkpoints | None):
+        folder = repr(checkpoints) if isinstance(checkpoints, str | os.PathLike) else "folder"
+        raise TypeError(
+            f"checkpoints are a jaxvec.Checkpoints, not {kind(checkpoints)}: "
+            f"write checkpoints=jaxvec.Checkpoints({folder}, {{'text': 'its name'}})"
+        )
+    if not callable(given["should_stop"]):
+        raise TypeError(
+            f"should_stop is a function that is asked after each segment, not "
+            f"{kind(given['should_stop'])}; a callback ends a run with raise jaxvec.StopTraining"
+        )
+    return checked_model(given["model"]), checked_key(given["key"])
+
+
+def check_data(data: Any) -> None:
+    """TypeError for what is neither text nor counts."""
+    if not isinstance(data, Corpus | Cooccurrence):
+        if hasattr(data, "default_optimizer"):
+            raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
+        raise TypeError(corpus_instead(data))
+
+
+def checked_model(model: Any) -> Model:
+    """The model, `SkipGram()` for None; TypeError for what is none."""
+    if model is None:
+        return cast(Model, SkipGram())
+    if isinstance(model, Corpus | Cooccurrence):
+        raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
+    if inspect.isclass(model):
+        raise TypeError(f"the model is an instance: write {model.__name__}(), not the class")
+    if isinstance(model, list | tuple):
+        raise TypeError("fit trains one model; jaxvec.sweep trains many at a time")
+    if not hasattr(model, "default_optimizer"):
+        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}")
+    return cast(Model, model)
+
+
+def checked_key(key: Any, *, many: bool = False) -> jax.Array:
+    """A `jax.random` key, an old one as a new one; TypeError for what is none.
+
+    Args:
+      key: as `jax.random.key` or `jax.random.PRNGKey` makes it, or (for `many`) an array of them.
+      many: whether there may be several.
+    """
+    seed = key if isinstance(key, int | np.integer) and not isinstance(key, bool) else 0
+    wanted = f"write key=jax.random.key({seed})"
+    if many and isinstance(key, list | tuple):
+        wanted = "write key=jax.numpy.stack(keys)"
+    if not isinstance(key, jax.Array | np.ndarray):
+        raise TypeError(f"key must be a jax.random key, not {kind(key)}: {wanted}")
+    if not jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        if key.dtype != np.uint32 or not key.ndim:
+            raise TypeError(f"key must be a jax.random key, not {key.dtype}{key.shape}: {wanted}")
+        key = jax.random.wrap_key_data(cast(jax.Array, key))  # of the old kind
+    if key.shape and not many:
+        raise TypeError(
+            f"fit takes one key, not {key.shape}: write key=keys[0]; sweep takes an array of them"
+        )
+    return cast(jax.Array, key)
+
+
+def check_optimizer(optimizer: Any) -> None:
+    """TypeError for what is neither a name nor an optax transformation."""
+    if isinstance(optimizer, RowOptimizer):
+        raise TypeError("give optimizer the optax transformation itself: fit makes it row-sparse")
+    if optimizer is None or isinstance(optimizer, str) or hasattr(optimizer, "update"):
+        return
+    if isinstance(optimizer, float | int | np.number):
+        raise TypeError(f"optimizer is a name, or a transformation of optax, not {kind(optimizer)}:"
+                        f" write learning_rate={optimizer}")  # fmt: skip
+    if callable(optimizer):
+        name = f"optax.{getattr(optimizer, '__name__', 'adam')}"
+        raise TypeError(f"optimizer is a function, not yet called: write optimizer={name}(0.01)")
+    raise TypeError(
+        f"optimizer is a name such as 'adam', or a transformation such as optax.adam(0.01), not "
+        f"{kind(optimizer)}"
+    )
+
+
+def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
+    """TypeError for what is neither a number, nor None, nor (if it may vary) a schedule."""
+    if rate is None or _is_number(rate):
+        return
+    if not may_vary or not callable(rate):
+        schedule = ", or a function of progress from 0 to 1" if may_vary else ""
+        raise TypeError(f"{name} is a number{schedule}; got {kind(rate)}")
+    try:
+        number = _is_number(rate(0.0))
+    except TypeError:
+        number = False
+    if not number:
+        raise TypeError(
+            f"{name} is a function of progress from 0 to 1 that returns a number, such as "
+            "optax.cosine_decay_schedule(0.03, 1); this one, called with 0.0, returns none"
+        )
+
+
+def check_whole(name: str, value: Any) -> None:
+    """TypeError for what is no whole number; ValueError for one below 1."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} must be a whole number; got {kind(value)}")
+    if value < 1:
+        raise ValueError(f"{name} must be at least 1; got {value}")
+
+
+def check_init(init: Any) -> None:
+    """TypeError for what are no word vectors."""
+    if init is None or isinstance(init, WordTable):
+        return
+    how = "WordVectors(words, table)"
+    if isinstance(init, str | os.PathLike):
+        how = f"WordVectors.load({init!r})"
+    elif isinstance(init, Result):
+        how = "result.vectors()"
+    elif callable(init):
+        how = "result.vectors(), with brackets"
+    elif isinstance(init, dict):
+        how = "WordVectors(list(found), list(found.values()))"
+    elif isinstance(init, State) or hasattr(init, "_fields"):
+        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+    elif hasattr(init, "index_to_key"):
+        how = "WordVectors(kv.index_to_key, kv.vectors)"
+    elif hasattr(init, "__array__"):
+        how = "WordVectors(corpus.vocab.words, table)"
+    raise TypeError(f"init takes the WordVectors to begin with, not {kind(init)}: write {how}")
+
+
+def check_start(start: Any) -> None:
+    """TypeError for what is neither a `State` nor a `Result`."""
+    if start is None or isinstance(start, State | Result):
+        return
+    how = "start=result, of an earlier fit"
+    if isinstance(start, WordTable):
+        how = "init=vectors, for vectors to begin with"
+    elif isinstance(start, str | os.PathLike):
+        how = f"start=jaxvec.load_run({start!r})"
+    elif isinstance(start, Checkpoints):
+        how = "checkpoints=…, from which fit goes on by itself"
+    elif hasattr(start, "_fields"):
+        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+    raise TypeError(f"start takes the Result of an earlier run, not {kind(start)}: write {how}")
+
+
+def check_words(name: str, words: Any) -> None:
+    """TypeError for what is no collection of words."""
+    if isinstance(words, str):
+        raise TypeError(f"{name} takes a list of words: write {name}=[{words!r}]")
+    try:
+        odd = next((word for word in words if not isinstance(word, str)), None)
+    except TypeError:
+        odd = words
+    if odd is not None:
+        raise TypeError(f"{name} takes a list of words, such as ['king']; got {kind(odd)}")
+
+
+def check_callables(name: str, found: Any) -> None:
+    """TypeError for what is no list of functions."""
+    if callable(found) and not isinstance(found, Sequence):
+        raise TypeError(f"{name} takes a list of functions: write {name}=[f]")
+    if not isinstance(found, list | tuple):
+        raise TypeError(f"{name} takes a list of functions, such as [f]; got {kind(found)}")
+    for one in found:
+        if inspect.isclass(one):
+            raise TypeError(
+                f"{name} holds the class {one.__name__}, and takes functions or instances: "
+                f"write {name}=[{one.__name__}(…)]"
+            )
+        if not callable(one):
+            raise TypeError(f"{name} takes a list of functions, such as [f]; got {kind(one)} in it")
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool | str):
+        return False
+    return np.ndim(value) == 0 and bool(np.issubdtype(np.asarray(value).dtype, np.number))
+
+
+def check_sweep(data: Any, keys: Any, optimizer: Any, epochs: Any, models: Any) -> jax.Array:
+    """The keys of a call of `sweep`, once its arguments are checked."""
+    check_data(data)
+    check_whole("epochs", epochs)
+    check_optimizer(optimizer)
+    for model in models if isinstance(models, list | tuple) else [models]:
+        checked_model(model)
+    return checked_key(keys, many=True)

@@ -1,0 +1,182 @@
+"""How large a step of SGD may be, and how a run that diverges is recognised.
+
+All pairs of a step take their gradient at the same point; word2vec takes them one by one. So a
+step that is too large makes vectors grow where word2vec's would not. Letters: η learning rate,
+`M` tokens and `N` negatives a block, `P` pairs a token, `K` negatives a pair.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from jaxvec.train.epoch import Steps
+from jaxvec.train.text_model import DEFAULT_BLOCKS, TextModel
+
+MOST_GROWTH = 1.5  # of a block; plain SGD lost nothing at 1.47, a point of analogies at 1.65
+_MOST_PUSH = 2.0  # of the most frequent row of a step
+_LEAST_STEP = 8  # tokens; fewer, and one block is taken as it is
+_DAMPING = 0.1  # see `optim.damped_sgd`
+
+MOST_LOSS = 1.25  # in units of the loss of untrained vectors
+LONGEST_ROW = 100.0  # trained rows have lengths of 3 to 30
+_ADVICE = "lower the learning rate, or take fewer blocks or more negatives a step"
+_TRIAL_STEPS = 500
+
+
+def stable(model: TextModel, counts: np.ndarray, rate: float) -> tuple[TextModel, float]:
+    """A text model with `blocks` chosen, if not given, so that plain SGD is stable.
+
+    Two products must stay small:
+
+    - A row that n pairs of a step share moves by n · η times its partners, and they by as much
+      times it. The most frequent row's n · η is kept below 2 by the number of tokens a step.
+    - The weights of a block's pairs are a matrix, `M` by its contexts and negatives, by which the
+      two sides move each other: (η · its spectral norm)² is the growth of one step where all
+      vectors agree, and no number of blocks changes it. ``model.step_norm`` bounds the norm.
+
+    Args:
+      model: as asked for.
+      counts: of the vocabulary, int[V].
+      rate: η, the highest of the run; for a rule with momentum the sum of its steps.
+
+    Returns:
+      The model, and the damping that `optim.damped_sgd` needs where either product is too large
+      all the same; else 0. The pairs of a word pull in as many directions as it has different
+      partners, so that a small vocabulary takes more damping.
+    """
+    kept = counts * model.keep_probability(counts)
+    share = kept / kept.sum()
+    pairs = model.pairs_a_token * model.steepest_share(counts, share)
+    tokens = _MOST_PUSH / (rate * pairs)
+    if model.blocks is None and tokens < _LEAST_STEP:  # a handful of words
+        model = dataclasses.replace(model, blocks=1)
+    elif model.blocks is None:
+        size = int(min(tokens, model.block_tokens))
+        blocks = int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
+        model = dataclasses.replace(model, block_tokens=size, blocks=blocks)
+    growth = (rate * model.step_norm) ** 2
+    if model.step_tokens <= tokens and growth <= MOST_GROWTH:
+        return model, 0.0
+    return model, max(_DAMPING, round(2 * float(np.square(share).sum()), 2))
+
+
+def sgd_scale(optimizer: str | optax.GradientTransformation) -> float | None:
+    """The largest step of an SGD-like rule under a constant gradient of 1; None for other rules.
+
+    A rule is like SGD if its steps are proportional to the gradient: `optax.sgd` with momentum
+    or a schedule, but not AdaGrad or Adam.
+
+    >>> round(sgd_scale(optax.sgd(0.03, momentum=0.9)), 3)
+    0.3
+    >>> sgd_scale(optax.adam(0.03))
+    """
+    if isinstance(optimizer, str):
+        return 1.0 if optimizer == "sgd" else None
+    table = jnp.zeros((1, 1))
+
+    @jax.jit
+    def largest(gradient):
+        def step(state, _):
+            updates, state = optimizer.update(jnp.full_like(table, gradient), state, table)
+            return state, jnp.abs(updates).max() / gradient
+
+        return jax.lax.scan(step, optimizer.init(table), length=_TRIAL_STEPS)[1].max()
+
+    small, large = (float(largest(jnp.float32(gradient))) for gradient in (1e-3, 1e-1))
+    return large if large > 0 and np.isclose(small, large, rtol=1e-3) else None
+
+
+class DivergedError(ValueError):
+    """Training made vectors worse than none, or rows that grow without bound."""
+
+
+class NonFiniteError(DivergedError):
+    """Training came upon NaN or infinity."""
+
+
+class Watch:
+    """Ends a run that diverges, with a DivergedError that says what to change.
+
+    Args:
+      untrained: the loss per pair or cell of vectors that know nothing.
+      params: the tables that the run begins with.
+      given: whether they come from elsewhere, so that the run may have to mend them first.
+    """
+
+    def __init__(self, untrained: float, params: Any, *, given: bool):
+        self._most = MOST_LOSS * untrained
+        self._longest = max(LONGEST_ROW, 10 * longest_row(params))
+        self._mending = given
+
+    def steps(self, steps: Steps, epoch: int, segment: int) -> Steps:
+        """The steps of a segment, or of one for each worker, if their losses are in bounds."""
+        where = f"segment {segment + 1}, epoch {epoch + 1}"
+        bad = np.argwhere(~np.isfinite(np.atleast_2d(steps.loss)))  # by worker and step
+        if len(bad):
+            worker, step = bad[0]
+            raise NonFiniteError(
+                f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, "
+                f"epoch {epoch + 1}: training diverged; {_ADVICE}"
+            )
+        loss, weight = sums(steps)
+        if self.diverged(loss, weight):
+            raise DivergedError(
+                f"training diverged: the loss of {mean(loss, weight):.4g} in {where} is above that "
+                f"of untrained vectors, {self._most / MOST_LOSS:.4g}; {_ADVICE}"
+            )
+        return steps
+
+    def diverged(self, loss: float, weight: float) -> bool:
+        """Whether the summed loss of a segment's pairs is out of bounds."""
+        mending, self._mending = self._mending, False
+        return not np.isfinite(loss) or (loss > self._most * weight and not mending)
+
+    def rows(self, params: Any, epoch: int) -> None:
+        """Checks the tables after an epoch, counted from 0."""
+        longest = longest_row(params)
+        if not np.isfinite(longest):
+            raise NonFiniteError(
+                f"epoch {epoch + 1} made vectors that are not finite: training diverged; {_ADVICE}"
+            )
+        if longest > self._longest:
+            raise DivergedError(
+                f"epoch {epoch + 1} made a vector of length {longest:.4g}, where usual ones are "
+                f"shorter than {LONGEST_ROW:g}: training diverged; {_ADVICE}"
+            )
+
+
+def longest_row(params: Any) -> float:
+    """The length of the longest row of tables [V, …]; NaN or infinite if a number is."""
+    return max(map(float, jax.device_get(_lengths(params))))
+
+
+@jax.jit
+def _lengths(params: Any) -> list[jax.Array]:
+    return [jnp.linalg.norm(t.reshape(len(t), -1), axis=1).max() for t in jax.tree.leaves(params)]
+
+
+def sums(steps: Steps) -> tuple[float, float]:
+    """The loss and the weight of all steps, in float64."""
+    return float(np.sum(steps.loss, dtype=np.float64)), float(
+        np.sum(steps.weight, dtype=np.float64)
+    )
+
+
+def mean(loss: float, weight: float) -> float:
+    """The loss per pair; NaN of no pairs."""
+    return loss / weight if weight else math.nan
+
+
+def check_pairs(history: Sequence[Any]) -> None:
+    """Raises a ValueError if no epoch of a run's reports saw a pair of words."""
+    if not any(report.pairs for report in history):
+        raise ValueError(
+            f"nothing was learnt: not one pair of words was seen in {len(history)} epochs; "
+            "raise sample, or set it to 0 to keep every word, or give more text"
+        )
