@@ -1,6 +1,7 @@
 """What the suites share: runs in processes of their own, scores, tables, the machine."""
 
 import argparse
+import importlib.util
 import json
 import os
 import platform
@@ -8,22 +9,53 @@ import re
 import resource
 import subprocess
 import sys
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+
+
+def source(text: str) -> str:
+    """An argument that is a file to read."""
+    from jaxvec.files import existing
+
+    try:
+        return str(existing(text))
+    except (FileNotFoundError, ValueError) as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def target(text: str) -> str:
+    """An argument that is a file to write, which must not fail once all is measured."""
+    from jaxvec.files import writable
+
+    try:
+        path = writable(text)
+    except FileNotFoundError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if path.is_dir() or not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(f"cannot write {text}")
+    return str(path)
+
+
+def need(*modules: str) -> None:
+    """Ends the program if one of these modules is not installed, before all else is measured."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise SystemExit(f"this needs the package {module}, which is not installed")
 
 
 def add_options(parser: argparse.ArgumentParser, epochs: int) -> None:
     """Adds what every suite asks for."""
     add = parser.add_argument
-    add("corpus", help="plain text, words parted by white space")
-    add("--analogies", metavar="F", help="a file as questions-words.txt")
-    add("--pairs", nargs="*", default=[], metavar="F", help="word pairs and people's scores")
+    add("corpus", type=source, help="plain text, words parted by white space")
+    add("--analogies", type=source, metavar="F", help="a file as questions-words.txt")
+    add("--pairs", nargs="*", type=source, default=[], metavar="F",
+        help="word pairs and people's scores")  # fmt: skip
     add("--restrict-vocab", type=int, default=30_000, help="default: %(default)s")
     add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
     add("--vector-size", type=int, default=100)
     add("--min-count", type=int, default=5)
     add("--epochs", type=int, default=epochs)
-    add("--json", metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
 
 
 def run_apart(module: str, job: dict) -> dict:
@@ -65,13 +97,22 @@ def machine() -> dict[str, str]:
     packages = ("jax", "jaxlib", "numpy", "gensim", "jaxvec")
     import jax
 
+    from jaxvec.files import cores
+
     return {
         "python": platform.python_version(),
         "device": jax.devices()[0].device_kind,
-        "cores": str(len(os.sched_getaffinity(0))),
+        "cores": str(cores()),
         "processor": names[0] if names else platform.processor(),
-        **{name: version(name) for name in packages},
+        **{name: _version(name) for name in packages},
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:  # gensim, which few suites need
+        return "not installed"
 
 
 def peak_memory() -> float:

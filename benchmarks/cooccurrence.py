@@ -7,20 +7,20 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import peak_memory, report, run_apart
+from benchmarks.common import peak_memory, report, run_apart, source, target
 
 
 def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("cooccurrence", help=__doc__, description=__doc__)
     add = parser.add_argument
-    add("corpus", help="plain text, words parted by white space")
+    add("corpus", type=source, help="plain text, words parted by white space")
     add("--window", type=int, default=10)
     add("--min-count", type=int, default=5)
     add("--memory", type=float, metavar="GB", help="count in so much, by way of files")
     add("--on-device", action="store_true")
     add("--rounds", type=int, default=1, help="each in a new process (default: %(default)s)")
-    add("--json", metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
 
 

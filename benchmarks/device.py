@@ -11,7 +11,7 @@ import argparse
 import time
 from collections.abc import Callable
 
-from benchmarks.common import report
+from benchmarks.common import report, target
 
 _REPEATS = 20
 
@@ -28,7 +28,7 @@ def add_parser(suites) -> None:
     add("--kept", type=float, default=0.43, metavar="F",
         help="the fraction of that run's words that subsampling kept (default: %(default)s, "
         "sample 1e-4 on 17M words of Wikipedia)")  # fmt: skip
-    add("--json", metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
 
 

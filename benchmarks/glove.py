@@ -7,7 +7,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import add_options, peak_memory, report, run_apart, scores
+from benchmarks.common import add_options, need, peak_memory, report, run_apart, scores
 from benchmarks.sgns import lines
 
 
@@ -28,6 +28,7 @@ def add_parser(suites) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Counts and trains, scores the vectors and prints a table."""
+    need(*["gensim"] * options.gensim)
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     rows = []
     with tempfile.TemporaryDirectory() as folder:

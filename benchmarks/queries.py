@@ -6,7 +6,7 @@ import sys
 import time
 from pathlib import Path
 
-from benchmarks.common import peak_memory, report, run_apart
+from benchmarks.common import need, peak_memory, report, run_apart, source, target
 
 _PROGRAMS = ("jaxvec", "gensim")
 _MANY = 10_000  # words whose neighbours are asked for
@@ -16,17 +16,18 @@ def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("queries", help=__doc__, description=__doc__)
     add = parser.add_argument
-    add("vectors", nargs="+", help="files in word2vec text or binary")
-    add("--analogies", metavar="F", help="a file as questions-words.txt")
+    add("vectors", nargs="+", type=source, help="files in word2vec text or binary")
+    add("--analogies", type=source, metavar="F", help="a file as questions-words.txt")
     add("--many", type=int, default=1000, help="words that gensim is asked for, one at a time "
         f"(default: %(default)s); jaxvec is asked for {_MANY:,} at once")  # fmt: skip
     add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
-    add("--json", metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measures each file with each program and prints a table."""
+    need("gensim")
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     rows = [
         run_apart("benchmarks.queries", {**settings, "file": file, "program": program})

@@ -9,27 +9,28 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import report, run_apart
+from benchmarks.common import need, report, run_apart, source, target
 
 
 def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("seeds", help=__doc__, description=__doc__)
     add = parser.add_argument
-    add("corpus", help="plain text, words parted by white space")
+    add("corpus", type=source, help="plain text, words parted by white space")
     add("--seeds", type=int, default=8)
     add("--words", type=int, default=2_000_000, help="of the corpus (default: %(default)s)")
     add("--model", choices=["sgns", "glove"], default="sgns")
     add("--epochs", type=int, default=5)
     add("--topn", type=int, default=10, help="neighbours compared (default: %(default)s)")
     add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
-    add("-o", "--output", metavar="FILE", help="draw overlap by frequency there")
-    add("--json", metavar="FILE", help="write every figure there")
+    add("-o", "--output", type=target, metavar="FILE", help="draw overlap by frequency there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Trains all seeds each way, prints the times and how far neighbours agree."""
+    need(*["matplotlib"] * bool(options.output))
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     results = [
         run_apart("benchmarks.seeds", {**settings, "way": way})

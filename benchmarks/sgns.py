@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.common import add_options, peak_memory, report, run_apart, scores
+from benchmarks.common import add_options, need, peak_memory, report, run_apart, scores
 
 PROGRAMS = ("jaxvec", "gensim", "fasttext", "glove", "ppmi-svd")
 _COUNTED = ("glove", "ppmi-svd")
@@ -48,6 +48,7 @@ def add_parser(suites) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Runs each program in turn, scores its vectors and prints a table."""
+    need(*{"gensim", "fasttext"} & set(options.programs))
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.common import report, run_apart
+from benchmarks.common import report, run_apart, source, target
 
 LONGEST_ROW = 100.0
 _POINTS = 2.0  # of analogies, below the best of a row
@@ -89,15 +89,15 @@ def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("stability", help=__doc__.splitlines()[0], description=__doc__)
     add = parser.add_argument
-    add("corpus", help="plain text, words parted by white space")
-    add("--analogies", metavar="F", help="a file as questions-words.txt")
+    add("corpus", type=source, help="plain text, words parted by white space")
+    add("--analogies", type=source, metavar="F", help="a file as questions-words.txt")
     add("--restrict-vocab", type=int, default=30_000, help="default: %(default)s")
     add("--sample", type=float, default=1e-4)
     add("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW",
         help="which: " + "; ".join(ROWS))  # fmt: skip
     add("--epochs", type=int, default=3, help="of all rows but steps (default: %(default)s)")
     add("--gensim", action="store_true", help="run gensim where a setting falls behind")
-    add("--json", metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
 
 

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.common import report
+from benchmarks.common import report, source, target
 
 NAMES = {"jax", "jaxlib", "jnp", "lax", "numpy", "np", "scipy", "sp", "optax", "flax", "nnx",
          "linen", "orbax", "ocp", "python", "py"}  # fmt: skip
@@ -50,7 +50,8 @@ def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("transfer", help=__doc__.splitlines()[0], description=__doc__)
     add = parser.add_argument
-    add("--vectors", metavar="F", help="word vectors of lower-case words, instead of training some")
+    add("--vectors", type=source, metavar="F",
+        help="word vectors of lower-case words, instead of training some")  # fmt: skip
     add("--labels", type=int, nargs="+", default=[16, 64, 256, 1024], metavar="N",
         help="numbers of labelled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
@@ -58,8 +59,8 @@ def add_parser(suites) -> None:
     add("--places", type=int, default=64, help="words a text is cut to (default: %(default)s)")
     add("--vector-size", type=int, default=100, help="of those trained here")
     add("--tested", type=int, default=120, help="texts of each package (default: %(default)s)")
-    add("--json", metavar="FILE", help="write every figure there")
-    add("-o", "--output", metavar="PNG", help="plot F1 there (extra plot)")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("-o", "--output", type=target, metavar="PNG", help="plot F1 there (extra plot)")
     parser.set_defaults(run=run)
 
 

@@ -4,7 +4,7 @@ import argparse
 import json
 import sys
 
-from benchmarks.common import peak_memory, report, run_apart
+from benchmarks.common import peak_memory, report, run_apart, target
 from benchmarks.stability import zipf_corpus
 
 
@@ -17,7 +17,7 @@ def add_parser(suites) -> None:
     add("--workers", type=int, default=1)
     add("--model", choices=["sgns", "glove"], default="sgns")
     add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
-    add("--json", metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write every figure there")
     parser.set_defaults(run=run)
 
 

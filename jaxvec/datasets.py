@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import pooch
 
-from jaxvec.files import written_beside
+from jaxvec.files import expanded, written_beside
 
 _DAMAGE = (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
@@ -87,7 +87,8 @@ def fetch(name: str, *, folder: str | os.PathLike[str] | None = None) -> Dataset
     if name not in NAMES:
         raise ValueError(f"dataset must be one of {', '.join(NAMES)}; got {name!r}")
     source = NAMES[name]
-    cache = Path(folder or os.environ.get("JAXVEC_CACHE") or pooch.os_cache("jaxvec")) / name
+    folder = folder or os.environ.get("JAXVEC_CACHE") or pooch.os_cache("jaxvec")
+    cache = expanded(folder) / name
     files = {split: cache / f"{split}.txt" for split in source.members}
     if not all(path.exists() for path in files.values()):
         _download(name, source, cache, files)
@@ -105,6 +106,7 @@ def _download(name: str, source: Source, cache: Path, files: dict[str, Path]) ->
                 fname=url.rsplit("/", 1)[-1],
                 progressbar=sys.stderr.isatty(),
             )
+            cache.mkdir(parents=True, exist_ok=True)
             for split, path in files.items():
                 with (
                     _member(Path(archive), source.members[split]) as text,

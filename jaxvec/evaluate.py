@@ -1,5 +1,6 @@
 """Scores of word vectors: analogies by 3CosAdd or 3CosMul, word pairs by rank correlation."""
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,7 +68,8 @@ def analogies(
 
     Args:
       vectors: the word vectors.
-      path: a file as `questions-words.txt`: ``: section`` lines, four words a line.
+      path: a file as `questions-words.txt`: ``: section`` lines, four words a line; other
+        lines beginning with ``#`` are skipped, if they have not four words.
       restrict_vocab: know only the first so many words.
       similarity_function: ``"most_similar"``, or ``"most_similar_cosmul"`` for 3CosMul; see
         `analogies.solve` for both formulas.
@@ -155,7 +157,7 @@ def _answers(
 
 def _read_questions(path, fold: Callable[[str], str]) -> Iterator[tuple[str, list[Question]]]:
     section, questions = "", list[Question]()
-    for number, line in _lines(path):
+    for number, line in _lines(path, "file of analogies"):
         if line.startswith(":"):
             if questions:
                 yield section, questions
@@ -163,6 +165,8 @@ def _read_questions(path, fold: Callable[[str], str]) -> Iterator[tuple[str, lis
             continue
         words = tuple(fold(line).split())
         if len(words) != 4:
+            if line.startswith("#"):
+                continue
             raise ValueError(
                 f"{path} is not a file of analogies: line {number} has {len(words)} words; "
                 "expected four, or ': section'"
@@ -247,18 +251,26 @@ def _judged(
 
 
 def _read_pairs(path, delimiter: str | None) -> Iterator[tuple[str, str, float]]:
-    for i, (number, line) in enumerate(_lines(path)):
+    lines = ((n, line) for n, line in _lines(path, "file of word pairs") if line[0] != "#")
+    for i, (number, line) in enumerate(lines):
         apart = delimiter or ("\t" if "\t" in line else None)
         fields = [field.strip() for field in line.split(apart)]
-        try:
-            yield fields[0], fields[1], float(fields[2])
-        except (IndexError, ValueError):
-            if i == 0:
-                continue  # a heading
+        third = fields[2] if len(fields) > 2 else ""
+        score = _number(third)
+        if score is not None and math.isfinite(score):
+            yield fields[0], fields[1], score
+        elif i or _number(third.replace(",", ".")) is not None:
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
-                f"words and a number, parted by {delimiter or 'tabs'}"
-            ) from None
+                f"words and a finite number with a decimal point, parted by {delimiter or 'tabs'}"
+            )  # but for the first line, which may be a heading
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 class Score(NamedTuple):
@@ -328,8 +340,8 @@ class Scores:
         return Score(epoch, answers, [pairs(vectors, file) for file in self._pairs])
 
 
-def _lines(path) -> Iterator[tuple[int, str]]:
-    """The numbered lines that are neither empty nor comments."""
-    for number, line in text_lines(path, "file of questions or word pairs"):
-        if (line := line.strip()) and not line.startswith("#"):
+def _lines(path, what: str) -> Iterator[tuple[int, str]]:
+    """The numbered lines that are not empty."""
+    for number, line in text_lines(path, what):
+        if line := line.strip():
             yield number, line

@@ -1,21 +1,36 @@
-"""Files written beside and renamed, and archives of named arrays that can be memory-mapped."""
+"""Paths, files written beside and renamed, and archives of arrays that can be memory-mapped."""
 
+import bz2
 import contextlib
+import gzip
+import json
+import lzma
 import mmap
 import os
+import re
 import tempfile
 import tokenize
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from io import BufferedReader
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 
 ZIP_MAGIC = b"PK\x03\x04"
 """What an `.npz` begins with."""
 
+DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
+"""What reading from `decompressed` raises if the file is damaged or cut short."""
+
+_OPENERS: dict[re.Pattern[bytes], Callable[..., Any]] = {
+    re.compile(rb"\x1f\x8b"): gzip.open,
+    re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2.open,  # text may begin with "BZh"
+    re.compile(rb"\xfd7zXZ\x00"): lzma.open,
+}
+_NAME_SHOWN = 40  # characters of a file's name that its temporary's has
 _ALIGNMENT = 64
 _PIECE = 1 << 20  # numbers written at a time
 _DAMAGES = (
@@ -32,20 +47,82 @@ _DAMAGES = (
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path whose ``~`` at the front is the home folder.
+
+    >>> expanded("a/~").parts
+    ('a', '~')
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown ~name
+
+
+def existing(path: str | os.PathLike[str], what: str = "file") -> Path:
+    """The path of a file that is there, its ``~`` expanded.
+
+    Args:
+      path: the file.
+      what: it is, for the message: ``"vocabulary file"``.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is a folder, or its name is too long for one.
+
+    >>> existing(getfixture("tmp_path") / "a", "log")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: no such log: ...
+    """
+    found = expanded(path)
+    try:
+        there = found.exists()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    if not there:
+        raise FileNotFoundError(f"no such {what}: {path}")
+    if found.is_dir():
+        raise ValueError(f"{path} is a folder, not a {what}")
+    return found
+
+
+def writable(path: str | os.PathLike[str]) -> Path:
+    """The path of a file to write, its ``~`` expanded and links followed.
+
+    Raises:
+      FileNotFoundError: if there is no folder for it.
+
+    >>> writable(getfixture("tmp_path") / "a" / "b")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: cannot write ...: there is no folder ...
+    """
+    target = expanded(path).resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}")
+    return target
+
+
 @contextlib.contextmanager
 def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A temporary file in the folder of `path`, renamed to `path` if the block succeeds.
 
-    Readers see the old file or the whole new one, never a part. Missing folders are made.
+    Readers see the old file or the whole new one, never a part. A ``~`` at the front of
+    `path` is the home folder.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      OSError: if no such file can be made there.
 
     Example:
       >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
       ...     _ = temporary.write_text("all or nothing")
     """
-    target = Path(path).resolve()  # of a link, what it points to
-    target.parent.mkdir(parents=True, exist_ok=True)
-    mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    target = writable(path)
+    prefix = f".{target.name[:_NAME_SHOWN]}."  # as a longer name would be too long
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {error.strerror}") from None
     os.close(handle)
     temporary = Path(name)
     try:
@@ -60,6 +137,33 @@ def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
 def _umask() -> int:
     os.umask(mask := os.umask(0))
     return mask
+
+
+def decompressed(file: BufferedReader) -> BinaryIO:
+    """A file's content, unpacked if it is compressed by gzip, bzip2 or xz; content tells."""
+    start = file.peek(10)
+    for magic, opener in _OPENERS.items():
+        if magic.match(start):
+            return opener(file, "rb")
+    return file
+
+
+def to_json(value: Any) -> str:
+    """JSON, in which NumPy's scalars and arrays are numbers and lists.
+
+    Raises:
+      TypeError: for what JSON cannot hold; the message has it.
+
+    >>> to_json({"window": np.int64(5), "scores": np.ones(2)})
+    '{"window": 5, "scores": [1.0, 1.0]}'
+    """
+
+    def plain(other: Any) -> Any:
+        if isinstance(other, np.generic | np.ndarray):
+            return other.tolist()
+        raise TypeError(f"JSON holds numbers, text, lists and dictionaries only; got {other!r}")
+
+    return json.dumps(value, default=plain)
 
 
 def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
@@ -101,13 +205,14 @@ def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[s
       FileNotFoundError: if there is no such file.
       ValueError: if it is no such archive, or is damaged.
     """
+    file = existing(path)
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(file) as archive:
             return {
-                member.filename.removesuffix(".npy"): _load_member(path, archive, member, mapped)
+                member.filename.removesuffix(".npy"): _load_member(file, archive, member, mapped)
                 for member in archive.infolist()
             }
-    except (FileNotFoundError, PermissionError):
+    except PermissionError:
         raise
     except _DAMAGES as error:
         raise ValueError(f"{path} is not an .npz archive of arrays: {error}") from None
@@ -165,6 +270,20 @@ def cores() -> int:
     """How many cores this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def check_encoding(words: Sequence[str]) -> None:
+    """ValueError for a word that UTF-8 cannot hold, which is one with half a surrogate pair."""
+    try:
+        "".join(words).encode()
+    except UnicodeEncodeError as error:
+        place = error.start
+        for word in words:
+            if place < len(word):
+                raise ValueError(
+                    f"word {word!r} holds half a character ({word[place]!r}), which UTF-8 cannot"
+                ) from None
+            place -= len(word)
 
 
 def text_array(words: list[str]) -> np.ndarray:

@@ -7,7 +7,6 @@ that those programs usually run on. `V` words, `D` dimension, `N` cells.
 """
 
 import os
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +14,7 @@ from scipy import sparse
 
 from jaxvec import glove
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.files import release, written_beside
+from jaxvec.files import existing, release, written_beside
 from jaxvec.optim import GloveAdagradState
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors import WordVectors
@@ -73,7 +72,8 @@ def load_records(
       ValueError: if the file ends within a record, or a record has a word outside 1 … V, or
         a count that is negative or not finite as float32; the message has its number.
     """
-    size, width = Path(path).stat().st_size, _RECORD.itemsize
+    file_path = existing(path, "file of records")
+    size, width = file_path.stat().st_size, _RECORD.itemsize
     if size % width:
         raise ValueError(
             f"{path} holds no whole records of {width} bytes: record {size // width + 1} has "
@@ -81,7 +81,7 @@ def load_records(
         )
     rows, columns = (np.empty(size // width, np.int32) for _ in range(2))
     counts = np.empty(size // width)
-    with open(path, "rb") as file:
+    with open(file_path, "rb") as file:
         for start in range(0, len(counts), _RECORDS):
             records = np.fromfile(file, _RECORD, _RECORDS)
             part = slice(start, start + len(records))
@@ -137,7 +137,8 @@ def load_parameters(
       FileNotFoundError: if there is no such file.
       ValueError: if it has another size, or a number that is not finite.
     """
-    size = Path(path).stat().st_size
+    file = existing(path, "file of parameters")
+    size = file.stat().st_size
     found = size // (16 * vocab_size) - 1
     if size % (16 * vocab_size) or found < 1 or dim not in (None, found):
         expected = "D" if dim is None else dim
@@ -145,7 +146,7 @@ def load_parameters(
             f"{path} has {size} bytes; vectors and biases of {vocab_size} words, of "
             f"{expected} numbers and 1, would take 2 * {vocab_size} * ({expected} + 1) * 8"
         )
-    numbers = np.fromfile(path, "<f8").reshape(2, vocab_size, found + 1)
+    numbers = np.fromfile(file, "<f8").reshape(2, vocab_size, found + 1)
     with np.errstate(over="ignore"):
         numbers = numbers.astype(np.float32)
     if not np.isfinite(numbers).all():

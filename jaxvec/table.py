@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec import ranking
-from jaxvec.text.vocab import unknown_word, whole_counts, word_list
+from jaxvec.text.vocab import UnknownWord, whole_counts, word_list
 
 if TYPE_CHECKING:
     from jaxvec.vectors import WordVectors
@@ -115,7 +115,7 @@ class WordTable:
             return place
         if default is not None:
             return default
-        raise unknown_word(str(key), self.index_to_key)
+        raise UnknownWord(str(key), self.index_to_key)
 
     def __getitem__(self, words: Key | Iterable[Key]) -> np.ndarray:
         """The vector of a word [D], or those of many [n, D]; see `get_vector`."""
@@ -245,11 +245,12 @@ class WordTable:
         dtype: DTypeLike | None = None,
         mmap: bool = False,
         fvocab: str | os.PathLike[str] | None = None,
+        errors: str = "strict",
     ) -> "WordVectors":
         """Reads any of those formats, told by content; see `formats.load`."""
         from jaxvec import formats
 
-        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab)
+        return formats.load(path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, errors=errors)
 
     @classmethod
     def load_word2vec_format(
@@ -259,9 +260,10 @@ class WordTable:
         binary: bool = False,
         *,
         limit: int | None = None,
+        unicode_errors: str = "strict",
     ) -> "WordVectors":
         """gensim's name of `load`; the content, not `binary`, says which format it is."""
-        return cls.load(path, limit=limit, fvocab=fvocab)
+        return cls.load(path, limit=limit, fvocab=fvocab, errors=unicode_errors)
 
     def save_word2vec_format(self, path: str | os.PathLike[str], *, binary: bool = False) -> None:
         """gensim's name of `save`, as word2vec text or `binary`, whatever the suffix."""

@@ -174,6 +174,18 @@ def test_a_saved_run_goes_on_as_the_run_itself(topic_corpus, tmp_path, name, opt
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_a_run_of_numpy_numbers_is_saved(topic_corpus, tmp_path):
+    def run(whole, real):
+        model = SkipGram(whole(4), window=whole(3), negative=whole(2), sample=real(1e-3))
+        result = fit(topic_corpus, model, key=KEY, epochs=whole(1), learning_rate=real(0.03))
+        save_run(result, tmp_path / "run")
+        return load_run(tmp_path / "run")
+
+    plain, numpy = run(int, float), run(np.int64, np.float64)
+    assert numpy.model == plain.model
+    assert np.array_equal(numpy.params.input, plain.params.input)
+
+
 def test_from_the_shell(topic_documents, texts, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     for file, documents in zip(("old.txt", "new.txt"), texts, strict=True):
@@ -196,7 +208,7 @@ def test_from_the_shell(topic_documents, texts, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--start", "no"], "No such file"),
+        (["--start", "no"], "no such file: no"),
         (["--start", "text"], "not an .npz archive"),
         (["--start", "v.npz"], "v.npz is not a saved run"),
         (["--start", "run", "--vector-size", "9"], "give --vector-size 4"),

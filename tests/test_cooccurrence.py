@@ -66,7 +66,7 @@ def test_pieces_make_the_same_cells(tmp_path, name, way, symmetric, distance_wei
     corpus = Corpus.from_documents(corpora()[name], min_count=1)
     where = {
         "in memory": {},
-        "in files": {"memory": 64 << 20, "path": tmp_path / "new" / "cells"},
+        "in files": {"memory": 64 << 20, "path": tmp_path / "cells"},
         "on the device": {"on_device": True},
     }[way]
     options = {"symmetric": symmetric, "distance_weighting": distance_weighting}
@@ -78,7 +78,7 @@ def test_pieces_make_the_same_cells(tmp_path, name, way, symmetric, distance_wei
     assert cells == pytest.approx(dict(expected), rel=1e-6)
     assert all(np.all(np.diff(row) > 0) for row in np.split(found.indices, found.indptr[1:-1]))
     if way == "in files":
-        assert [file.name for file in (tmp_path / "new").iterdir()] == ["cells"]
+        assert [file.name for file in tmp_path.iterdir()] == ["cells"]
 
 
 def test_sums_of_many_pairs_are_exact():
@@ -144,6 +144,17 @@ def test_memory_needs_a_path_and_enough(tmp_path):
         cooccurrence.count(corpus, memory=1 << 30)
     with pytest.raises(ValueError, match="at least 67108864 bytes"):
         cooccurrence.count(corpus, memory=1 << 20, path=tmp_path / "cells")
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*none"):
+        cooccurrence.count(_wide(["a", "b"]), window=2, path=tmp_path / "none" / "cells")
+
+
+def test_numpy_numbers_are_numbers(tmp_path):
+    corpus = Corpus.from_documents(corpora()["documents"], min_count=np.int64(1))
+    expected = cooccurrence.count(corpus, window=3)
+    for number in (np.int64(3), np.int32(3), np.uint8(3)):
+        found = cooccurrence.count(corpus, window=number, path=tmp_path / "cells")
+        assert found.settings == expected.settings
+        assert (found.matrix() != expected.matrix()).nnz == 0
 
 
 def _wide(words):

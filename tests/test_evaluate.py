@@ -146,7 +146,7 @@ def test_byte_order_marks_are_dropped(tmp_path):
     (tmp_path / "q").write_text("a b c d\n", "utf-16")
     with pytest.raises(ValueError, match="is UTF-16 text"):
         evaluate.analogies(vectors, tmp_path / "q")
-    with pytest.raises(FileNotFoundError, match="no such file of questions or word pairs: none"):
+    with pytest.raises(FileNotFoundError, match="no such file of word pairs: none"):
         evaluate.pairs(vectors, "none")
 
 
@@ -166,12 +166,38 @@ def test_heading_and_spaces(tmp_path):
         (b"", evaluate.pairs, "no word pairs"),
         (b"\xff\xfe", evaluate.pairs, "not UTF-8"),
         (b"", evaluate.analogies, "no questions"),
+        (b"a b nan\n", evaluate.pairs, "line 1 is 'a b nan'; .* finite number"),
+        (b"a b 1\na c inf\n", evaluate.pairs, "line 2 is 'a c inf'"),
+        (b"a b 0,0\nb c 1\n", evaluate.pairs, "line 1 is 'a b 0,0'; .* a decimal point"),
+        (b"a b 7,35\nb c 1\n", evaluate.pairs, "line 1 is 'a b 7,35'; .* a decimal point"),
     ],
 )
 def test_broken_files(setting, tmp_path, content, score, message):
     (tmp_path / "f").write_bytes(content)
     with pytest.raises(ValueError, match=message):
         score(setting[0], tmp_path / "f")
+
+
+def test_missing_files_and_folders(setting, tmp_path):
+    for score, what in {evaluate.analogies: "analogies", evaluate.pairs: "word pairs"}.items():
+        with pytest.raises(FileNotFoundError, match=f"no such file of {what}: .*none"):
+            score(setting[0], tmp_path / "none")
+        with pytest.raises(ValueError, match=f"is a folder, not a file of {what}"):
+            score(setting[0], tmp_path)
+
+
+def test_questions_about_words_that_begin_like_comments(tmp_path):
+    """gensim has no comments among questions, and skips what has not four words."""
+    words = ["#a", "b", "c", "d"]
+    ours = WordVectors(words, [[0, 1], [1, 1], [0, 2], [1, 2]])
+    theirs = KeyedVectors(2)
+    theirs.add_vectors(words, ours.vectors)
+    file = tmp_path / "q"
+    file.write_text(": #s\n#a b c d\n# from someone\n#a c b d\n")
+    expected, (section, _) = theirs.evaluate_word_analogies(str(file))
+    found, (ours_section, _) = ours.evaluate_word_analogies(file)
+    assert (found, ours_section["correct"]) == (expected, section["correct"])
+    assert evaluate.analogies(ours, file).total == 2
 
 
 def test_restrict_vocab_must_be_positive(setting):

@@ -47,16 +47,16 @@ def drawn(monkeypatch):
 
 
 def test_a_map_of_the_most_frequent_words(folder, drawn, capsys):
-    assert main(["plot", "v.npz", "-o", "new/map.png", "--topn", "40", "--skip", "20"]) == 0
+    assert main(["plot", "v.npz", "-o", "map.png", "--topn", "40", "--skip", "20"]) == 0
     ((figure, (words, points, groups), options),) = drawn
     assert words == [f"g{i % 4}w{i}" for i in range(20, 60)]
     assert points.shape == (40, 2)
     assert len(set(groups)) == 4  # of 40 words
     assert figure.axes[0].get_title() == "The 40 most frequent words of v.npz after the first 20"
     assert re.fullmatch(r"first principal component, \d+\.\d % of variance", options["axes"][0])
-    assert Path("new/map.png").read_bytes().startswith(PNG)
+    assert Path("map.png").read_bytes().startswith(PNG)
     err = capsys.readouterr().err
-    assert re.fullmatch(r"40 words( \(\d+ of them without a label.*\))? are in new/map\.png\n", err)
+    assert re.fullmatch(r"40 words( \(\d+ of them without a label.*\))? are in map\.png\n", err)
 
 
 def test_words_their_neighbours_and_a_file(folder, drawn):
@@ -171,7 +171,7 @@ BAD = {
     "onto the input": (["--log", "run.png", "-o", "run.png", "--force"], "also an input"),
     "missing": (["no.npz", "-o", "a.png"], "no such vectors file"),
     "missing log": (["--log", "no.jsonl", "-o", "a.png"], "no such log"),
-    "missing words": (["v.npz", "--words-file", "no.txt", "-o", "a.png"], "no such word list"),
+    "missing words": (["v.npz", "--words-file", "no.txt", "-o", "a.png"], "no such file of words"),
     "log": (["--log", "words.txt", "-o", "a.png"], "words.txt, line 1: expected JSON"),
     "unknown word": (["v.npz", "--words", "g0w0", "g1w1", "g0w", "-o", "a.png"], "close matches"),
     "unknown in heat": (["v.npz", "-o", "a.png", "--heat", "g0w0", "xyz"], "'xyz'"),

@@ -53,11 +53,18 @@ def test_the_config_names_the_files_beside_it(tmp_path):
     assert 'metadata_path: "metadata.tsv"' in config
 
 
-@pytest.mark.parametrize("word", ["", " ", "\u3000", "\ufeff", "a\tb", "a\rb", "a\nb"])
-def test_words_that_would_put_it_out_of_step_are_refused(tmp_path, word):
-    with pytest.raises(ValueError, match=r"out of step|line break"):
-        make(["the", word]).save(tmp_path / "v.projector")
-    assert list(tmp_path.iterdir()) == []
+def test_words_that_would_put_it_out_of_step_are_escaped_with_one_notice(tmp_path):
+    words = ["the", "", " ", "\u3000", "\ufeff", "a\tb", "a\rb", "a\nb", "\ufeffx"]
+    for more in ({}, {"counts": range(9, 0, -1)}):
+        with pytest.warns(
+            UserWarning, match=r"cannot read 7 of 9 words, .* as '', ' ', '\\u3000'.*…"
+        ) as told:
+            make(words, **more).save(tmp_path / "v.projector")
+        assert len(told) == 1
+        shown = [row[0] for row in rows(tmp_path / "v.projector" / "metadata.tsv")]
+        assert shown[-9:] == [
+            "the", "''", "' '", r"'\u3000'", r"'\ufeff'", r"'a\tb'", r"'a\rb'", r"'a\nb'", "\ufeffx"
+        ]  # fmt: skip
 
 
 def test_convert_keeps_what_is_there(tmp_path, monkeypatch, capsys):
@@ -65,6 +72,9 @@ def test_convert_keeps_what_is_there(tmp_path, monkeypatch, capsys):
     vectors = make(["a", "b", "c"])
     vectors.save("v.npz")
     command = ["convert", "v.npz", "new/v.projector"]
+    assert main(command) == 2
+    assert "cannot write new/v.projector: there is no folder" in capsys.readouterr().err
+    Path("new").mkdir()
     assert main([*command, "--limit", "2"]) == 0
     assert "2 vectors of 3 numbers are in new/v.projector" in capsys.readouterr().err
     folder = Path("new/v.projector")

@@ -381,7 +381,7 @@ BAD = {
     "other optimiser": (["text.txt", "--optimizer", "adam", "--save-gradsq", "g"],
                         "--save-gradsq is for --optimizer glove_row_adagrad"),
     "header": (["text.txt", "--header"], "--header is for an output .glove.txt, not new.npz"),
-    "missing": (["text.txt", "--load-parameters", "none.bin"], "No such file"),
+    "missing": (["text.txt", "--load-parameters", "none.bin"], "no such file: none.bin"),
     "size": (["text.txt", "--load-gradsq", "cells.bin"], "vectors and biases of 99 words, of 8"),
     "same output": (["text.txt", "--save-gradsq", "new.npz"], "also an input"),
     "overwrites": (["text.txt", "--save-parameters", "vocab.txt"], "vocab.txt exists; --force"),

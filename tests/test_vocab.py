@@ -1,7 +1,12 @@
+import contextlib
+import copy
+import pickle
+import time
+
 import numpy as np
 import pytest
 
-from jaxvec import Vocab
+from jaxvec import Corpus, Vocab, WordVectors
 
 COUNTS = {"b": 3, "a": 3, "rare": 1, "most": 9}
 
@@ -37,6 +42,38 @@ def test_look_ups_for_one_and_many():
 def test_unknown_word_suggests_close_ones():
     with pytest.raises(KeyError, match="'mots' is not in the vocabulary; close matches: most"):
         Vocab.from_counts(COUNTS, min_count=1)["mots"]
+
+
+def test_half_a_character_is_refused_before_anything_is_trained():
+    for words in (["a", "b\ud800"], ["\udce9", "a"]):
+        with pytest.raises(ValueError, match=r"word '.*ud.*' holds half a character \('.ud"):
+            Corpus.from_documents([words], min_count=1)
+
+
+def test_close_matches_are_sought_when_the_message_is_read():
+    vocab = Vocab([f"word{i}" for i in range(400_000)], np.ones(400_000, int))
+    wv = WordVectors(vocab.words, np.zeros((400_000, 1)))
+    for ask in (vocab.__getitem__, vocab.count, wv.get_index, wv.__getitem__, wv.get_vector):
+        times = []
+        for _ in range(20):
+            start = time.perf_counter()
+            with contextlib.suppress(KeyError):
+                ask("wrod7")
+            times.append(time.perf_counter() - start)
+        assert min(times) < 50e-6
+
+
+def test_an_unknown_word_is_pickled_with_its_message_and_without_the_words():
+    with pytest.raises(KeyError) as caught:
+        Vocab(["most", *map(str, range(9999))], np.ones(10_000, int))["mots"]
+    error = caught.value
+    assert error.args == ("mots",)
+    packed = pickle.dumps(error)
+    assert len(packed) < 500
+    for again in (pickle.loads(packed), copy.deepcopy(error)):
+        assert type(again) is type(error)
+        assert again.args == error.args
+        assert str(again) == "'mots' is not in the vocabulary; close matches: most"
 
 
 def test_unk_and_specials():

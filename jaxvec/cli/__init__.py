@@ -54,8 +54,15 @@ def _of_jax(error: RuntimeError) -> bool:
     return jax is not None and isinstance(error, jax.errors.JaxRuntimeError)
 
 
-def _show(message: Warning | str, *_: Any, **__: Any) -> None:
-    print("warning:", *str(message).split(), file=sys.stderr)
+def _message(error: BaseException) -> str:
+    """What an error says, on one line."""
+    if type(error) is KeyError:
+        text = str(error.args[0])
+    elif isinstance(error, OSError) and error.filename is not None:
+        text = f"{os.fsdecode(error.filename)}: {error.strerror}"
+    else:
+        text = str(error) or "out of memory"
+    return " ".join(text.split())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,7 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser(command).parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = _show
+            warnings.showwarning = lambda message, *_, **__: print(
+                f"jaxvec {options.command}: warning:", *str(message).split(), file=sys.stderr
+            )
             status = options.run(options)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read our output has gone, as `head` does
@@ -74,8 +83,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _of_jax(error):
             raise
-        message = error.args[0] if isinstance(error, KeyError) else str(error) or "out of memory"
-        print(f"jaxvec {options.command}:", *str(message).split(), file=sys.stderr)
+        print(f"jaxvec {options.command}: {_message(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f"jaxvec {options.command}: interrupted", file=sys.stderr)

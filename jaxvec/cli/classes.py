@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from jaxvec.cli.common import check_output, say, whole
+from jaxvec.cli.common import check_output, path, say, whole
 from jaxvec.files import written_beside
 
 
@@ -20,9 +20,10 @@ def add_classes_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec classes vectors.bin -k 500 -o classes.txt"
     )
     add = parser.add_argument
-    add("file", metavar="VECTORS", help="word vectors in any format")
+    add("file", type=path, metavar="VECTORS", help="word vectors in any format")
     add("-k", type=whole(1), required=True, metavar="K", help="how many classes")
-    add("-o", "--output", metavar="FILE", help="write the class of every word there")
+    add("-o", "--output", type=path, metavar="FILE",
+        help="write the class of every word there")  # fmt: skip
     add("--force", action="store_true", help="overwrite the output")
     add("--iterations", type=whole(1), default=100, metavar="N",
         help="stop after N at the latest (default: %(default)s)")  # fmt: skip

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from jaxvec import formats
+from jaxvec.files import existing, expanded
 from jaxvec.vectors import WordVectors
 
 
@@ -66,6 +68,11 @@ def size(text: str) -> int:
     return int(float(number) * (1024 if binary else 1000) ** " KMGT".index(prefix.upper() or " "))
 
 
+def path(text: str) -> str:
+    """An argument that is a path; a ``~`` that the shell left, as in ``--log=~/a``, is expanded."""
+    return str(expanded(text)) if text.startswith("~") else text
+
+
 def text_paths(name: str) -> list[str]:
     """A file or folder as it is; else the files of a named corpus, fetched if need be."""
     from jaxvec import datasets
@@ -82,14 +89,18 @@ def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
       ValueError: if it exists and `force` is not set, is a folder or one of the inputs, or
         cannot be made.
     """
-    target = Path(path).resolve()
+    try:
+        target = Path(path).resolve()
+        there = target.exists()
+    except OSError as error:
+        raise ValueError(f"cannot write {path}: {error.strerror}") from None
     if target.is_dir():
         raise ValueError(f"output {path} is a folder; give a file's name")
     for name in inputs:
         source = Path(name).resolve()
         if target == source or (source.is_dir() and source in target.parents):
             raise ValueError(f"output {path} is also an input; give another name")
-    if target.exists():
+    if there:
         if not target.is_file():
             raise ValueError(f"output {path} is no plain file; give another name")
         if not force:
@@ -98,13 +109,26 @@ def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
 
 
 def check_folder(folder: Path, path: str) -> None:
-    """Makes sure that files can be made in a folder, or the folder itself, for `path`."""
-    existing = next(f for f in (folder, *folder.parents) if f.exists())
+    """Makes sure that a folder is there for `path`, and that files can be made in it."""
+    if not folder.is_dir():
+        raise ValueError(f"cannot write {path}: there is no folder {folder}")
     try:
-        with tempfile.TemporaryFile(dir=existing):
+        with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise ValueError(f"cannot write {path}: {error.strerror} in {existing}") from None
+        raise ValueError(f"cannot write {path}: {error.strerror} in {folder}") from None
+
+
+def check_input(path: str | None, what: str = "file") -> None:
+    """Makes sure that a file is there before the work of which it is a part, if it is named."""
+    if path is not None:
+        existing(path, what)
+
+
+def load_mapped(path: str, limit: int | None = None) -> WordVectors:
+    """The vectors of a file, left on disk if it is an `.npz`, as few of them may be asked for."""
+    mapped = Path(path).is_file() and formats.kind(path) == "npz"  # a pipe is read only once
+    return WordVectors.load(path, limit=limit, mmap=mapped)
 
 
 def neighbours_line(vectors: WordVectors, word: str, topn: int = 8) -> str:

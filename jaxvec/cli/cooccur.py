@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from jaxvec import stanford
-from jaxvec.cli.common import check_output, say, size, whole
+from jaxvec.cli.common import check_output, path, say, size, whole
 from jaxvec.cli.data import add_text_options, count, input_files, read_data
 from jaxvec.cooccurrence.count import LEAST_MEMORY
 from jaxvec.files import resident_memory
@@ -26,11 +26,12 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec cooccur dump/ -o dump.cells --memory 4GB"
     )
     add = parser.add_argument
-    add("corpus", nargs="+", metavar="CORPUS",
+    add("corpus", nargs="+", type=path, metavar="CORPUS",
         help="text files, folders, -, a named or a saved corpus")  # fmt: skip
-    add("-o", "--output", required=True, metavar="FILE",
+    add("-o", "--output", type=path, required=True, metavar="FILE",
         help="where the counts go; .bin for the records of Stanford's GloVe")  # fmt: skip
-    add("--save-vocab", metavar="FILE", help="write the vocabulary, a word and its count a line")
+    add("--save-vocab", type=path, metavar="FILE",
+        help="write the vocabulary, a word and its count a line")  # fmt: skip
     add("--force", action="store_true", help="overwrite the outputs")
     add_text_options(parser)
     add = parser.add_argument_group("counting").add_argument
@@ -76,7 +77,6 @@ def run(options: argparse.Namespace) -> None:
     window = options.window or 10
     if options.output.endswith(".bin"):
         folder = Path(options.output).resolve().parent
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as beside:
             cells = count(corpus, window, path=Path(beside) / "cells", **counting)
             stanford.save_records(cells, options.output)

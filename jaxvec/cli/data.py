@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec import cooccurrence, stanford
-from jaxvec.cli.common import say, text_paths, whole
+from jaxvec.cli.common import path, say, text_paths, whole
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.files import ZIP_MAGIC, load_arrays
 from jaxvec.text.corpus import Corpus
@@ -37,7 +37,8 @@ def add_text_options(parser) -> None:
     add("--min-count", type=whole(1), metavar="N",
         help="leave out words rarer than this (default: 5)")  # fmt: skip
     add("--max-vocab", type=whole(1), metavar="N", help="keep the N most frequent words only")
-    add("--vocab", metavar="FILE", help="use this vocabulary, a word and its count a line")
+    add("--vocab", type=path, metavar="FILE",
+        help="use this vocabulary, a word and its count a line")  # fmt: skip
 
 
 def input_files(options: argparse.Namespace) -> list[str]:
@@ -95,7 +96,7 @@ def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpu
         say("no corpus given: reading the documentation that is installed here")
         corpus = Corpus.from_documents(documentation(), **building)
     else:
-        paths = [path for name in options.corpus for path in text_paths(name)]
+        paths = [file for name in options.corpus for file in text_paths(name)]
         corpus = Corpus.from_files(*paths, errors=options.errors or "strict", **building)
     say(
         f"{corpus.raw_words:,} words; {len(corpus):,} are of the vocabulary of "
@@ -127,14 +128,14 @@ def fingerprint(data: Corpus | Cooccurrence) -> str:
 def _kind(options: argparse.Namespace) -> str:
     """What the one file that the options name holds: a saved "corpus" or "cooccurrence", the
     "records" of Stanford's GloVe; "" for anything else."""
-    path = options.corpus[0]
-    if not Path(path).is_file():
+    name = options.corpus[0]
+    if not Path(name).is_file():
         return ""
-    with open(path, "rb") as file:
+    with open(name, "rb") as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
             counted = getattr(options, "model", None) in COUNTED
-            return "records" if counted and path.endswith(".bin") else ""
-    kind = str(load_arrays(path, mapped=True).get("kind"))
+            return "records" if counted and name.endswith(".bin") else ""
+    kind = str(load_arrays(name, mapped=True).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
-        raise ValueError(f"{path} is an archive, but neither a saved corpus nor saved counts")
+        raise ValueError(f"{name} is an archive, but neither a saved corpus nor saved counts")
     return kind

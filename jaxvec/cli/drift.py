@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from jaxvec.cli.common import whole
+from jaxvec.cli.common import path, whole
 from jaxvec.vectors import WordVectors
 
 _NEIGHBOURS = 8
@@ -22,8 +22,8 @@ def add_drift_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec drift old.bin new.bin --restrict-vocab 20000 --words gay broadcast"
     )
     add = parser.add_argument
-    add("before", metavar="A", help="word vectors")
-    add("after", metavar="B", help="others, of the same size")
+    add("before", type=path, metavar="A", help="word vectors")
+    add("after", type=path, metavar="B", help="others, of the same size")
     add("--topn", type=whole(1), default=10, metavar="N", help="default: %(default)s")
     add("--restrict-vocab", type=whole(1), metavar="N",
         help="compare words among the N most frequent of each (default: 10000, or all with "

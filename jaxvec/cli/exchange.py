@@ -4,7 +4,7 @@ import argparse
 import json
 
 from jaxvec import formats
-from jaxvec.cli.common import check_output, say, whole
+from jaxvec.cli.common import check_output, path, say, whole
 from jaxvec.table import FLOATING
 from jaxvec.vectors import WordVectors
 
@@ -23,12 +23,14 @@ def add_convert_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec convert glove.txt glove.projector --limit 10000"
     )
     add = parser.add_argument
-    add("input", metavar="IN", help="word vectors in any of these formats")
-    add("output", metavar="OUT", help="where they go")
+    add("input", type=path, metavar="IN", help="word vectors in any of these formats")
+    add("output", type=path, metavar="OUT", help="where they go")
     add("--limit", type=whole(1), metavar="N", help="take the first N words only")
     add("--dtype", choices=[str(dtype) for dtype in FLOATING],
         help="round or widen the numbers (default: as stored; text is read as float32)"
         )  # fmt: skip
+    add("--errors", choices=["strict", "replace", "ignore"], default="strict",
+        help="what to do about words that are not UTF-8 (default: strict)")  # fmt: skip
     add("--header", action="store_true",
         help="begin GloVe text with the number of vectors and their size")  # fmt: skip
     add("--force", action="store_true", help="overwrite the output")
@@ -42,16 +44,23 @@ def add_info_options(parser: argparse.ArgumentParser) -> None:
         "the first words of a file of word vectors, without reading all of its numbers."
     )
     parser.epilog = "example:\n  jaxvec info vectors.npz"
-    parser.add_argument("file", metavar="FILE", help="word vectors in any format")
+    parser.add_argument("file", type=path, metavar="FILE", help="word vectors in any format")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=info)
 
 
 def convert(options: argparse.Namespace) -> None:
     """Reads and writes."""
-    for path in formats.outputs(options.output):
-        check_output(str(path), force=options.force, inputs=[options.input])
-    vectors = WordVectors.load(options.input, limit=options.limit, dtype=options.dtype)
+    files = formats.outputs(options.output)
+    folder = files[0].parent
+    if len(files) > 1 and not folder.exists():  # which is made
+        check_output(str(folder), force=options.force, inputs=[options.input])
+    else:
+        for file in files:
+            check_output(str(file), force=options.force, inputs=[options.input])
+    vectors = WordVectors.load(
+        options.input, limit=options.limit, dtype=options.dtype, errors=options.errors
+    )
     formats.save(vectors, options.output, header=options.header)
     say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")
 

@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Collection
 
-from jaxvec.cli.common import say
+from jaxvec.cli.common import path, say
 from jaxvec.text.read import text_lines
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.result import Result
@@ -14,12 +14,12 @@ from jaxvec.vectors import WordVectors
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds them to a parser."""
     add = parser.add_argument_group("going on with more text").add_argument
-    add("--save-run", metavar="FILE",
+    add("--save-run", type=path, metavar="FILE",
         help="write all of the run, both tables and the optimizer's state")  # fmt: skip
-    add("--start", metavar="FILE",
+    add("--start", type=path, metavar="FILE",
         help="go on from what --save-run wrote: its words from where they were, in one vocabulary "
         "with those of the text")  # fmt: skip
-    add("--freeze", metavar="FILE",
+    add("--freeze", type=path, metavar="FILE",
         help="words, one a line, that keep the vectors they begin with")  # fmt: skip
     add("--freeze-known", action="store_true",
         help="likewise all words that --start or --init has")  # fmt: skip

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvec.cli.common import check_output, number, say, text_paths, whole
+from jaxvec.cli.common import check_output, number, path, say, text_paths, whole
 from jaxvec.files import written_beside
 
 if TYPE_CHECKING:
@@ -31,9 +31,16 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec phrases new.txt -o new.joined.txt --phrases phrases.tsv"
     )
     add = parser.add_argument
-    add("corpus", nargs="+", metavar="TEXT", help="text files, folders, - or a named corpus")
-    add("-o", "--output", metavar="FILE", help="where the text with joined phrases goes")
-    add("--scores", metavar="FILE", help="write the phrases with their scores and counts")
+    add(
+        "corpus",
+        nargs="+",
+        type=path,
+        metavar="TEXT",
+        help="text files, folders, - or a named corpus",
+    )
+    add("-o", "--output", type=path, metavar="FILE", help="where the text with joined phrases goes")
+    add("--scores", type=path, metavar="FILE",
+        help="write the phrases with their scores and counts")  # fmt: skip
     add("--force", action="store_true", help="overwrite the outputs")
     add = parser.add_argument_group("text").add_argument
     add("--tokenizer", default="whitespace", metavar="NAME",
@@ -54,7 +61,8 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
     add("--passes", type=whole(1), metavar="N",
         help="find phrases of phrases: 2 for new_york_city (default: 1)")  # fmt: skip
     add("--delimiter", default="_", metavar="STR", help="what joins words (default: _)")
-    add("--phrases", metavar="FILE", help="join these, from --scores, and look for no others")
+    add("--phrases", type=path, metavar="FILE",
+        help="join these, from --scores, and look for no others")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -66,14 +74,14 @@ def run(options: argparse.Namespace) -> None:
         raise ValueError("--delimiter must be one or more characters, none of them white space")
     finding = _finding(options)
     inputs = [*options.corpus, *([options.phrases] if options.phrases else [])]
-    for path in filter(None, (options.output, options.scores)):
-        check_output(path, force=options.force, inputs=inputs)
-        inputs.append(path)
-    paths = [path for name in options.corpus for path in text_paths(name)]
+    for output in filter(None, (options.output, options.scores)):
+        check_output(output, force=options.force, inputs=inputs)
+        inputs.append(output)
+    paths = [file for name in options.corpus for file in text_paths(name)]
     target = Path(options.output or options.scores or Path(tempfile.gettempdir(), "none"))
-    folder = next(parent for parent in target.resolve().parents if parent.exists())
+    folder = target.resolve().parent
     with contextlib.ExitStack() as stack:
-        files = [stack.enter_context(_readable(path, folder)) for path in paths]
+        files = [stack.enter_context(_readable(file, folder)) for file in paths]
 
         def text(passes: list["Phrases"]) -> "Pieces":
             pieces = core.words_of_files(files, options.tokenizer, options.errors)
@@ -114,14 +122,14 @@ def _finding(options: argparse.Namespace) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _readable(path: str, folder: Path) -> Iterator[str]:
+def _readable(name: str, folder: Path) -> Iterator[str]:
     """A file that can be read several times: of standard input or a pipe, a temporary copy."""
-    if path != "-" and (Path(path).is_file() or Path(path).is_dir() or not Path(path).exists()):
-        yield path
+    if name != "-" and (Path(name).is_file() or Path(name).is_dir() or not Path(name).exists()):
+        yield name
         return
     with tempfile.NamedTemporaryFile(prefix=".standard-input-", dir=folder) as copy:
         with contextlib.ExitStack() as stack:
-            source = sys.stdin.buffer if path == "-" else stack.enter_context(open(path, "rb"))
+            source = sys.stdin.buffer if name == "-" else stack.enter_context(open(name, "rb"))
             shutil.copyfileobj(source, copy)
         copy.flush()
         yield copy.name
@@ -133,11 +141,11 @@ def _such_as(phrases: "Phrases") -> str:
     return ", most often " + " ".join(map(phrases.delimiter.join, often)) if often else ""
 
 
-def _write(pieces: "Pieces", path: str) -> int:
+def _write(pieces: "Pieces", output: str) -> int:
     """Writes a document a line, but for those without a word; returns the number of words."""
     total, begun = 0, False
     with (
-        written_beside(path) as temporary,
+        written_beside(output) as temporary,
         open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         for words, ends in pieces:

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxvec import formats
-from jaxvec.cli.common import check_output, number, say, whole
+from jaxvec.cli.common import check_input, check_output, load_mapped, number, path, say, whole
 from jaxvec.ranking import unit
 from jaxvec.text.read import text_lines
 from jaxvec.vectors import WordVectors
@@ -56,8 +55,8 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
     parser.description = _DESCRIPTION
     parser.epilog = _EXAMPLES
     add = parser.add_argument
-    add("file", nargs="?", metavar="VECTORS", help="word vectors in any format")
-    add("-o", "--output", required=True, metavar="FILE",
+    add("file", nargs="?", type=path, metavar="VECTORS", help="word vectors in any format")
+    add("-o", "--output", type=path, required=True, metavar="FILE",
         help="where the picture goes: .png, .svg or .pdf; for a map also .html")  # fmt: skip
     add("--force", action="store_true", help="overwrite the output")
     add("--title", metavar="T", help="what is written above (default: what is drawn)")
@@ -66,11 +65,13 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
     add = kinds.add_argument
     add("--heat", nargs="*", metavar="WORD", help="cosines of words with one another")
     add("--som", action="store_true", help="words on the units of a self-organising map")
-    add("--log", nargs="+", metavar="F", help="loss and speed, from what train --log wrote")
+    add("--log", nargs="+", type=path, metavar="F",
+        help="loss and speed, from what train --log wrote")  # fmt: skip
 
     add = parser.add_argument_group("which words").add_argument
     add("--words", nargs="+", metavar="WORD", help="draw these words")
-    add("--words-file", metavar="F", help="and those of a file, parted by white space")
+    add("--words-file", type=path, metavar="F",
+        help="and those of a file, parted by white space")  # fmt: skip
     add("--neighbours", type=whole(1), metavar="N",
         help="and the N nearest of each, in a colour of their own")  # fmt: skip
     add("--pairs", nargs="+", metavar="WORD",
@@ -146,8 +147,8 @@ def run(options: argparse.Namespace) -> None:
     if kind == "log":
         what, figure = _curves(options)
     else:
-        mapped = formats.kind(options.file) == "npz"
-        vectors = WordVectors.load(options.file, limit=options.limit, mmap=mapped)
+        check_input(options.words_file, "file of words")
+        vectors = load_mapped(options.file, options.limit)
         if kind == "page":
             what = _page(options, vectors)
         else:

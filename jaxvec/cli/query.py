@@ -4,8 +4,8 @@ import argparse
 import json
 import math
 
-from jaxvec import evaluate, formats
-from jaxvec.cli.common import whole
+from jaxvec import evaluate
+from jaxvec.cli.common import check_input, load_mapped, path, whole
 from jaxvec.vectors import Neighbours, WordVectors
 
 
@@ -52,10 +52,10 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000"
     )
     _add_file(parser)
-    parser.add_argument("--analogies", metavar="F", help="': section' lines, and four words a line")
-    parser.add_argument(
-        "--pairs", nargs="+", default=[], metavar="F", help="two words and a score a line"
-    )
+    add = parser.add_argument
+    add("--analogies", type=path, metavar="F", help="': section' lines, and four words a line")
+    add("--pairs", nargs="+", type=path, default=[], metavar="F",
+        help="two words and a score a line")  # fmt: skip
     parser.add_argument(
         "--restrict-vocab",
         type=whole(1),
@@ -70,6 +70,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 def _add_file(parser) -> None:
     parser.add_argument(
         "file",
+        type=path,
         metavar="FILE",
         help="word vectors: word2vec text or binary, GloVe text, .npz or .safetensors",
     )
@@ -94,14 +95,9 @@ def _add_cosmul(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _opened(path: str) -> WordVectors:
-    """The vectors of a file, left on disk if it is an `.npz`, as few of them may be asked for."""
-    return WordVectors.load(path, mmap=formats.kind(path) == "npz")
-
-
 def similar(options: argparse.Namespace) -> None:
     """Prints the neighbours of each word; KeyError for the first that is unknown."""
-    vectors = _opened(options.file)
+    vectors = load_mapped(options.file)
     nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
     found = {
         word: nearest(word, topn=options.topn, restrict_vocab=options.restrict_vocab)
@@ -117,7 +113,7 @@ def similar(options: argparse.Namespace) -> None:
 
 def analogy(options: argparse.Namespace) -> None:
     """Prints the answers to one analogy; KeyError for the first word that is unknown."""
-    ask = getattr(_opened(options.file), options.similarity_function)
+    ask = getattr(load_mapped(options.file), options.similarity_function)
     found = ask(
         [options.b, options.c],
         [options.a],
@@ -144,6 +140,9 @@ def run_evaluate(options: argparse.Namespace) -> None:
     """Prints the scores."""
     if not options.analogies and not options.pairs:
         raise ValueError("nothing to evaluate: give --analogies F, --pairs F, or both")
+    check_input(options.analogies, "file of analogies")
+    for file in options.pairs:
+        check_input(file, "file of word pairs")
     vectors = WordVectors.load(options.file)
     answers = None
     if options.analogies:

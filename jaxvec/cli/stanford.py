@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from jaxvec import stanford
-from jaxvec.cli.common import say
+from jaxvec.cli.common import path, say
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.epoch import State
 from jaxvec.train.optimizers import OPTIMIZERS
@@ -22,13 +22,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--header", action="store_true", help="begin .glove.txt with how many words and numbers")
     add("--unk-vector", action="store_true",
         help="add <unk>, the mean of the 100 rarest words' vectors")  # fmt: skip
-    add("--save-parameters", metavar="FILE",
+    add("--save-parameters", type=path, metavar="FILE",
         help="write both tables and the biases, as its -binary 1 does")  # fmt: skip
-    add("--save-gradsq", metavar="FILE",
+    add("--save-gradsq", type=path, metavar="FILE",
         help="write AdaGrad's sums, as its -save-gradsq 1 does; to read, not to load, if the "
         "name ends in .txt")  # fmt: skip
-    add("--load-parameters", metavar="FILE", help="start from these")
-    add("--load-gradsq", metavar="FILE", help="start from these sums")
+    add("--load-parameters", type=path, metavar="FILE", help="start from these")
+    add("--load-gradsq", type=path, metavar="FILE", help="start from these sums")
 
 
 def check(options: argparse.Namespace) -> None:

@@ -10,7 +10,16 @@ import numpy as np
 
 from jaxvec import formats, ppmi, recipes
 from jaxvec.cli import onward, stanford
-from jaxvec.cli.common import check_folder, check_output, neighbours_line, number, say, whole
+from jaxvec.cli.common import (
+    check_folder,
+    check_input,
+    check_output,
+    neighbours_line,
+    number,
+    path,
+    say,
+    whole,
+)
 from jaxvec.cli.data import COUNTED, add_text_options, count, fingerprint, input_files, read_data
 from jaxvec.cli.log import Log
 from jaxvec.cli.models import add_model_options, given, make_model, set_defaults
@@ -57,8 +66,14 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     rows = (f"  {name:18} {recipe.about}" for name, recipe in recipes.RECIPES.items())
     parser.epilog = "\n".join(["recipes:", *rows, "", _EXAMPLES])
     add = parser.add_argument
-    add("corpus", nargs="*", metavar="CORPUS", help="text files, folders, - or a saved corpus")
-    add("-o", "--output", default="vectors.npz", metavar="FILE",
+    add(
+        "corpus",
+        nargs="*",
+        type=path,
+        metavar="CORPUS",
+        help="text files, folders, - or a saved corpus",
+    )
+    add("-o", "--output", type=path, default="vectors.npz", metavar="FILE",
         help="where the vectors go; .txt or .vec (word2vec text), .bin (word2vec binary), "
         ".glove.txt (GloVe text), .npz or .safetensors (default: %(default)s)")  # fmt: skip
     add("--force", action="store_true", help="overwrite the outputs, and the log")
@@ -85,6 +100,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         help="bound of the length of a vector (default: none)")  # fmt: skip
     add(
         "--init",
+        type=path,
         metavar="FILE",
         help="word vectors to start from, by name; words without begin at random",
     )
@@ -98,17 +114,19 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "cells at random")  # fmt: skip
     add("--probe", nargs="+", default=[], metavar="WORD",
         help="show the neighbours of these words after each epoch")  # fmt: skip
-    add("--analogies", metavar="F",
+    add("--analogies", type=path, metavar="F",
         help="score on analogies after each epoch, as 'jaxvec evaluate' does")  # fmt: skip
-    add("--pairs", nargs="+", default=[], metavar="F", help="score on word pairs likewise")
+    add("--pairs", nargs="+", type=path, default=[], metavar="F",
+        help="score on word pairs after each epoch")  # fmt: skip
     add("--restrict-vocab", type=whole(1), metavar="N",
         help="know only the N most frequent words in analogies")  # fmt: skip
     add("--report-every", type=whole(1), metavar="N",
         help="show the loss and speed of every N steps, too")  # fmt: skip
-    add("--log", metavar="FILE", help="write a JSON line for each epoch")
+    add("--log", type=path, metavar="FILE", help="write a JSON line for each epoch")
 
     add = parser.add_argument_group("checkpoints").add_argument
-    add("--checkpoint", metavar="DIR", help="save the state of the run there as it goes")
+    add("--checkpoint", type=path, metavar="DIR",
+        help="save the state of the run there as it goes")  # fmt: skip
     add("--checkpoint-every", type=_interval, metavar="N",
         help="so many minutes (10m) or seconds (30s), or steps (5000), at the end of the "
         "segment of a million words or cells under way (default: 10m)")  # fmt: skip
@@ -166,10 +184,11 @@ def run(options: argparse.Namespace) -> int:
             f"{options.checkpoint} holds the states of a run: --resume goes on with it, "
             "or give another folder"
         )
+    _check_inputs(options)
     log = Log(options, resuming=resuming)
     run = onward.begin(options)
     data = read_data(options, None if run is None else run.data.vocab)
-    _check_probe(options, data)
+    _check_words(options, data)
     stanford.check_words(options, data.vocab)
     init = None if options.init is None else WordVectors.load(options.init)
     if init is not None:
@@ -253,7 +272,7 @@ def _factorise(options: argparse.Namespace) -> int:
     _check_outputs(options)
     log = Log(options, resuming=False)
     data = read_data(options)
-    _check_probe(options, data)
+    _check_words(options, data)
     settings, counts = _prepared(options, data)
     assert isinstance(counts, Cooccurrence)
     start = time.perf_counter()
@@ -282,7 +301,17 @@ def _prepared(
     return settings, data
 
 
-def _check_probe(options: argparse.Namespace, data: Corpus | Cooccurrence) -> None:
+def _check_inputs(options: argparse.Namespace) -> None:
+    """Makes sure that the files are there that are read after the text, which takes long."""
+    check_input(options.init, "vectors file")
+    check_input(options.freeze, "file of words")
+    for name in stanford.files(options):
+        check_input(name)
+
+
+def _check_words(options: argparse.Namespace, data: Corpus | Cooccurrence) -> None:
+    """Makes sure that the output can hold the words, and that those to be shown are known."""
+    formats.check_words(data.vocab.words, options.output, header=options.header)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches
 
@@ -293,11 +322,11 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)
     taken = input_files(options) + stanford.files(options)
-    taken += [path for path in (options.init, options.start, options.freeze) if path]
-    for path in (options.output, *stanford.files(options, (*stanford.OUTPUTS, "save_run"))):
-        check_output(path, force=force, inputs=taken)
+    taken += [file for file in (options.init, options.start, options.freeze) if file]
+    for file in (options.output, *stanford.files(options, (*stanford.OUTPUTS, "save_run"))):
+        check_output(file, force=force, inputs=taken)
         force = options.force
-        taken.append(path)
+        taken.append(file)
     if options.log:
         check_output(options.log, force=force or resuming, inputs=taken)
 
@@ -305,7 +334,8 @@ def _check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> No
 def _check_checkpoint(folder: str) -> None:
     if Path(folder).exists() and not Path(folder).is_dir():
         raise ValueError(f"--checkpoint {folder} is no folder")
-    check_folder(Path(folder).resolve(), folder)
+    target = Path(folder).resolve()
+    check_folder(target if target.exists() else target.parent, folder)
 
 
 def warn_if_parallel(vectors: WordVectors) -> None:

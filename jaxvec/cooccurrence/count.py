@@ -6,6 +6,7 @@ equal pairs is a cell. A stretch of text at a time, that makes sorted runs of su
 are merged; if memory is short they wait in temporary files.
 """
 
+import operator
 import os
 import threading
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ import numpy as np
 from jaxvec.cooccurrence import device
 from jaxvec.cooccurrence.cells import Cooccurrence
 from jaxvec.cooccurrence.runs import Growing, Run, Shelf, each, in_order, merge, sum_sorted
-from jaxvec.files import cores, release
+from jaxvec.files import cores, release, writable
 from jaxvec.gensim_names import corpus_instead
 from jaxvec.text.corpus import Corpus
 
@@ -60,6 +61,7 @@ def count(
         the host's by rounding to float32.
 
     Raises:
+      FileNotFoundError: if there is no folder for `path`.
       ValueError: if `window` is below 1, so many words and distances do not fit 63 bits,
         or `memory` is below 64 MiB or has no `path`.
 
@@ -69,6 +71,7 @@ def count(
     """
     if not isinstance(corpus, Corpus):
         raise TypeError(corpus_instead(corpus))
+    window = operator.index(window)  # of a NumPy integer too, which shifts as it can hold
     if window < 1:
         raise ValueError(f"window must be at least 1; got {window}")
     if memory is not None and (path is None or memory < LEAST_MEMORY):
@@ -88,9 +91,8 @@ def count(
             f"{len(corpus.vocab)} words and a window of {window} do not fit into 63 bits: "
             "raise min_count or lower the window"
         )
-    folder = None if path is None or memory is None else Path(path).resolve().parent
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+    beside = None if path is None else writable(path).parent
+    folder = None if memory is None else beside
     threads = cores()
     counters = 1 if on_device else threads
     chunk, block = _CHUNK_PAIRS // counters, _BLOCK

@@ -3,17 +3,19 @@
 And, only to be written, what TensorBoard's embedding projector reads.
 """
 
+import codecs
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
 
-from jaxvec.files import ZIP_MAGIC, written_beside
+from jaxvec.files import check_encoding, expanded, written_beside
 from jaxvec.formats import archive, binary, projector, text
-from jaxvec.formats.checks import floating
+from jaxvec.formats.checks import check_lines, check_numbers, floating
+from jaxvec.formats.source import opened
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors import WordVectors
 
@@ -25,7 +27,13 @@ _WRITERS = {
     ".npz": archive.write_npz,
     ".safetensors": archive.write_safetensors,
 }
-_ANY_WORD = (archive.write_npz, archive.write_safetensors)
+# what checks the words for each, if not that none has a line break
+_WORDS: dict[Callable[..., None], Callable[[Sequence[str]], None]] = {
+    text.write_glove: text.check_glove,
+    text.write: text.check,
+    binary.write: binary.check,
+}
+_KEEPING = (archive.write_npz, archive.write_safetensors)  # the dtype; others are read as float32
 _SHOWN = 8  # words that `info` tells
 
 
@@ -36,7 +44,7 @@ class Info(NamedTuple):
     """The name of its format."""
 
     words: int
-    """How many, as `load` would find; of word2vec binary, what the header says."""
+    """How many, repeated ones too; of word2vec binary, what the header says."""
 
     dimension: int
     """Numbers of a vector."""
@@ -68,43 +76,67 @@ def save(
     ``words`` (UTF-8 text, one a line), ``counts`` and ``metadata`` (JSON); ``.safetensors``
     the same as tensors. `.npz` and safetensors keep the dtype. ``.projector`` makes a folder
     for TensorBoard's embedding projector, which `load` does not read; see `projector.write`.
-    A file appears whole or not at all.
+    A file appears whole or not at all, and what `load` would refuse is not written.
 
     Args:
       vectors: what to write.
-      path: where; a file there is replaced.
+      path: where, in a folder that is there; a file there is replaced.
       header: give GloVe text a header too, which makes it word2vec text.
       format: one of these suffixes, for a name that ends otherwise.
 
     Raises:
-      ValueError: for any other suffix, a word that the format cannot hold (one with a line
-        break in any, with a space in text and word2vec binary, those that `projector.write`
-        tells), or ``.safetensors`` without that package.
+      FileNotFoundError: if there is no such folder.
+      ValueError: for any other suffix; for a word that the format cannot hold, see
+        `check_words`; for vectors that are not finite as they would be read, as float32 but
+        for `.npz` and safetensors; if there are none; or for ``.safetensors`` without that
+        package.
 
     >>> path = getfixture("tmp_path") / "v.txt"
     >>> save(WordVectors(["a", "b"], [[1, 0], [0, 0.5]]), path)
     >>> path.read_text().splitlines()
     ['2 2', 'a 1.0 0.0', 'b 0.0 0.5']
     """
-    for word in vectors.index_to_key:
-        if "\n" in word:
-            raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
     name = path if format is None else format
-    if _for_projector(name):
+    check_words(vectors.index_to_key, name, header=header)
+    write = projector.write if _for_projector(name) else _writer(name, header)
+    keeping = write in _KEEPING
+    check_numbers(vectors, vectors.vectors.dtype if keeping else np.dtype("float32"))
+    if not keeping and not vectors.vectors.size:
+        raise ValueError(f"{len(vectors)} vectors of {vectors.vector_size} numbers are no vectors")
+    if write is projector.write:
         projector.write(vectors, path)
         return
-    write = writer(name)
-    if header and write is text.write_glove:
-        write = text.write
-    if write not in _ANY_WORD:
-        for word in vectors.index_to_key:
-            if " " in word:
-                raise ValueError(
-                    f"word {word!r} holds white space, which {path} cannot tell from what "
-                    "parts words from numbers; save as .npz"
-                )
     with written_beside(path) as temporary:
         write(vectors, temporary)
+
+
+def check_words(
+    words: Sequence[str], path: str | os.PathLike[str], *, header: bool = False
+) -> None:
+    """Makes sure that a format can hold words, as one may want to know before training.
+
+    No format holds half a surrogate pair, and none but ``.projector`` a line break. Text and
+    word2vec binary hold no blank; text no tab at an end of a word; and GloVe text no byte
+    order mark at the start of the first word, but as a word of its own.
+
+    Args:
+      words: of a vocabulary.
+      path: a name whose suffix says the format.
+      header: as for `save`.
+
+    Raises:
+      ValueError: for the first word that does not fit, or a suffix that names no format.
+
+    >>> check_words(["new york"], "v.npz")
+    >>> check_words(["new york"], "v.txt")
+    Traceback (most recent call last):
+    ...
+    ValueError: word 'new york' holds white space, which text and word2vec binary cannot tell \
+from what parts words from numbers; save as .npz
+    """
+    check_encoding(words)
+    if not _for_projector(path):
+        _WORDS.get(_writer(path, header), check_lines)(words)
 
 
 def outputs(path: str | os.PathLike[str]) -> list[Path]:
@@ -112,11 +144,16 @@ def outputs(path: str | os.PathLike[str]) -> list[Path]:
     if _for_projector(path):
         return projector.files(path)
     writer(path)
-    return [Path(path)]
+    return [expanded(path)]
 
 
 def _for_projector(path: str | os.PathLike[str]) -> bool:
     return Path(path).name.lower().endswith(projector.SUFFIX)
+
+
+def _writer(path: str | os.PathLike[str], header: bool) -> Callable[[WordVectors, Path], None]:
+    write = writer(path)
+    return text.write if header and write is text.write_glove else write
 
 
 def writer(path: str | os.PathLike[str]) -> Callable[[WordVectors, Path], None]:
@@ -139,15 +176,19 @@ def load(
     dtype: DTypeLike | None = None,
     mmap: bool = False,
     fvocab: str | os.PathLike[str] | None = None,
+    errors: str = "strict",
 ) -> WordVectors:
     """Reads what `save`, word2vec, fastText (``.vec``), GloVe or gensim wrote.
 
-    The format is told from the content, not from the name. Beside the table a few megabytes
-    are held at a time, whatever the size of the file. The last line of a text may lack
-    its line break, so that a cut within its last number is not noticed.
+    The format is told from the content, not from the name: text is what decodes and parses as
+    text, also if blanks or tabs come in numbers, a byte order mark before it, or empty lines
+    after it. Beside the table a few megabytes are held at a time, whatever the size of the
+    file. The last line of a text may lack its line break, so that a cut within its last number
+    is not noticed.
 
     Args:
-      path: the file.
+      path: the file, which gzip, bzip2 or xz may have compressed if it is text or word2vec
+        binary; a pipe, or ``"-"`` for standard input, is copied to a temporary file first.
       limit: read the first so many words only.
       dtype: of the table: float16, float32 or float64; as it is stored, if None, and float32
         from text.
@@ -155,13 +196,20 @@ def load(
         are not checked to be finite then.
       fvocab: a word and its count a line, as word2vec ``-save-vocab`` and GloVe's
         ``vocab_count`` write; the counts of the words, which are put in their order.
+      errors: what to do about words that are not UTF-8, such as those that word2vec cuts
+        inside a character: ``"strict"``, ``"replace"``, ``"ignore"`` or what else `bytes.decode`
+        takes.
 
     Raises:
       FileNotFoundError: if there is no such file.
       ValueError: if it is none of these, is cut short, has another number of vectors than its
         header says (but for the row of ``<unk>`` that GloVe does not count), or holds a word
-        twice or values that are no finite numbers of the dtype; the message names the line
-        or byte.
+        that is not UTF-8 or values that are no finite numbers of the dtype; the message names
+        the line or byte.
+
+    Warns:
+      UserWarning: if text or word2vec binary holds a word twice; the first is taken, as in
+        gensim.
 
     >>> path = getfixture("tmp_path") / "v.vec"
     >>> _ = path.write_text("2 3\\nthe 1 2 3\\ncat 4 5 6\\n")
@@ -173,31 +221,35 @@ def load(
     if limit is not None and limit < 1:
         raise ValueError(f"limit must be at least 1 or None; got {limit}")
     dtype = None if dtype is None else floating(dtype)
-    kind, file, header = _open(path)
-    with file:
+    try:
+        codecs.lookup_error(errors)
+    except LookupError:
+        raise ValueError(f"errors must be strict, replace or ignore; got {errors!r}") from None
+    with opened(path) as source:
+        kind, file, header, _ = source
         if mmap and kind != "npz":
             raise ValueError(f"{path} is no .npz, the only format that mmap=True can map")
+        how = limit, dtype or np.dtype("float32"), errors
         if kind == "npz":
-            vectors = archive.read_npz(path, limit, dtype, mmap)
+            vectors = archive.read_npz(source.path, limit, dtype, mmap)
         elif kind == "safetensors":
-            vectors = archive.read_safetensors(path, limit, dtype)
+            vectors = archive.read_safetensors(source.path, limit, dtype)
         elif header and kind == "word2vec binary":
-            vectors = binary.read(file, path, header, limit, dtype or np.dtype("float32"))
+            vectors = binary.read(file, path, header, *how, source.length())
         else:
-            vectors = text.read(file, path, header, limit, dtype or np.dtype("float32"))
+            vectors = text.read(file, path, header, *how)
     return vectors if fvocab is None else _counted(vectors, fvocab)
 
 
 def kind(path: str | os.PathLike[str]) -> str:
     """The format of a file: ``"npz"``, ``"safetensors"``, ``"word2vec text"``, ``"word2vec
-    binary"`` or, for want of a better, ``"GloVe text"``.
+    binary"`` or, if none of these, ``"GloVe text"``.
 
     Raises:
       FileNotFoundError: if there is no such file.
     """
-    found, file, _ = _open(path)
-    file.close()
-    return found
+    with opened(path) as source:
+        return source.kind
 
 
 def info(path: str | os.PathLike[str]) -> Info:
@@ -214,56 +266,26 @@ def info(path: str | os.PathLike[str]) -> Info:
     >>> found.format, found.words, found.dimension, found.dtype, found.metadata, found.first
     ('npz', 2, 2, 'float32', {'by': 'hand'}, ['a', 'b'])
     """
-    kind, file, header = _open(path)
-    count = header[0] if header else None
-    with file:
+    with opened(path) as source:
+        kind, file, header, found = source
+        count = header[0] if header else None
         if kind == "safetensors":
-            count = archive.count_safetensors(path)
+            count = archive.count_safetensors(found)
         elif kind.endswith("text"):
             count = text.count_rows(file, path, count, None)
-    vectors = load(path, mmap=True) if kind == "npz" else load(path, limit=_SHOWN)
-    return Info(
-        kind,
-        len(vectors) if kind == "npz" else count or 0,
-        vectors.vector_size,
-        "text" if kind.endswith("text") else str(vectors.vectors.dtype),
-        Path(path).stat().st_size,
-        vectors.metadata,
-        vectors.index_to_key[:_SHOWN],
-    )
-
-
-def _open(path: str | os.PathLike[str]) -> tuple[str, BinaryIO, tuple[int, int] | None]:
-    """The format, the file at its first vector, and count and size if a header says them."""
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no such vectors file: {path}")
-    if Path(path).is_dir():
-        raise ValueError(f"{path} is a folder, not a file of word vectors")
-    file = open(path, "rb")  # noqa: SIM115
-    start = file.read(9)
-    if start.startswith(ZIP_MAGIC):
-        return "npz", file, None
-    if start[8:] == b"{" and int.from_bytes(start[:8], "little") < Path(path).stat().st_size:
-        return "safetensors", file, None
-    file.seek(0)
-    header = file.readline(1 << 16).split()
-    if len(header) == 2 and all(number.isdigit() for number in header):
-        kind = "word2vec text" if _text_follows(file) else "word2vec binary"
-        return kind, file, (int(header[0]), int(header[1]))
-    file.seek(0)
-    return "GloVe text", file, None
-
-
-def _text_follows(file: BinaryIO) -> bool:
-    """Whether the next row is text: a line that ends in a number."""
-    start = file.tell()
-    line = file.readline(1 << 20)
-    file.seek(start)
-    try:
-        float(line.decode().rstrip().rpartition(" ")[2])
-    except ValueError:
-        return False
-    return True
+        if kind == "npz":
+            vectors = load(found, mmap=True)
+        else:
+            vectors = load(found, limit=_SHOWN, errors="replace")
+        return Info(
+            kind,
+            len(vectors) if kind == "npz" else count or 0,
+            vectors.vector_size,
+            "text" if kind.endswith("text") else str(vectors.vectors.dtype),
+            found.stat().st_size,
+            vectors.metadata,
+            vectors.index_to_key[:_SHOWN],
+        )
 
 
 def _counted(vectors: WordVectors, fvocab: str | os.PathLike[str]) -> WordVectors:

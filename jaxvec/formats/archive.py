@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.files import array_text, load_arrays, save_arrays, text_array
+from jaxvec.files import array_text, load_arrays, save_arrays, text_array, to_json
 from jaxvec.formats.checks import FLOATING, fill, not_finite
 from jaxvec.vectors import WordVectors
 
@@ -22,7 +22,7 @@ def write_npz(vectors: WordVectors, path: Path) -> None:
     save_arrays(
         path,
         kind=np.array("vectors"),
-        metadata=np.array(json.dumps(vectors.metadata)),
+        metadata=np.array(to_json(vectors.metadata)),
         **_arrays(vectors),
     )
 
@@ -31,7 +31,7 @@ def write_safetensors(vectors: WordVectors, path: Path) -> None:
     """Writes tensors of the same names, and the metadata as JSON in the file's own."""
     module = import_safetensors(path)
     tensors = {name: np.ascontiguousarray(array) for name, array in _arrays(vectors).items()}
-    module.numpy.save_file(tensors, path, {"metadata": json.dumps(vectors.metadata)})
+    module.numpy.save_file(tensors, path, {"metadata": to_json(vectors.metadata)})
 
 
 def _arrays(vectors: WordVectors) -> dict[str, np.ndarray]:
@@ -124,7 +124,7 @@ def _made(
     mmap: bool,
 ) -> WordVectors:
     try:
-        words = array_text(text)[:limit]
+        words = array_text(text)[:limit] or [""] * (len(vectors) == 1)  # one word, without letters
         facts = json.loads(metadata)
         if not isinstance(facts, dict):
             raise ValueError("its metadata is no JSON object")

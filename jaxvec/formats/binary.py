@@ -1,17 +1,30 @@
 """Word2vec's binary format: a header line, then each word, a space and its float32 numbers."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from jaxvec.formats.checks import checked, fill
+from jaxvec.formats.checks import LENIENT, check_lines, checked, fill
 from jaxvec.vectors import WordVectors
 
 _BLOCK = 1 << 20  # bytes read at a time
 _LONGEST = 1 << 20  # bytes of a word
+
+
+def check(words: Sequence[str]) -> None:
+    """ValueError for a word that the format cannot hold."""
+    check_lines(words)
+    for word in words:
+        if " " in word:
+            raise ValueError(
+                f"word {word!r} holds white space, which in word2vec binary ends a word; save "
+                "as .npz"
+            )
+        if len(word) * 4 > _LONGEST and len(word.encode()) >= _LONGEST:
+            raise ValueError(f"word {word[:40]!r}… is longer than {_LONGEST} bytes")
 
 
 def write(vectors: WordVectors, path: Path) -> None:
@@ -28,11 +41,13 @@ def read(
     header: tuple[int, int],
     limit: int | None,
     dtype: np.dtype,
+    errors: str,
+    length: int,
 ) -> WordVectors:
     """Reads the vectors from here on, of the count and size that the header says.
 
     Line breaks after them may be there or not. With a `limit` below `count`, what follows is
-    not looked at, but the file must be long enough.
+    not looked at, but the file must be long enough, its `length` in bytes.
 
     Raises:
       ValueError: as `formats.load`.
@@ -40,7 +55,7 @@ def read(
     count, size = header
     if count < 1 or size < 1:
         raise ValueError(f"{path} holds no word vectors: its header says {count} of {size} numbers")
-    start, length = file.tell(), Path(path).stat().st_size
+    start = file.tell()
     possible = (length - start) // (4 * size + 1)
     wanted = min(count, limit or count)
     table = np.empty((min(wanted, possible), size), dtype)
@@ -52,7 +67,7 @@ def read(
         if new:
             at = len(words)
             places[at : at + new] = starts[:new]
-            words += _decoded(path, raw[:new], starts)
+            words += _decoded(path, raw[:new], starts, errors)
             bad = fill(table, at, rows[:new])
             if bad is not None:
                 raise ValueError(
@@ -93,13 +108,16 @@ def _blocks(
         data, start = data[at:], start + at
 
 
-def _decoded(path, raw: list[bytes], starts: list[int]) -> list[str]:
+def _decoded(path, raw: list[bytes], starts: list[int], errors: str) -> list[str]:
     words: list[str] = []
     try:
         for word in raw:
-            words.append(word.lstrip(b"\n").decode())  # noqa: PERF401
+            words.append(word.lstrip(b"\n").decode(errors=errors))  # noqa: PERF401
     except UnicodeDecodeError:
-        raise ValueError(f"{path}: the word at byte {starts[len(words)]} is not UTF-8") from None
+        place = len(words)
+        raise ValueError(
+            f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not UTF-8; {LENIENT}"
+        ) from None
     return words
 
 
@@ -113,5 +131,5 @@ def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int
     if found > count:
         raise ValueError(f"{path}: {promise}, but {found} follow")
     file.seek(end)
-    if file.read(2) not in (b"", b"\n"):
+    if file.read(_BLOCK).strip(b"\r\n"):
         raise ValueError(f"{path}: {promise}, but more follows them, from byte {end}")

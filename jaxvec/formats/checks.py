@@ -1,13 +1,18 @@
-"""What all readers make sure of: a floating dtype, finite numbers, each word once."""
+"""What readers and writers make sure of: a floating dtype, finite numbers, words that fit."""
 
 import os
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import DTypeLike
 
+from jaxvec.files import release
 from jaxvec.table import FLOATING
 from jaxvec.vectors import WordVectors
+
+LENIENT = "read it with errors='replace', or jaxvec convert --errors replace"
+_ROWS = 1 << 14  # looked at at a time
 
 
 def floating(dtype: DTypeLike) -> np.dtype:
@@ -32,16 +37,56 @@ def not_finite(rows: np.ndarray, start: int = 0) -> int | None:
     return None if finite.all() else start + int(np.flatnonzero(~finite.all(axis=1))[0])
 
 
+def check_numbers(vectors: WordVectors, dtype: np.dtype) -> None:
+    """ValueError for a vector that is not finite in the dtype in which a reader has it."""
+    for start in range(0, len(vectors), _ROWS):
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = vectors.vectors[start : start + _ROWS].astype(dtype, copy=False)
+        bad = not_finite(rows, start)
+        release(vectors.vectors)
+        if bad is not None:
+            raise ValueError(
+                f"the vector of {vectors.index_to_key[bad]!r}, at place {bad}, is not finite in "
+                f"{dtype}, and could not be read again; nothing is written"
+            )
+
+
+def check_lines(words: Sequence[str]) -> None:
+    """ValueError for a word with a line break in it."""
+    for word in words:
+        if "\n" in word:
+            raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
+
+
+def check_blanks(words: Sequence[str]) -> None:
+    """ValueError for a word that cannot be told from the numbers after it."""
+    for word in words:
+        if " " in word or word.strip("\t") not in ("", word):
+            raise ValueError(
+                f"word {word!r} holds white space, which text and word2vec binary cannot tell "
+                "from what parts words from numbers; save as .npz"
+            )
+
+
 def checked(
     path: str | os.PathLike[str], words: list[str], table: np.ndarray, place: Callable[[int], str]
 ) -> WordVectors:
-    """The vectors of a file; ValueError that names the `place` of a word that comes twice."""
+    """The vectors of a file; of a word that comes twice the first, as gensim has it.
+
+    Warns:
+      UserWarning: that names the `place` of the first word that comes again.
+    """
+    if len(set(words)) < len(words):
+        firsts = {word: i for i, word in reversed(list(enumerate(words)))}
+        again = next(i for i, word in enumerate(words) if firsts[word] != i)
+        warnings.warn(
+            f"{path}: {place(again)}: the word {words[again]!r} comes twice; the first is taken, "
+            f"and {len(words) - len(firsts):,} such repetitions are left out",
+            stacklevel=2,
+        )
+        kept = sorted(firsts.values())
+        words, table = [words[i] for i in kept], table[kept]
     try:
         return WordVectors(words, table, dtype=table.dtype)
     except ValueError as error:
-        seen: set[str] = set()
-        for i, word in enumerate(words):
-            if word in seen:
-                raise ValueError(f"{path}: {place(i)}: the word {word!r} comes twice") from None
-            seen.add(word)
         raise ValueError(f"{path}: {error}") from None

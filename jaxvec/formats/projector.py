@@ -2,20 +2,23 @@
 
 import contextlib
 import os
+import warnings
 from pathlib import Path
 
-from jaxvec.files import written_beside
+from jaxvec.files import expanded, writable, written_beside
 from jaxvec.formats import text
 from jaxvec.vectors import WordVectors
 
 SUFFIX = ".projector"
 
+_BOM = "\ufeff"
+_NAMED = 5  # words that the warning names
 _VECTORS, _METADATA, _CONFIG = "vectors.tsv", "metadata.tsv", "projector_config.pbtxt"
 
 
 def files(folder: str | os.PathLike[str]) -> list[Path]:
     """The files that `write` makes in a folder."""
-    return [Path(folder) / name for name in (_VECTORS, _METADATA, _CONFIG)]
+    return [expanded(folder) / name for name in (_VECTORS, _METADATA, _CONFIG)]
 
 
 def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
@@ -26,17 +29,27 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
     them; or if counts are known two columns under the header that the projector then expects.
     ``projector_config.pbtxt`` makes ``tensorboard --logdir FOLDER`` show them.
 
+    A word that the projector would take for two or for none, one that is blank or holds a tab
+    or line end, is written as Python's `repr` has it, ``'\\t'``.
+
     Raises:
-      ValueError: for a word that the projector would take for two or none: one that is blank,
-        or holds a tab or carriage return.
+      FileNotFoundError: if there is no folder to make it in.
+
+    Warns:
+      UserWarning: once, with the words that are written so.
     """
-    for word in vectors.index_to_key:
-        blank = all(c.isspace() or c == "\ufeff" for c in word)  # lines that are passed over
-        if blank or "\t" in word or "\r" in word:
-            raise ValueError(
-                f"word {word!r} would put the projector out of step: it must not be blank, nor "
-                "hold a tab or carriage return"
-            )
+    shown = [_legible(word) for word in vectors.index_to_key]
+    other = [new for word, new in zip(vectors.index_to_key, shown, strict=True) if new != word]
+    if other:
+        some = ", ".join(other[:_NAMED]) + (", …" if len(other) > _NAMED else "")
+        warnings.warn(
+            f"{folder}: the projector cannot read {len(other):,} of {len(shown):,} words, blank "
+            f"or with a tab or line end in them; they are written as {some}",
+            stacklevel=3,
+        )
+    if expanded(folder).is_file():
+        raise ValueError(f"cannot write {folder}: it is a file, not a folder")
+    writable(folder).mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(written_beside(file)) for file in files(folder)]
         numbers, words, config = (
@@ -44,10 +57,10 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
         )
         numbers.writelines("\t".join(row) + "\n" for _, row in text.decimals(vectors))
         if vectors.counts is None:
-            words.writelines(f"{word}\n" for word in vectors.index_to_key)
+            words.writelines(f"{word}\n" for word in shown)
         else:
             words.write("word\tcount\n")
-            pairs = zip(vectors.index_to_key, vectors.counts.tolist(), strict=True)
+            pairs = zip(shown, vectors.counts.tolist(), strict=True)
             words.writelines(f"{word}\t{count}\n" for word, count in pairs)
         config.write(
             "embeddings {\n"
@@ -56,3 +69,11 @@ def write(vectors: WordVectors, folder: str | os.PathLike[str]) -> None:
             f'  metadata_path: "{_METADATA}"\n'
             "}\n"
         )
+
+
+def _legible(word: str) -> str:
+    """A word that takes a line of its own, and a column."""
+    blank = all(c.isspace() or c == _BOM for c in word)  # the projector passes over such lines
+    if not blank and not set(word) & set("\t\r\n"):
+        return word
+    return repr(word)

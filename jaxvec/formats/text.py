@@ -1,17 +1,37 @@
 """Word vectors as text: a word and its numbers a line, after a header (word2vec) or not (GloVe)."""
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from jaxvec.formats.checks import checked, fill
+from jaxvec.formats.checks import LENIENT, check_blanks, check_lines, checked, fill
 from jaxvec.vectors import WordVectors
 
 _ROWS = 4096  # rows turned to text at a time
 _BLOCK = 1 << 22  # bytes read at a time
+_APART = re.compile(rb"[ \t]+")
+_BLANK = b" \t\r\n"
+_BOM = "\ufeff"
+
+
+def check(words: Sequence[str]) -> None:
+    """ValueError for a word that word2vec text cannot hold."""
+    check_lines(words)
+    check_blanks(words)
+
+
+def check_glove(words: Sequence[str]) -> None:
+    """ValueError for a word that GloVe text cannot hold."""
+    check(words)
+    if words and words[0].startswith(_BOM) and words[0] != _BOM:
+        raise ValueError(
+            f"word {words[0]!r} is the first and begins with a byte order mark, which readers of "
+            "a text drop; save as word2vec text, .txt or .vec, or .npz"
+        )
 
 
 def write(vectors: WordVectors, path: Path) -> None:
@@ -44,10 +64,12 @@ def read(
     header: tuple[int, int] | None,
     limit: int | None,
     dtype: np.dtype,
+    errors: str,
 ) -> WordVectors:
     """Reads the vectors from here on, of the count and size that a header says, if there is one.
 
-    Lines are counted first, so that the table is made once. A word may hold spaces.
+    Lines are counted first, so that the table is made once. Blanks or tabs part the numbers. A
+    word may hold them, too. Empty lines at the end are none.
 
     Raises:
       ValueError: as `formats.load`.
@@ -59,14 +81,17 @@ def read(
     first = file.readline()
     file.seek(start)
     if size is None:
-        size = first.rstrip(b" \r\n").count(b" ")
+        fields = _APART.split(first.rstrip(_BLANK).lstrip(b" \t"))
+        blank_word = first[:1] in (b" ", b"\t") and _is_number(fields[0])
+        size = len(fields) if blank_word else len(fields) - 1
     parsed = np.promote_types(dtype, np.float32)
-    _parse_all(path, [first], first_line, size, parsed)  # before a table of that size is made
+    how = size, parsed, errors
+    _parse_all(path, [first], first_line, *how)  # before a table of that size is made
     words: list[str] = []
     table = np.empty((rows, size), dtype)
     while len(words) < rows and (lines := file.readlines(_BLOCK)):
         line = first_line + len(words)
-        block = _parse_all(path, lines[: rows - len(words)], line, size, parsed)
+        block = _parse_all(path, lines[: rows - len(words)], line, *how)
         bad = fill(table, len(words), block[1])
         if bad is not None:
             raise ValueError(f"{path}: line {first_line + bad}: a number is not finite in {dtype}")
@@ -87,13 +112,17 @@ def count_rows(
     """
     enough = limit if count is None or (limit is not None and limit <= count) else None
     start = file.tell()
-    rows, last = 0, b"\n"
+    ended = empty = 0  # lines with an end, and lines after the last that is not blank
+    rows = 0
     while (enough is None or rows < enough) and (block := file.read(_BLOCK)):
-        rows += block.count(b"\n")
-        last = block[-1:]
-    rows += last != b"\n" and not file.read(1)  # a last line without an end
+        filled = len(block.rstrip(_BLANK))
+        if filled:
+            ended += empty + block.count(b"\n", 0, filled)
+            empty = 0
+            rows = ended + 1
+        empty += block.count(b"\n", filled)
     file.seek(start)
-    if not rows:
+    if not rows and not count:
         raise ValueError(f"{path} holds no word vectors: expected a word and its numbers a line")
     if count is not None and not (rows in (count, count + 1) or (enough and rows >= enough)):
         _raise_for_header(path, count, rows)
@@ -104,41 +133,65 @@ def _raise_for_header(path, count: int, rows: int) -> None:
     raise ValueError(f"{path}: its header promises {count} vectors, but {rows} follow")
 
 
+def row_follows(file: BinaryIO, size: int) -> bool:
+    """Whether the next line is text: ends in `size` numbers, if decimal commas are points."""
+    start = file.tell()
+    line = file.readline(1 << 20)
+    file.seek(start)
+    fields = _APART.split(line.rstrip(_BLANK))
+    numbers = (number.replace(b",", b".") for number in fields[-size:])
+    return len(fields) > size and all(map(_is_number, numbers))
+
+
 def _parse_all(
-    path, lines: list[bytes], number: int, size: int, dtype: np.dtype
+    path, lines: list[bytes], number: int, size: int, dtype: np.dtype, errors: str
 ) -> tuple[list[str], np.ndarray]:
     """Words and numbers of lines, of which the first has this number."""
     try:
-        return _parse(lines, size, dtype)
+        return _parse(lines, size, dtype, errors)
     except ValueError:
         for i, line in enumerate(lines):
             try:
-                _parse([line], size, dtype)
+                _parse([line], size, dtype, errors)
             except ValueError as error:
                 what = str(error).partition(" at row")[0]
+                if isinstance(error, UnicodeDecodeError):
+                    what = f"the word {error.object!r} is not UTF-8; {LENIENT}"
+                elif b"," in line and "convert" in what:
+                    what += "; decimals need a point, 0.1, not a comma"
                 raise ValueError(
                     f"{path} is not a file of word vectors: line {number + i}: {what}"
                 ) from None
         raise
 
 
-def _parse(lines: list[bytes], size: int, dtype: np.dtype) -> tuple[list[str], np.ndarray]:
+def _parse(
+    lines: list[bytes], size: int, dtype: np.dtype, errors: str
+) -> tuple[list[str], np.ndarray]:
     words, rows = [], []
     for line in lines:
-        line = line.rstrip(b" \r\n")
+        line = line.rstrip(_BLANK)
         word, _, numbers = line.partition(b" ")
-        if numbers.count(b" ") >= size > 0:
-            word = line.rsplit(b" ", size)[0]
-            numbers = line[len(word) + 1 :]
-            if _is_number(word.rpartition(b" ")[2]):  # more likely of a longer vector
-                numbers = b""
-        if not numbers or numbers.count(b" ") != size - 1:
-            raise ValueError(f"expected a word and {max(size, 1)} numbers, parted by spaces")
+        more = b"\t" in line or numbers[:1] in (b"", b" ")
+        if more or numbers.count(b" ") != size - 1 or not word:
+            word, numbers = _parted(line, size)
         words.append(word)
         rows.append(numbers)
     # The quickest that NumPy has, and strict.
     table = np.loadtxt(rows, dtype, comments=None, delimiter=" ", ndmin=2)
-    return [word.decode() for word in words], table
+    return [word.decode(errors=errors) for word in words], table
+
+
+def _parted(line: bytes, size: int) -> tuple[bytes, bytes]:
+    """A word, which may hold blanks and tabs, and its numbers parted by one blank each."""
+    gaps = list(_APART.finditer(line))
+    if len(gaps) < size or not size:
+        raise ValueError(f"expected a word and {max(size, 1)} numbers, parted by spaces")
+    start = gaps[-size]
+    word = line[: start.start()].strip(b" \t") or line[: start.end() - 1]  # a word of blanks
+    if _is_number(_APART.split(word)[-1]) and _APART.search(word):  # rather of a longer vector
+        raise ValueError(f"expected a word and {size} numbers, parted by spaces")
+    return word, _APART.sub(b" ", line[start.end() :])
 
 
 def _is_number(text: bytes) -> bool:

@@ -4,25 +4,17 @@ A line is a document. Text is read in chunks of `CHUNK` bytes, so that a file th
 one endless line needs no more memory than any other, if it has white space.
 """
 
-import bz2
 import codecs
-import gzip
-import lzma
 import os
 import sys
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO, cast
+
+from jaxvec.files import DAMAGED, decompressed, existing, expanded
 
 CHUNK = 1 << 20
-
-_OPENERS: dict[bytes, Callable[..., Any]] = {
-    b"\x1f\x8b": gzip.open,
-    b"BZh": bz2.open,
-    b"\xfd7zXZ\x00": lzma.open,
-}
 
 _MARKS = {  # other encodings' byte order marks, the longer first
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -49,9 +41,9 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
     files: list[str] = []
     paths = [paths] if isinstance(paths, str | os.PathLike) else paths
     for name in [os.fspath(path) for path in paths]:
-        path = Path(name)
+        path = Path(name) if name == "-" else expanded(name)
         if name == "-" or path.is_file():
-            files.append(name)
+            files.append(str(path))
         elif path.is_dir():
             inside = sorted(
                 str(file)
@@ -63,7 +55,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
                 raise ValueError(f"folder {name} holds no text files")
             files += inside
         elif path.exists():
-            files.append(name)  # a pipe, /dev/stdin
+            files.append(str(path))  # a pipe, /dev/stdin
         else:
             raise FileNotFoundError(f"no such file or folder: {name}")
     return files
@@ -116,14 +108,10 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
     >>> list(text_lines(path))
     [(1, 'the'), (2, 'café')]
     """
-    if not Path(path).exists():
-        raise FileNotFoundError(f"no such {what}: {path}")
-    if Path(path).is_dir():
-        raise ValueError(f"{path} is a folder, not a {what}")
-    with open(path, "rb") as raw:
+    with open(existing(path, what), "rb") as raw:
         rest = ""
         number = 1
-        for text in _decoded(_decompressed(raw), f"{what} {path}", None):
+        for text in _decoded(decompressed(raw), f"{what} {path}", None):
             *lines, rest = (rest + text).split("\n")
             for line in lines:
                 yield number, line.removesuffix("\r")
@@ -134,7 +122,7 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
 
 def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
     parts: list[str] = []  # of a line that goes on
-    for text in _decoded(_decompressed(raw), name, errors):
+    for text in _decoded(decompressed(raw), name, errors):
         first, *lines = text.split("\n")
         parts.append(first)
         if lines:
@@ -156,21 +144,13 @@ def _last_space(text: str) -> int:
     return 0
 
 
-def _decompressed(file: BufferedReader) -> BinaryIO:
-    start = file.peek(8)[:8]
-    for magic, opener in _OPENERS.items():
-        if start.startswith(magic):
-            return opener(file, "rb")
-    return file
-
-
 def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
     decoder = codecs.getincrementaldecoder("utf-8")(errors or "strict")
     offset, at_start = 0, True
     while True:
         try:
             chunk = file.read(CHUNK)
-        except (EOFError, OSError, lzma.LZMAError, zlib.error) as error:
+        except DAMAGED as error:
             raise ValueError(f"cannot read {name} after byte {offset}: {error}") from None
         if not offset and (encoding := _other_encoding(chunk)):
             raise ValueError(

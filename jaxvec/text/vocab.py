@@ -4,11 +4,11 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.files import array_text, text_array, written_beside
+from jaxvec.files import array_text, check_encoding, text_array, written_beside
 from jaxvec.gensim_names import explained, kind
 from jaxvec.text.read import text_lines
 
@@ -16,6 +16,8 @@ _LINE = re.compile(
     r"(?P<word>.*[^ \t])[ \t]+(?P<count>[0-9]+)(?: (?P<kind>unk|special))?", re.DOTALL
 )
 Words = list[str] | tuple[str, ...]
+
+_COMPARED = 200_000  # words among which close matches are sought
 
 
 @explained("write Vocab.from_counts(counts), or corpus.vocab")
@@ -57,6 +59,7 @@ class Vocab:
             raise ValueError(f"the vocabulary holds {twice!r} twice")
         if "" in self.ids or "\n" in "".join(self.words):
             raise ValueError("a word of a vocabulary may not be empty or hold a line break")
+        check_encoding(self.words)
         if unk is not None and unk not in self.words[:specials]:
             raise ValueError(f"unk={unk!r} must be one of the specials {self.words[:specials]}")
 
@@ -146,7 +149,7 @@ class Vocab:
         """
         if word in self.ids:
             return self.ids[word]
-        raise unknown_word(word, self.words)
+        raise UnknownWord(word, self.words)
 
     @property
     def total(self) -> int:
@@ -323,8 +326,32 @@ def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
     return whole
 
 
-def unknown_word(word: str, words: Iterable[str]) -> KeyError:
-    """A KeyError for a word that is not among `words`, with the closest that are."""
-    close = difflib.get_close_matches(str(word), list(words)[:200_000], n=3)
-    hint = f"; close matches: {', '.join(close)}" if close else ""
-    return KeyError(f"{word!r} is not in the vocabulary{hint}")
+class UnknownWord(KeyError):
+    """A KeyError for a word that is not among others, whose message has the closest that are.
+
+    They are looked for, which takes a second among 200,000 words, when the message is read.
+
+    >>> str(UnknownWord("cta", ["cat", "dog"]))
+    "'cta' is not in the vocabulary; close matches: cat"
+    """
+
+    def __init__(self, word: str, words: Sequence[str] = ()):
+        super().__init__(word)
+        self._words = words
+        self._message: str | None = None
+
+    def __str__(self) -> str:
+        if self._message is None:
+            close = difflib.get_close_matches(str(self.args[0]), self._words[:_COMPARED], n=3)
+            hint = f"; close matches: {', '.join(close)}" if close else ""
+            self._message = f"{self.args[0]!r} is not in the vocabulary{hint}"
+        return self._message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unknown_word, (self.args[0], str(self))  # and not all words
+
+
+def _unknown_word(word: str, message: str) -> UnknownWord:
+    error = UnknownWord(word)
+    error._message = message
+    return error

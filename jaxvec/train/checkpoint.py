@@ -6,13 +6,13 @@ import os
 import time
 import zlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
+from jaxvec.files import expanded, to_json, writable
 from jaxvec.gensim_names import explained, kind
 from jaxvec.train.epoch import State
 
@@ -39,7 +39,7 @@ class Checkpoints:
     from a copy; a checkpoint that was not written whole is never seen.
 
     Args:
-      folder: where; made if missing.
+      folder: where; made if missing, in a folder that is there.
       settings: what the run is: its arguments, and what tells its data apart. A run with
         others is refused.
       minutes: save when so much time has passed since the last.
@@ -47,6 +47,7 @@ class Checkpoints:
       keep: how many states to keep.
 
     Raises:
+      FileNotFoundError: if there is no folder to make it in.
       ValueError: if the folder's states are of a run with other settings; the message
         names the differences.
     """
@@ -62,9 +63,10 @@ class Checkpoints:
     ):
         if not isinstance(settings, dict):
             raise TypeError(f"settings are a dict of what the run is; got {kind(settings)}")
-        self.folder = Path(folder).absolute()
+        self.folder = expanded(folder).absolute()
+        writable(self.folder)
         try:
-            self.settings = json.loads(json.dumps(settings))
+            self.settings = json.loads(to_json(settings))
         except TypeError as error:
             raise TypeError(f"settings are kept as JSON: {error}; write str(…) of it") from None
         self.minutes = minutes
@@ -90,7 +92,8 @@ class Checkpoints:
     @staticmethod
     def exist(folder: str | os.PathLike[str]) -> bool:
         """Whether a run has left states in a folder."""
-        return Path(folder).is_dir() and any(p.name.isdigit() for p in Path(folder).iterdir())
+        found = expanded(folder)
+        return found.is_dir() and any(p.name.isdigit() for p in found.iterdir())
 
     def progress(self) -> Progress:
         """How far the last state is; the start if there is none."""

@@ -56,6 +56,9 @@ class Result(NamedTuple):
     def vectors(self, which: str | None = None) -> WordVectors:
         """The word vectors, the most frequent word first.
 
+        Whether a file's format can hold the words, `jaxvec.formats.check_words` tells before
+        there is any training.
+
         Args:
           which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables; by default the
             model's usual one, input for skip-gram and sum for GloVe.

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvec.files import load_arrays, save_arrays
+from jaxvec.files import load_arrays, save_arrays, to_json
 from jaxvec.gensim_names import kind
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
@@ -44,8 +44,8 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     save_arrays(
         path,
         kind=np.array(_KIND),
-        model=np.array(json.dumps(model)),
-        history=np.array(json.dumps([list(report) for report in result.history])),
+        model=np.array(to_json(model)),
+        history=np.array(to_json([list(report) for report in result.history])),
         **result.data.vocab.to_arrays(),
         **{f"params.{name}": np.asarray(a) for name, a in result.params._asdict().items()},
         **{f"state.{i}": np.asarray(leaf) for i, leaf in enumerate(leaves)},

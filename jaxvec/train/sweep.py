@@ -262,9 +262,9 @@ def _settled(
     if isinstance(models[0], TextModel):
         least = min(found, key=lambda one: one.step_tokens)
         sizes = {"blocks": least.blocks, "block_tokens": least.block_tokens}
-        found = [dataclasses.replace(one, **sizes) for one in found]
+        models = [dataclasses.replace(one, **sizes) for one in found]
     program = damped(program, max(dampings), scales[0]) if max(dampings) else program
-    return list(found), program
+    return models, program
 
 
 def _check_alike(models: Sequence[Any]) -> None:
