@@ -148,7 +148,10 @@ def test_the_shell_tells_of_small_text(folder, capsys):
     command = ["train", "text.txt", "-o", "v.npz", "--epochs", "1", "--vector-size", "8"]
     assert main([*command, "--recipe", "wikitext-sgns", "--min-count", "5"]) == 0
     told = capsys.readouterr().err
-    assert "\nwarning: 24,000 words are too few for wikitext-sgns, whose author had 77 m" in told
+    assert (
+        "\njaxvec train: warning: 24,000 words are too few for wikitext-sgns, whose author had 77 m"
+        in told
+    )
     assert "collapsed" not in told
 
 
@@ -161,7 +164,9 @@ def test_the_shell_tells_of_vectors_that_have_collapsed(spread, told, capsys):
     mean = (units @ units.T)[np.triu_indices(2000, 1)].mean()
     warn_if_parallel(WordVectors([str(i) for i in range(3000)], table))
     said = capsys.readouterr().err
-    expected = f"warning: the vectors have collapsed, with a mean cosine of {mean:.2f} "
+    expected = (
+        f"jaxvec train: warning: the vectors have collapsed, with a mean cosine of {mean:.2f} "
+    )
     assert said.startswith(expected) if told else said == ""
 
 

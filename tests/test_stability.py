@@ -1,11 +1,30 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
-from jaxvec import SkipGram, fit, optim, sampling, sgns
-from jaxvec.train.stability import stable
+from jaxvec import (
+    CBOW,
+    GloVe,
+    SkipGram,
+    Softmax,
+    cooccurrence,
+    fit,
+    optim,
+    sampling,
+    sgns,
+)
+from jaxvec.train.epoch import State, evaluate_segment
+from jaxvec.train.stability import (
+    MOST_GROWTH,
+    DivergedError,
+    NonFiniteError,
+    Watch,
+    settled,
+    stable,
+)
 from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
@@ -40,6 +59,143 @@ def test_usual_settings_are_plain_sgd(topic_corpus):
     assert damping == 0
 
 
+def growth(model, rate: float = 0.03) -> float:
+    return (rate * model.step_norm) ** 2
+
+
+@pytest.mark.parametrize(
+    ("model", "negatives"),
+    [
+        (SkipGram(), 32), (SkipGram(window=2, negative=1), 32), (SkipGram(window=10), 64),
+        (SkipGram(shrink_windows=False), 64), (SkipGram(window=25), 160),
+        (SkipGram(negative=25), 160), (SkipGram(window=25, negative=25), 672),
+        (CBOW(window=25), 32),
+        (CBOW(negative=25), 160), (CBOW(window=25, cbow_mean=False), 160),
+    ],
+)  # fmt: skip
+def test_a_negative_stands_for_no_more_than_a_pair(model, negatives):
+    assert model.negatives == negatives
+    assert model.negative * model.pairs_a_token / model.negatives <= 1
+
+
+@pytest.mark.parametrize(
+    "model",
+    [SkipGram(), SkipGram(window=10), CBOW(window=4), CBOW(window=4, cbow_mean=False),
+     SkipGram(window=3, negative=9, block_negatives=7, shrink_windows=False)],
+)  # fmt: skip
+def test_step_norm_bounds_a_blocks_weights(model, topic_corpus):
+    """The matrix of a block's pair weights, windows of the mean width, by its singular values."""
+    size, window = model.block_tokens, model.window
+    offsets = np.abs(np.arange(size + 2 * window) - window - np.arange(size)[:, None])
+    if model.shrink_windows:  # how likely a drawn window is to reach so far
+        near = np.clip(1 - (offsets - 1) / window, 0, 1) * (offsets > 0)
+    else:
+        near = ((offsets > 0) & (offsets <= window)).astype(float)
+    if isinstance(model, CBOW) and model.cbow_mean:
+        near /= near.sum(axis=1, keepdims=True)
+    share = model.negative / model.negatives * near.sum(axis=1, keepdims=True)
+    weights = np.hstack([near, np.broadcast_to(share, (size, model.negatives))])
+    norm = np.linalg.norm(weights, 2)
+    assert norm <= model.step_norm * (1 + 1e-9)
+    assert norm > 0.9 * model.step_norm
+
+
+def test_wide_windows_are_damped_where_negatives_do_not_suffice():
+    counts = np.full(60_000, 100)
+    for model in (SkipGram(window=10), SkipGram(shrink_windows=False), CBOW(window=25)):
+        assert growth(model) <= MOST_GROWTH
+        assert stable(model, counts, 0.03) == (model_of(model, counts), 0.0)
+    for model in (SkipGram(window=25), SkipGram(negative=25), SkipGram(window=10, negative=10)):
+        assert growth(model) > MOST_GROWTH
+        assert stable(model, counts, 0.03)[1] == 0.1
+
+
+def model_of(model, counts):
+    """As `stable` chooses its blocks at a tiny rate."""
+    return stable(model, counts, 1e-6)[0]
+
+
+@pytest.mark.parametrize(
+    ("rule", "scale"),
+    [
+        ("sgd", 1.0), ("adagrad", None), (optax.sgd(0.03), 0.03), (optax.adam(0.03), None),
+        (optax.sgd(0.003, momentum=0.9), 0.03), (optax.adagrad(0.1), None),
+        (optax.sgd(0.003, momentum=0.9, nesterov=True), 0.03), (optax.sign_sgd(0.1), None),
+        (optax.chain(optax.clip(1.0), optax.sgd(0.1)), 0.1), (optax.rmsprop(0.01), None),
+        (optax.sgd(optax.linear_schedule(0.0, 0.05, 100)), 0.05), (optax.set_to_zero(), None),
+    ],
+)  # fmt: skip
+def test_rules_like_sgd_are_known_by_their_steps(rule, scale):
+    counts = np.full(60_000, 100)
+    rate = 0.03 if rule == "sgd" else 1.0
+    model, damping, found = settled(SkipGram(), counts, rule, rate)
+    assert found == pytest.approx(1.0 if scale is None else scale, rel=1e-4)
+    assert (model == SkipGram()) == (scale is None)  # blocks are chosen for rules like SGD alone
+    assert (damping == 0) == (scale is None or scale * rate < 0.04)
+
+
+def test_an_optax_sgd_is_held_stable_like_the_named_one(topic_corpus):
+    """At a rate that needs damping: the same vectors, up to rounding."""
+    model = SkipGram(vector_size=8, window=20, sample=0)
+    options = {"key": KEY, "epochs": 1, "learning_rate": 1.0, "min_learning_rate": 1.0}
+    named = fit(topic_corpus, model, **options | {"learning_rate": 0.3, "min_learning_rate": 0.3})
+    given = fit(topic_corpus, model, optimizer=optax.sgd(0.3), **options)
+    assert named.model == given.model
+    np.testing.assert_allclose(named.params.input, given.params.input, rtol=0.02, atol=1e-3)
+    assert longest_row(given) < 20
+
+
+def test_momentum_that_adds_up_to_too_much_is_refused(topic_corpus):
+    with pytest.raises(ValueError, match=r"add up to 0.3 times a constant gradient.* to 0.13 of"):
+        fit(topic_corpus, key=KEY, optimizer=optax.sgd(0.03, momentum=0.9))
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "rate"), [("adam", 30.0), ("adagrad", 300.0), (optax.lion(1.0), 5.0)]
+)
+def test_a_run_that_diverges_ends_with_advice(topic_corpus, optimizer, rate):
+    model = SkipGram(vector_size=8, window=3, sample=0)
+    with pytest.raises(DivergedError, match=r"diverged.*(lower the learning rate)"):
+        fit(topic_corpus, model, key=KEY, optimizer=optimizer, learning_rate=rate)
+
+
+def test_vectors_that_are_given_may_be_mended(topic_corpus):
+    """Their first segment's loss may be above that of untrained vectors."""
+    model = SkipGram(vector_size=8, window=3, sample=0)
+    start = jax.tree.map(lambda t: 1.5 * jnp.ones_like(t), model.init(KEY, len(topic_corpus.vocab)))
+    options = {"key": KEY, "optimizer": "adagrad", "epochs": 5}
+    losses = [r.loss for r in fit(topic_corpus, model, start=State(start, None), **options).history]
+    assert losses[0] > model.untrained_loss(topic_corpus) > losses[-1]
+
+
+def test_rows_that_grow_without_bound_are_told():
+    watch = Watch(4.0, jnp.ones((3, 2)), given=False)
+    watch.rows(jnp.full((3, 2), 70.0), 0)
+    with pytest.raises(
+        DivergedError, match=r"epoch 2 made a vector of length 101.8, .*shorter than"
+    ):
+        watch.rows({"a": jnp.zeros((3, 2)), "b": jnp.full((3, 2), 72.0)}, 1)
+    with pytest.raises(NonFiniteError, match="not finite"):
+        watch.rows(jnp.array([[jnp.nan]]), 1)
+    Watch(4.0, jnp.full((3, 2), 50.0), given=True).rows(jnp.full((3, 2), 72.0), 0)
+
+
+def test_the_loss_of_vectors_that_are_zero(topic_corpus):
+    """As models compute it of tables of zeros."""
+    counts = cooccurrence.count(topic_corpus, window=3)
+    for model, data in [
+        (SkipGram(8, sample=0, negative=3), topic_corpus), (CBOW(8, sample=0), topic_corpus),
+        (Softmax(8, sample=0), topic_corpus), (GloVe(8, x_max=10), counts),
+    ]:  # fmt: skip
+        segments, _ = model.segments(data, 0.0, KEY)
+        zeros = jax.tree.map(jnp.zeros_like, model.init(KEY, len(data.vocab)))
+        constants = model.constants(data)
+        steps = evaluate_segment(model, zeros, constants, segments.get(KEY, 0), KEY)
+        assert sum(steps.loss) / sum(steps.weight) == pytest.approx(
+            model.untrained_loss(data), rel=0.15 if data is counts else 1e-3
+        )
+
+
 @pytest.mark.parametrize("blocks", [None, 64])
 def test_two_words_are_learnt(blocks):
     """The best is the loss of knowing how frequent each of the two is."""
@@ -60,7 +216,7 @@ def test_damped_step_is_its_formula():
     curvature = jax.tree.map(lambda i: jnp.asarray(rng.random(i.shape)), rows)
     optimizer = optim.damped_sgd(0.1)
     found, _, _ = optimizer.update(
-        params, (), optimizer.scratch(params), rows, gradients, 0.5, curvature
+        params, optimizer.init(params), optimizer.scratch(params), rows, gradients, 0.5, curvature
     )
     for table, ids, g, h, new in zip(params, rows, gradients, curvature, found, strict=True):
         total, bend = np.zeros((6, 3)), np.zeros((6, 1))

@@ -49,7 +49,7 @@ def stable(model: TextModel, counts: np.ndarray, rate: float) -> tuple[TextModel
     Returns:
       The model, and the damping that `optim.damped_sgd` needs where either product is too large
       all the same; else 0. The pairs of a word pull in as many directions as it has different
-      partners, so that a small vocabulary takes more damping.
+      partners, n, whose mean is as long as 1 / √n of theirs: a small vocabulary takes more.
     """
     kept = counts * model.keep_probability(counts)
     share = kept / kept.sum()
@@ -64,7 +64,8 @@ def stable(model: TextModel, counts: np.ndarray, rate: float) -> tuple[TextModel
     growth = (rate * model.step_norm) ** 2
     if model.step_tokens <= tokens and growth <= MOST_GROWTH:
         return model, 0.0
-    return model, max(_DAMPING, round(2 * float(np.square(share).sum()), 2))
+    partners = 1 / float(np.square(share).sum())  # if all were as frequent
+    return model, float(np.clip(round(2 / partners**0.5, 2), _DAMPING, 1))
 
 
 def settled(
@@ -137,13 +138,13 @@ class Watch:
     Args:
       untrained: the loss per pair or cell of vectors that know nothing.
       params: the tables that the run begins with.
-      given: whether they come from elsewhere, so that the run may have to mend them first.
+      given: whether they come from elsewhere: the loss may start out of bounds, if it falls.
     """
 
     def __init__(self, untrained: float, params: Any, *, given: bool):
         self._most = MOST_LOSS * untrained
         self._longest = max(LONGEST_ROW, 10 * longest_row(params))
-        self._mending = given
+        self._last = math.inf if given else 0.0
 
     def steps(self, steps: Steps, epoch: int, segment: int) -> Steps:
         """The steps of a segment, or of one for each worker, if their losses are in bounds."""
@@ -155,18 +156,22 @@ class Watch:
                 f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, "
                 f"epoch {epoch + 1}: training diverged; {_ADVICE}"
             )
-        loss, weight = sums(steps)
-        if self.diverged(loss, weight):
+        loss, weight = _second_half(steps)
+        if self.diverged(steps):
             raise DivergedError(
                 f"training diverged: the loss of {mean(loss, weight):.4g} in {where} is above that "
                 f"of untrained vectors, {self._most / MOST_LOSS:.4g}; {_ADVICE}"
             )
         return steps
 
-    def diverged(self, loss: float, weight: float) -> bool:
-        """Whether the summed loss of a segment's pairs is out of bounds."""
-        mending, self._mending = self._mending, False
-        return not np.isfinite(loss) or (loss > self._most * weight and not mending)
+    def diverged(self, steps: Steps) -> bool:
+        """Whether a loss is not finite, or the mean of the last half of the steps out of bounds.
+
+        The first steps may overshoot.
+        """
+        loss, weight = _second_half(steps)
+        most, self._last = max(self._most, self._last), mean(loss, weight)
+        return not np.isfinite(steps.loss).all() or loss > most * weight
 
     def rows(self, params: Any, epoch: int) -> None:
         """Checks the tables after an epoch, counted from 0."""
@@ -190,6 +195,13 @@ def longest_row(params: Any) -> float:
 @jax.jit
 def _lengths(params: Any) -> list[jax.Array]:
     return [jnp.linalg.norm(t.reshape(len(t), -1), axis=1).max() for t in jax.tree.leaves(params)]
+
+
+def _second_half(steps: Steps) -> tuple[float, float]:
+    """The loss and the weight of each worker's steps after the first half."""
+    loss, weight = (np.atleast_2d(part) for part in steps)
+    taken = np.cumsum(weight > 0, axis=1)
+    return sums(Steps(*(np.where(taken > taken[:, -1:] // 2, part, 0) for part in (loss, weight))))
 
 
 def sums(steps: Steps) -> tuple[float, float]:

@@ -177,9 +177,10 @@ def sweep(
             for i, (segment, segment_keys) in ahead(ready, range(len(segments.sizes))):
                 span = spans((epoch + edges[i]) / epochs, (epoch + edges[i + 1]) / epochs)
                 states, steps = train(states, segment=segment, keys=segment_keys, rates=span)
-                of_each = [sums(Steps(*one)) for one in zip(*jax.device_get(steps), strict=True)]
-                losses, pairs = losses + np.array(of_each).T[0], pairs + np.array(of_each).T[1]
-                diverged |= [w.diverged(*one) for w, one in zip(watches, of_each, strict=True)]
+                of_each = [Steps(*one) for one in zip(*jax.device_get(steps), strict=True)]
+                more = np.array([sums(one) for one in of_each]).T
+                losses, pairs = losses + more[0], pairs + more[1]
+                diverged |= [w.diverged(one) for w, one in zip(watches, of_each, strict=True)]
                 shown.update(int(segments.sizes[i]))
             seconds = time.perf_counter() - since
             for m, history in enumerate(histories):
