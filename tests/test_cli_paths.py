@@ -90,7 +90,9 @@ def test_a_notice_is_one_line(folder, capsys):
     Path("v.txt").write_text("3 2\na 1 2\n\ufeff 3 4\na 5 6\n")
     assert main(["convert", "v.txt", "v.projector"]) == 0
     twice, escaped, done = capsys.readouterr().err.splitlines()
-    assert twice.startswith("jaxvec convert: v.txt: line 4: the word 'a' comes twice; the first")
+    assert twice.startswith(
+        "jaxvec convert: warning: v.txt: line 4: the word 'a' comes twice; the first"
+    )
     assert escaped.startswith("jaxvec convert: v.projector: the projector cannot read 1 of 2 ")
     assert escaped.endswith(r"written as '\ufeff'")
     assert done == "2 vectors of 2 numbers are in v.projector"

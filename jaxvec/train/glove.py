@@ -1,6 +1,7 @@
 """GloVe as the trainer sees it: from chunks of cells to batches."""
 
 import dataclasses
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -118,8 +119,10 @@ class GloVe:
     def untrained_loss(self, data: Cooccurrence) -> float:
         """The mean cost of cells whose fit is 0, or wrong by 1 where that is more: f(x) log²x / 2.
 
-        Of a million of them, evenly spread.
+        Of a million of them, evenly spread. Infinite with `mittens`, whose pull has no bound.
         """
+        if self.mittens:
+            return math.inf
         counts = np.asarray(data.data[:: -(-len(data) // 1_000_000) or 1], np.float64)
         counts = counts[counts > 0]
         weights = np.minimum(1, (counts / self.x_max) ** self.alpha)

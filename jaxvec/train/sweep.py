@@ -115,7 +115,6 @@ def sweep(
     )
     program = optimize[0]
     models, program = _settled(models, data.vocab.counts, optimizer, schedules, program)
-    optimize = (program,) * len(models)
     _check_alike(models)
 
     over = mesh(_devices(len(models), workers))
