@@ -93,6 +93,8 @@ def test_a_notice_is_one_line(folder, capsys):
     assert twice.startswith(
         "jaxvec convert: warning: v.txt: line 4: the word 'a' comes twice; the first"
     )
-    assert escaped.startswith("jaxvec convert: v.projector: the projector cannot read 1 of 2 ")
+    assert escaped.startswith(
+        "jaxvec convert: warning: v.projector: the projector cannot read 1 of 2 "
+    )
     assert escaped.endswith(r"written as '\ufeff'")
     assert done == "2 vectors of 2 numbers are in v.projector"

@@ -190,7 +190,7 @@ def sweep(
                     valid_loss = evaluated(judge, params, held_out, valid_keys[m])
                 history.append(Report(
                     epoch=epoch + 1,
-                    loss=np.nan if diverged[m] else mean(losses[m], pairs[m]),
+                    loss=float(np.nan if diverged[m] else mean(losses[m], pairs[m])),
                     valid_loss=valid_loss,
                     learning_rate=float(schedules[m]((epoch + 1) / epochs)),
                     words=total,
