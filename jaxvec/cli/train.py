@@ -349,8 +349,8 @@ def warn_if_parallel(vectors: WordVectors) -> None:
     cosine = (np.square(units.sum(0)).sum() - n) / (n * (n - 1))
     if cosine > 0.9:
         say(
-            f"jaxvec train: warning: the vectors have collapsed, with a mean cosine of {cosine:.2f} "
-            "between words: for these settings the text is too small; give more text or --epochs"
+            "jaxvec train: warning: the vectors have collapsed, with a mean cosine of "
+            f"{cosine:.2f} between words: for these settings the text is too small; give more text or --epochs"
         )
 
 
