@@ -14,11 +14,7 @@ import optax
 PyTree = Any
 
 _REFUSED = "this optimizer cannot update rows alone"
-_SCALES = (
-    1.0,
-    1e-6,
-    1e15,
-)  # of trial gradients: small enough for noise, large enough to be clipped
+_SCALES = (1.0, 1e-6, 1e15)  # of trial gradients: small for noise, large for clipping
 _STEPS = 3
 _CHOSEN = np.array([3, 1])  # of four rows
 
