@@ -224,11 +224,21 @@ def _is_number(value: Any) -> bool:
     return np.ndim(value) == 0 and bool(np.issubdtype(np.asarray(value).dtype, np.number))
 
 
-def check_sweep(data: Any, keys: Any, optimizer: Any, epochs: Any, models: Any) -> jax.Array:
-    """The keys of a call of `sweep`, once its arguments are checked."""
-    check_data(data)
-    check_whole("epochs", epochs)
-    check_optimizer(optimizer)
-    for model in models if isinstance(models, list | tuple) else [models]:
+def check_sweep(given: dict[str, Any]) -> jax.Array:
+    """The keys of a call of `sweep`, once all its arguments are checked; see `checked`."""
+    check_data(given["data"])
+    check_whole("epochs", given["epochs"])
+    check_optimizer(given["optimizer"])
+    for rate in _listed(given["learning_rate"]):
+        check_rate("learning_rate", rate)
+    for name in ("min_learning_rate", "valid"):
+        check_rate(name, given[name], may_vary=False)
+    if given["workers"] is not None:
+        check_whole("workers", given["workers"])
+    for model in _listed(given["model"]):
         checked_model(model)
-    return checked_key(keys, many=True)
+    return checked_key(given["key"], many=True)
+
+
+def _listed(given: Any) -> Any:
+    return given if isinstance(given, list | tuple) or np.ndim(given) == 1 else [given]

@@ -184,7 +184,7 @@ def fit(
         earlier = State(start.params, start.opt_state)
         own, start = extended(own, earlier, data.vocab, start.data.vocab), None
     state = begun(own, start)
-    watch = Watch(model.untrained_loss(data), state.params, given=given)
+    watch = Watch(model.untrained_loss(data), state.params)
     training = team.begin(state)
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)
