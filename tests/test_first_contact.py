@@ -106,6 +106,7 @@ def test_the_ids_of_an_array_make_a_corpus_as_told():
         ({"freeze": "cat"}, r"write freeze=\['cat'\]"),
         ({"freeze": True}, "got True"),
         ({"freeze": [3]}, "got the number 3"),
+        ({"freeze": iter(["cat"])}, "takes a list of words"),
         ({"checkpoints": "run"}, r"write checkpoints=jaxvec.Checkpoints\('run', "),
         ({"should_stop": True}, "raise jaxvec.StopTraining"),
         ({"epochs": "5"}, "epochs must be a whole number; got the string '5'"),

@@ -161,7 +161,7 @@ def test_a_run_that_diverges_ends_with_advice(topic_corpus, optimizer, rate):
 
 
 def test_vectors_that_are_given_may_be_mended(topic_corpus):
-    """Their first segment's loss may be above that of untrained vectors."""
+    """Their first segment's loss may be above the loss of untrained vectors."""
     model = SkipGram(vector_size=8, window=3, sample=0)
     start = jax.tree.map(lambda t: 1.5 * jnp.ones_like(t), model.init(KEY, len(topic_corpus.vocab)))
     options = {"key": KEY, "optimizer": "adagrad", "epochs": 5}

@@ -37,7 +37,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 
     Raises:
       FileNotFoundError: if a path does not exist.
-      TypeError: for what is no path.
+      TypeError: unless all are paths.
       ValueError: if a folder holds no file.
     """
     files: list[str] = []

@@ -27,7 +27,7 @@ _DAMPING = 0.1  # see `optim.damped_sgd`
 
 MOST_LOSS = 1.25  # in units of the loss of untrained vectors, or of the first step
 LONGEST_ROW = 100.0  # trained rows have lengths of 3 to 30
-_ADVICE = "lower the learning rate, or take fewer blocks or more negatives a step"
+_ADVICE = "lower the learning rate; of a text model also blocks, or raise block_negatives"
 _TRIAL_STEPS = 500
 
 
@@ -144,8 +144,8 @@ class NonFiniteError(DivergedError):
 class Watch:
     """Ends a run that diverges, with a DivergedError that says what to change.
 
-    The loss of a segment is held to that of untrained vectors or, where that is higher, to the
-    loss of the run's first step: vectors to begin with may be worse than none.
+    The loss of a segment has as its bound the loss of untrained vectors or, if higher, the loss
+    of the run's first step: vectors to begin with may be worse than none.
 
     Args:
       untrained: the loss per pair or cell of vectors that know nothing.
@@ -176,7 +176,7 @@ class Watch:
         if self.loss_diverged(steps):
             raise DivergedError(
                 f"training diverged: the loss of {mean(*_second_half(steps)):.4g} in {where} is "
-                f"above {self._bound:.4g}, that of untrained vectors or of the first step; "
+                f"above {self._bound:.4g}, the loss of untrained vectors or of the first step; "
                 f"{_ADVICE}"
             )
         return steps
