@@ -228,16 +228,18 @@ def check_sweep(given: dict[str, Any]) -> jax.Array:
     check_data(given["data"])
     check_whole("epochs", given["epochs"])
     check_optimizer(given["optimizer"])
-    for rate in _listed(given["learning_rate"]):
+    for rate in as_list(given["learning_rate"]):
         check_rate("learning_rate", rate)
     for name in ("min_learning_rate", "valid"):
         check_rate(name, given[name], may_vary=False)
     if given["workers"] is not None:
         check_whole("workers", given["workers"])
-    for model in _listed(given["model"]):
+    for model in as_list(given["model"]):
         checked_model(model)
     return checked_key(given["key"], many=True)
 
 
-def _listed(given: Any) -> Any:
-    return given if isinstance(given, list | tuple) or np.ndim(given) == 1 else [given]
+def as_list(given: Any) -> list[Any]:
+    """A list or array [n] as a list; of anything else the list of it alone."""
+    is_many = isinstance(given, list | tuple) or np.ndim(given) == 1
+    return list(given) if is_many else [given]

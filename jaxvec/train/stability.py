@@ -224,7 +224,8 @@ def _second_half(steps: Steps) -> tuple[float, float]:
     """The loss and the weight of each worker's steps after the first half."""
     loss, weight = (np.atleast_2d(part) for part in steps)
     taken = np.cumsum(weight > 0, axis=1)
-    return sums(Steps(*(np.where(taken > taken[:, -1:] // 2, part, 0) for part in (loss, weight))))
+    late: Any = [np.where(taken > taken[:, -1:] // 2, part, 0) for part in (loss, weight)]
+    return sums(Steps(*late))
 
 
 def sums(steps: Steps) -> tuple[float, float]:

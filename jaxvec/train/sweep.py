@@ -20,7 +20,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.gensim_names import explained
 from jaxvec.optim import RowOptimizer, damped
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.arguments import check_sweep
+from jaxvec.train.arguments import as_list, check_sweep
 from jaxvec.train.bar import bar
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.fit import evaluated
@@ -100,11 +100,9 @@ def sweep(
     key = check_sweep(locals())
     model = cast(Model, SkipGram()) if model is None else model
     models, keys, learning_rates = _as_many(
-        model=list(model) if isinstance(model, Sequence) else [model],
+        model=as_list(model),
         key=list(key.reshape(-1)),
-        learning_rate=list(learning_rate)
-        if isinstance(learning_rate, Sequence | np.ndarray | jax.Array) and np.ndim(learning_rate)
-        else [learning_rate],
+        learning_rate=as_list(learning_rate),
     )
     optimizer = models[0].default_optimizer if optimizer is None else optimizer
     if optimizer == models[0].default_optimizer:
