@@ -1,8 +1,8 @@
-"""Stability: a grid of settings, at and beyond the edges of what is sensible.
+"""Stability: a grid of settings, at and beyond sensible edges.
 
 Every run must stay finite, with rows of bounded length, or end with an error that says what to
 change. In the rows of one option each setting must come within two points of its row's best
-analogies, or to those of gensim's own run at that setting, which --gensim makes where it does
+analogies, or reach gensim's own run at that setting, which --gensim makes where it does
 not. In the row `steps`, one epoch each, a run whose blocks have no fewer negatives than tokens
 must keep half of the best one's.
 """

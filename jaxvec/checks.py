@@ -29,7 +29,7 @@ def exportable(kind: Kind) -> Kind:
 
 
 def check_ids(batch: Any, vocab_size: int) -> None:
-    """Checks that every id of a batch is that of a word, from 0 to V - 1.
+    """Checks that every id of a batch is a word's, from 0 to V - 1.
 
     JAX reads the last row in place of one that is past the end, and says nothing. In a compiled
     function this is a check of `jax.experimental.checkify`, and costs nothing unless that is used.

@@ -95,7 +95,7 @@ def explained(
 
     Args:
       instead: a call as it should be.
-      names: sentences for arguments; those of no sentence have close matches.
+      names: sentences for arguments; others have close matches.
       name: how the message calls the function, by default by its own name.
 
     >>> @explained("write area(width=…)")

@@ -68,7 +68,7 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
     Rows come in copies, one for each time that the batch touched them. With `combine`,
     the gradients of a row's copies are summed first, and the transformation sees each
     touched row once, with that row's part of its state. So where a row without gradient
-    does not move, nor its state, as in SGD, AdaGrad and clipping, the result is that of
+    does not move, nor its state, as in SGD, AdaGrad and clipping, the result is as by
     `dense`. Where they do (momentum, Adam and its kin, RMSProp, Lion, weight decay),
     untouched rows and their state rest: "lazy" Adam. Step counters go on for all rows.
 

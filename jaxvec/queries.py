@@ -309,6 +309,8 @@ class WordQueries(WordTable):
                 raise ValueError(
                     f"a vector must be [{self.vector_size}]; got {list(vectors[-1].shape)}"
                 )
+            if not np.isfinite(vectors[-1]).all():
+                raise ValueError("a vector must hold finite numbers; this one has NaN or infinity")
         return np.array(vectors, np.float64).reshape(-1, self.vector_size), places
 
     def _cosines(self, vectors: np.ndarray, restrict_vocab: Limit = None) -> np.ndarray:

@@ -65,9 +65,9 @@ def cosines(table: np.ndarray, lengths: np.ndarray, queries: np.ndarray) -> np.n
 
 
 def exact_cosines(table: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The cosines of vectors [n, D] with those of a table [V, D], of any length: float64[n, V].
+    """The cosines of vectors [n, D] with the rows of a table [V, D], of any length: float64[n, V].
 
-    In float64 throughout: those of nearly one direction, whose float32 cosines are all 1, differ.
+    In float64 throughout: vectors of nearly one direction, whose float32 cosines are all 1, differ.
 
     >>> far = np.array([[1e5, 0], [1e5, 1], [1e5, 2]], np.float32)
     >>> (1 - exact_cosines(far, far[:1])[0]).round(12).tolist()

@@ -60,7 +60,7 @@ def load_records(
 ) -> Cooccurrence:
     """Reads the counts of ``cooccur`` or ``shuffle``: records as `save_records` writes them.
 
-    They may come in any order; those of the same cell are added up, and those of 0 dropped.
+    They may come in any order; counts of the same cell are added up, and zeros dropped.
 
     Args:
       path: the file.

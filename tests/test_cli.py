@@ -394,6 +394,9 @@ def test_train_scores_each_epoch_and_a_resumed_log_keeps_its_scores(folder, caps
     last = WordVectors.load("v.npz").evaluate_word_pairs("p.txt")[1].statistic
     assert log[-1]["word_pairs"]["p.txt"] == pytest.approx(last)
     assert f"p.txt: Spearman {last:.4f}" in capsys.readouterr().err.splitlines()[-2]
+    Path("run.jsonl").write_text("[]\n")
+    assert main(command) == 2
+    assert "line 1 is not of a log of 'jaxvec train'" in capsys.readouterr().err
 
 
 def test_analogy(folder, capsys):

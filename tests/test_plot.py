@@ -350,7 +350,7 @@ def test_curves_of_scores():
         ("{}\n", "line 1: expected JSON with the numbers epoch, loss, words_per_second"),
         ('{"epoch": 1, "loss": 2, "words_per_second": 3}\nnot json\n', "line 2"),
         ('{"epoch": 1, "loss": "high", "words_per_second": 3}\n', "line 1"),
-        ('{"epoch": 1, "loss": null, "words_per_second": 3}\n', "line 1"),
+        ('{"epoch": 1, "loss": 2.0, "words_per_second": null}\n', "line 1"),
         ("[1]\n", "line 1"),
     ],
 )
@@ -358,6 +358,19 @@ def test_logs_of_another_form_are_refused(tmp_path, text, message):
     (tmp_path / "run.jsonl").write_text(text)
     with pytest.raises(ValueError, match=message):
         read_log(tmp_path / "run.jsonl")
+
+
+def test_an_epoch_without_pairs_has_no_loss(tmp_path):
+    """As `jaxvec train --log` writes it."""
+    lines = [
+        f'{{"epoch": {i}, "loss": {loss}, "words_per_second": 3}}'
+        for i, loss in [(1, "2.5"), (2, "null")]
+    ]
+    (tmp_path / "run.jsonl").write_text("\n".join(lines))
+    run = read_log(tmp_path / "run.jsonl")
+    np.testing.assert_equal([epoch["loss"] for epoch in run], [2.5, np.nan])
+    low, high = curves({"a": run}).axes[0].get_ylim()
+    assert low <= 2.5 <= high
 
 
 def test_a_heat_map_follows_the_tree():

@@ -151,7 +151,7 @@ def test_far_from_zero_it_does_as_float64(shift):
     unit = np.spacing(np.float32(shift))
     expected = batch_step(weights, exact, 1.0)
     np.testing.assert_allclose(som.step(weights, points, 1.0), expected, rtol=0, atol=unit)
-    near = points - points[0]  # exact, so that the map of these is that of the others, moved
+    near = points - points[0]  # exact, so that both maps are the same, one moved
     flat = [np.asarray(som.init(p, (4, 5))) for p in (points, near)]
     drawn = [som.init(p, (4, 5), jax.random.key(1)) for p in (points, near)]
     trained = [np.asarray(som.train(w, p, 5)) for w, p in zip(drawn, (points, near), strict=True)]

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
 from jaxvec import (
     CBOW,
+    Corpus,
     GloVe,
     SkipGram,
     Softmax,
@@ -160,7 +161,7 @@ def test_a_run_that_diverges_ends_with_advice(topic_corpus, optimizer, rate):
 
 
 def test_vectors_that_are_given_may_be_mended(topic_corpus):
-    """Their first segment's loss may be above that of untrained vectors."""
+    """Their first segment's loss may be above the loss of untrained vectors."""
     model = SkipGram(vector_size=8, window=3, sample=0)
     start = jax.tree.map(lambda t: 1.5 * jnp.ones_like(t), model.init(KEY, len(topic_corpus.vocab)))
     options = {"key": KEY, "optimizer": "adagrad", "epochs": 5}
@@ -168,8 +169,35 @@ def test_vectors_that_are_given_may_be_mended(topic_corpus):
     assert losses[0] > model.untrained_loss(topic_corpus) > losses[-1]
 
 
+def test_a_start_that_is_worse_than_none_is_no_divergence():
+    """A few words that are all together, for which the spectral start is poor."""
+    corpus = Corpus.from_documents(
+        ["the cat sat on the mat", "a dog ran in the park"] * 20, min_count=1
+    )
+    model = SkipGram(vector_size=8, window=2)
+    frozen = fit(corpus, model, key=KEY, epochs=1, freeze=corpus.vocab.words)
+    assert frozen.history[0].loss > model.untrained_loss(corpus)
+    losses = [report.loss for report in fit(corpus, model, key=KEY, epochs=2).history]
+    assert losses[0] > model.untrained_loss(corpus)
+    assert losses[1] < losses[0]
+
+
+def test_a_rule_is_tried_on_tables_as_they_are(topic_corpus):
+    """Labels by table; momentum with a softmax; strict types; what asks for a loss is refused."""
+    counts = topic_corpus.vocab.counts
+    labels = sgns.Params("fast", "slow")
+    rule = optax.partition({"fast": optax.sgd(0.05), "slow": optax.sgd(0.01)}, labels)
+    assert settled(SkipGram(), counts, rule, 1.0)[2] == pytest.approx(0.05)
+    momentum = optax.sgd(1e-3, momentum=0.9)
+    assert settled(Softmax(), counts, momentum, 1.0)[2] == pytest.approx(0.01, rel=1e-4)
+    with jax.numpy_dtype_promotion("strict"):
+        settled(SkipGram(), counts, optax.adam(0.01), 1.0)
+    with pytest.raises(ValueError, match="gets gradients, state and parameters alone"):
+        settled(SkipGram(), counts, optax.lbfgs(), 1.0)
+
+
 def test_rows_that_grow_without_bound_are_told():
-    watch = Watch(4.0, jnp.ones((3, 2)), given=False)
+    watch = Watch(4.0, jnp.ones((3, 2)))
     watch.rows(jnp.full((3, 2), 70.0), 0)
     with pytest.raises(
         DivergedError, match=r"epoch 2 made a vector of length 101.8, .*shorter than"
@@ -177,7 +205,9 @@ def test_rows_that_grow_without_bound_are_told():
         watch.rows({"a": jnp.zeros((3, 2)), "b": jnp.full((3, 2), 72.0)}, 1)
     with pytest.raises(NonFiniteError, match="not finite"):
         watch.rows(jnp.array([[jnp.nan]]), 1)
-    Watch(4.0, jnp.full((3, 2), 50.0), given=True).rows(jnp.full((3, 2), 72.0), 0)
+    with pytest.raises(ValueError, match="to begin with have numbers that are not finite"):
+        Watch(4.0, jnp.array([[jnp.nan]]))
+    Watch(4.0, jnp.full((3, 2), 50.0)).rows(jnp.full((3, 2), 72.0), 0)
 
 
 def test_the_loss_of_vectors_that_are_zero(topic_corpus):

@@ -104,9 +104,12 @@ def test_steps_small_enough_for_all(topic_corpus):
 
 
 def test_one_that_diverges_stops_no_other(topic_corpus):
-    options = {"epochs": 1, "optimizer": "adam"}
-    results = sweep(topic_corpus, SMALL, key=KEYS[0], learning_rate=[0.02, 1e4], **options)
-    assert not np.isfinite(results[1].history[-1].loss)
+    options = {"epochs": 1, "optimizer": "adam", "valid": 0.1}
+    results = sweep(
+        topic_corpus, SMALL, key=KEYS[0], learning_rate=np.array([0.02, 1e4]), **options
+    )
+    assert np.isnan(results[1].history[-1].loss)
+    assert np.isnan(results[1].history[-1].valid_loss)
     assert_solo(results[:1], topic_corpus, [SMALL], KEYS[:1], [0.02], **options)
 
 

@@ -282,6 +282,8 @@ def test_divergence_is_an_error_that_names_the_step(topic_corpus):
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"optimizer": "sgdd"}, "one of sgd, adagrad, row_adagrad, adam"),
         ({"learning_rate": -1}, "learning_rate must be a positive number; got -1"),
+        ({"learning_rate": lambda p: 0.1 - p}, "at least 0; this one gives -0.9 to 0.1"),
+        ({"learning_rate": lambda p: math.nan}, "at least 0; this one gives nan"),
         ({"learning_rate": math.nan}, "learning_rate must be a positive number"),
         ({"learning_rate": 0.1, "min_learning_rate": 0.2}, "between 0 and 0.1"),
         ({"learning_rate": lambda p: 0.1, "min_learning_rate": 0.2}, "does not go with"),
@@ -297,6 +299,9 @@ def test_bad_arguments(topic_corpus, options, message):
 def test_bad_model(name):
     with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1; got 0"):
         SkipGram(**{name: 0})
+    for value in (5.0, math.nan, math.inf):
+        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1"):
+            SkipGram(**{name: value})
 
 
 def test_one_word_is_not_enough():

@@ -427,6 +427,11 @@ def test_numpys_strings_and_numbers_are_words_and_places():
     assert wv[np.array([2, 0])].tolist() == [[0, 1], [1, 0]]
 
 
+def test_a_vector_that_is_not_finite_has_no_neighbours():
+    with pytest.raises(ValueError, match="must hold finite numbers"):
+        WordVectors(["a", "b"], np.eye(2)).most_similar(np.array([np.nan, 1.0]))
+
+
 def test_a_string_is_one_word_and_no_list_of_letters():
     wv = WordVectors(["a", "b", "ab"], [[1, 0], [0, 1], [1, 1]])
     assert len(wv.most_similar_many("ab")) == 1

@@ -140,10 +140,14 @@ def test_marks_and_blanks_are_no_part_of_words(tmp_path):
         Vocab.load(path)
 
 
-@pytest.mark.parametrize("counts", [[-1], [1.5], [np.nan], [np.inf], [10**20], [1e20], ["1"]])
+@pytest.mark.parametrize(
+    "counts", [[-1], [1.5], [np.nan], [np.inf], [10**20], [1e20], ["1"], [None]]
+)
 def test_counts_are_whole_numbers(counts):
     with pytest.raises(ValueError, match="counts must be whole numbers"):
         Vocab(["a"], counts)
+    with pytest.raises(ValueError, match="counts must be whole numbers"):
+        Vocab.from_counts({"a": counts[0], "b": 9})  # though it be left out
 
 
 def test_words_are_strings_and_ids_numbers():

@@ -37,8 +37,15 @@ class Log:
         )
         self._told: dict[int, dict] = {}  # the log's lines, by epoch
         if resuming and options.log and Path(options.log).exists():
-            lines = (json.loads(line) for _, line in text_lines(options.log, "log"))
-            self._told = {line["epoch"]: line for line in lines}
+            for number, line in text_lines(options.log, "log"):
+                try:
+                    told = json.loads(line)
+                    self._told[told["epoch"]] = told
+                except (ValueError, TypeError, KeyError):
+                    raise ValueError(
+                        f"{options.log}, line {number} is not of a log of 'jaxvec train'; "
+                        "give another --log"
+                    ) from None
 
     def __call__(self, report: Report, result: Result) -> None:
         say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))

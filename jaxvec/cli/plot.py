@@ -71,7 +71,7 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which words").add_argument
     add("--words", nargs="+", metavar="WORD", help="draw these words")
     add("--words-file", type=path, metavar="F",
-        help="and those of a file, parted by white space")  # fmt: skip
+        help="and the words of a file, parted by white space")  # fmt: skip
     add("--neighbours", type=whole(1), metavar="N",
         help="and the N nearest of each, in a colour of their own")  # fmt: skip
     add("--pairs", nargs="+", metavar="WORD",

@@ -350,7 +350,8 @@ def warn_if_parallel(vectors: WordVectors) -> None:
     if cosine > 0.9:
         say(
             "jaxvec train: warning: the vectors have collapsed, with a mean cosine of "
-            f"{cosine:.2f} between words: for these settings the text is too small; give more text or --epochs"
+            f"{cosine:.2f} between words: for these settings the text is too small; give more "
+            "text or --epochs"
         )
 
 

@@ -105,7 +105,7 @@ def _sound(vocab: Vocab, indptr, indices, data) -> tuple[np.ndarray, np.ndarray,
     for name, array, kinds in (("indptr", indptr, "iu"), ("indices", indices, "iu"),
                                ("data", data, "iuf")):  # fmt: skip
         if array.size and array.dtype.kind not in kinds:
-            raise ValueError(f"{name} of counts must be real numbers, those of places whole; got "
+            raise ValueError(f"{name} of counts must be real numbers, of places whole; got "
                              f"{array.dtype}")  # fmt: skip
     if indptr[0] or indptr[-1] != len(data) or (indptr[1:] < indptr[:-1]).any():
         raise ValueError(f"indptr must rise from 0 to the number of cells, {len(data)}")

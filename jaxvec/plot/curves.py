@@ -47,6 +47,8 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     for number, line in text_lines(path, "log"):
         try:
             epoch = json.loads(line)
+            if epoch["loss"] is None:  # no pair was seen
+                epoch["loss"] = math.nan
             numbers = [epoch[name] + 0.0 for name in _NEEDED]
             numbers.append((epoch.get("valid_loss") or 0) + 0.0)
         except (ValueError, TypeError, KeyError, AttributeError):

@@ -18,7 +18,7 @@ SUFFIXES = (".png", ".svg", ".pdf")
 """What `save` writes."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
-"""Colours of groups, in pictures and on the page: those of Okabe and Ito 2008, which the
+"""Colours of groups, in pictures and on the page, by Okabe and Ito 2008, which the
 colour-blind can distinguish, with grey for yellow."""
 
 DARK = "#333333"

@@ -106,8 +106,8 @@ def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
 
 
 def _units(vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
-    """Vectors scaled to length 1, float64[n, D]: rounded to float32, those of nearly the same
-    direction would be the same."""
+    """Vectors scaled to length 1, float64[n, D]: rounded to float32, vectors of nearly the
+    same direction would be the same."""
     return ranking.unit(vectors[keys(words)].astype(np.float64))
 
 

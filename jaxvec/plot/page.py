@@ -38,7 +38,7 @@ def write_page(
       vectors: those of all `V` words.
       words: the `n` words to show, each once.
       points: their places, float[n, 2], as some projection gives them.
-      groups: a label for each word; words of one label share colour and marker, those of
+      groups: a label for each word; words of one label share colour and marker, as in
         `word_map`.
       neighbours: how many to list for each word.
       title: the heading.

@@ -16,6 +16,7 @@ import numpy as np
 from jaxvec.cooccurrence.runs import Shelf, merge, sum_sorted
 from jaxvec.files import cores
 from jaxvec.text.corpus import Coder, Pieces
+from jaxvec.text.vocab import word_list
 
 _CHUNK = 1 << 22  # pairs that are sorted at a time
 _BLOCK = 1 << 18  # entries merged at a time
@@ -88,6 +89,7 @@ def count(
         each bigram of the text.
 
     Raises:
+      TypeError: for a word that is no string.
       ValueError: if there is no word.
 
     >>> found = count([(["bank", "of", "china", "of"], True)], min_count=1, connector_words=["of"])
@@ -109,6 +111,7 @@ def count(
             if sum(map(len, waiting)) >= _CHUNK:
                 put.append(shelf.put(_summed(waiting)))
                 waiting = []
+        word_list(coder.code)  # raises
         if not coder.words:
             raise ValueError("no words: expected text with at least one word")
         if waiting:

@@ -3,12 +3,12 @@
 import itertools
 import os
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from jaxvec.files import load_arrays, save_arrays
-from jaxvec.gensim_names import corpus_instead, explained, kind
+from jaxvec.gensim_names import explained, kind
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 from jaxvec.text.vocab import Vocab, word_list
@@ -65,11 +65,6 @@ class Corpus:
           FileNotFoundError: if a path does not exist.
           ValueError: if a file is not text, or no text or vocabulary is left.
         """
-        if odd := [path for path in paths if not isinstance(path, str | os.PathLike)]:
-            raise TypeError(
-                f"from_files takes paths one by one, not {kind(odd[0])}: write "
-                "Corpus.from_files(*paths), or Corpus.from_documents(sentences) for sentences"
-            )
         split = get_tokenizer(tokenizer)
         pieces = ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
         return cls._build(pieces, " ".join(map(str, paths)), **options)
@@ -101,13 +96,6 @@ class Corpus:
           ValueError: if there is no word, or the vocabulary comes out empty.
           TypeError: for a document that is neither a string nor words, such as bytes or NaN.
         """
-        if isinstance(documents, str | bytes):
-            raise ValueError(
-                "documents must be an iterable of strings or word lists, not a string: write "
-                "[text] for one document, or Corpus.from_files(path) for a file"
-            )
-        if not isinstance(documents, Iterable):
-            raise TypeError(corpus_instead(documents))
         return cls._build(document_words(documents, tokenizer), "documents", **options)
 
     @classmethod
@@ -125,6 +113,10 @@ class Corpus:
         specials: Sequence[str] = (),
         unk: str | None = None,
     ) -> "Corpus":
+        for name, given in (("vocab", vocab), ("extend", extend)):
+            if not isinstance(given, Vocab | None):
+                raise TypeError(f"{name} must be a Vocab, such as Vocab.load(path) or "
+                                f"earlier.vocab; got {kind(given)}")  # fmt: skip
         coder = Coder(max_vocab_size) if vocab is None else Coder(known=vocab.ids)
         batches = [(codes, np.array(ends, np.int64)) for codes, ends in coder.batches(pieces)]
         if not coder.words:
@@ -234,18 +226,27 @@ def document_words(
 
     Raises:
       ValueError: if `documents` is a string.
-      TypeError: for a document that is neither, once it comes.
+      TypeError: if they cannot be read one by one; for a document that is neither, once it comes.
 
     >>> list(document_words(["a rose", ["is", "a rose"]]))
     [(['a', 'rose'], True), (['is', 'a rose'], True)]
     """
     if isinstance(documents, str | bytes):
-        raise ValueError("documents must be an iterable of strings or word lists, not a string")
+        raise ValueError(
+            "documents must be an iterable of strings or word lists, not a string: write "
+            "[text] for one document, or from_files(path) for a file"
+        )
+    if not isinstance(documents, Iterable):
+        is_path = isinstance(documents, os.PathLike)
+        raise TypeError(
+            f"documents must be an iterable of strings or word lists; got {kind(documents)}"
+            + (f": write from_files({os.fspath(documents)!r})" if is_path else "")
+        )
     split = get_tokenizer(tokenizer)
 
     def pieces() -> Pieces:
         for number, text in enumerate(documents):
-            if isinstance(text, bytes) or not isinstance(text, Iterable):
+            if isinstance(text, bytes | Mapping) or not isinstance(text, Iterable):
                 raise TypeError(
                     f"document {number} must be a string or a list of words; got {kind(text)}"
                 )

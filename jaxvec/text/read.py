@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from jaxvec.files import DAMAGED, decompressed, existing, expanded
+from jaxvec.gensim_names import kind
 
 CHUNK = 1 << 20
 
@@ -36,10 +37,16 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 
     Raises:
       FileNotFoundError: if a path does not exist.
+      TypeError: unless all are paths.
       ValueError: if a folder holds no file.
     """
     files: list[str] = []
-    paths = [paths] if isinstance(paths, str | os.PathLike) else paths
+    paths = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
+    if odd := [path for path in paths if not isinstance(path, str | os.PathLike)]:
+        raise TypeError(
+            f"from_files takes paths one by one, not {kind(odd[0])}: write from_files(*paths), or "
+            "from_documents(sentences) for sentences"
+        )
     for name in [os.fspath(path) for path in paths]:
         path = Path(name) if name == "-" else expanded(name)
         if name == "-" or path.is_file():

@@ -3,7 +3,7 @@
 import difflib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -90,6 +90,9 @@ class Vocab:
             raise ValueError(f"min_count must be at least 1; got {min_count}")
         if max_size is not None and max_size < 1:
             raise ValueError(f"max_size must be at least 1 or None; got {max_size}")
+        if not isinstance(counts, Mapping):
+            raise TypeError(f"counts must be a dict, the count of each word; got {kind(counts)}")
+        whole_counts(list(counts.values()))  # raises, also for words that are left out
         first = word_list(specials, "specials")
         if unk is not None and unk not in first:
             first.insert(0, unk)
@@ -313,6 +316,8 @@ def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
         return given.astype(np.int64)
     if given.dtype.kind not in "iufO":
         raise ValueError(f"counts must be whole numbers; got {given.dtype}")
+    if any(number is None for number in given.flat if given.dtype.kind == "O"):
+        raise ValueError("counts must be whole numbers; got None")
     bad = ~((given >= 0) & (given < 2.0**63))
     if given.dtype.kind != "i":
         bad |= given != np.floor(given.astype(np.float64))

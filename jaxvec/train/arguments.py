@@ -2,7 +2,7 @@
 
 import inspect
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import jax
@@ -62,7 +62,7 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
 
 
 def check_data(data: Any) -> None:
-    """TypeError for what is neither text nor counts."""
+    """TypeError unless text or counts."""
     if not isinstance(data, Corpus | Cooccurrence):
         if hasattr(data, "default_optimizer"):
             raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
@@ -70,7 +70,7 @@ def check_data(data: Any) -> None:
 
 
 def checked_model(model: Any) -> Model:
-    """The model, `SkipGram()` for None; TypeError for what is none."""
+    """The model, `SkipGram()` for None; TypeError for any other object."""
     if model is None:
         return cast(Model, SkipGram())
     if isinstance(model, Corpus | Cooccurrence):
@@ -85,7 +85,7 @@ def checked_model(model: Any) -> Model:
 
 
 def checked_key(key: Any, *, many: bool = False) -> jax.Array:
-    """A `jax.random` key, an old one as a new one; TypeError for what is none.
+    """A `jax.random` key, an old one as a new one; TypeError for any other object.
 
     Args:
       key: as `jax.random.key` or `jax.random.PRNGKey` makes it, or (for `many`) an array of them.
@@ -109,7 +109,7 @@ def checked_key(key: Any, *, many: bool = False) -> jax.Array:
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """TypeError for what is neither a name nor an optax transformation."""
+    """TypeError unless a name or an optax transformation."""
     if isinstance(optimizer, RowOptimizer):
         raise TypeError("give optimizer the optax transformation itself: fit makes it row-sparse")
     if optimizer is None or isinstance(optimizer, str) or hasattr(optimizer, "update"):
@@ -127,7 +127,7 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
-    """TypeError for what is neither a number, nor None, nor (if it may vary) a schedule."""
+    """TypeError unless a number, None, or (if it may vary) a schedule."""
     if rate is None or _is_number(rate):
         return
     if not may_vary or not callable(rate):
@@ -145,7 +145,7 @@ def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
 
 
 def check_whole(name: str, value: Any) -> None:
-    """TypeError for what is no whole number; ValueError for one below 1."""
+    """TypeError unless a whole number; ValueError for one below 1."""
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be a whole number; got {kind(value)}")
     if value < 1:
@@ -153,7 +153,7 @@ def check_whole(name: str, value: Any) -> None:
 
 
 def check_init(init: Any) -> None:
-    """TypeError for what are no word vectors."""
+    """TypeError unless word vectors, or None."""
     if init is None or isinstance(init, WordTable):
         return
     how = "WordVectors(words, table)"
@@ -175,7 +175,7 @@ def check_init(init: Any) -> None:
 
 
 def check_start(start: Any) -> None:
-    """TypeError for what is neither a `State` nor a `Result`."""
+    """TypeError unless a `State`, a `Result`, or None."""
     if start is None or isinstance(start, State | Result):
         return
     how = "start=result, of an earlier fit"
@@ -191,19 +191,18 @@ def check_start(start: Any) -> None:
 
 
 def check_words(name: str, words: Any) -> None:
-    """TypeError for what is no collection of words."""
+    """TypeError unless a collection of words."""
     if isinstance(words, str):
         raise TypeError(f"{name} takes a list of words: write {name}=[{words!r}]")
-    try:
+    odd = words  # an iterator could be read only once
+    if isinstance(words, Collection):
         odd = next((word for word in words if not isinstance(word, str)), None)
-    except TypeError:
-        odd = words
     if odd is not None:
         raise TypeError(f"{name} takes a list of words, such as ['king']; got {kind(odd)}")
 
 
 def check_callables(name: str, found: Any) -> None:
-    """TypeError for what is no list of functions."""
+    """TypeError unless a list of functions."""
     if callable(found) and not isinstance(found, Sequence):
         raise TypeError(f"{name} takes a list of functions: write {name}=[f]")
     if not isinstance(found, list | tuple):
@@ -224,11 +223,23 @@ def _is_number(value: Any) -> bool:
     return np.ndim(value) == 0 and bool(np.issubdtype(np.asarray(value).dtype, np.number))
 
 
-def check_sweep(data: Any, keys: Any, optimizer: Any, epochs: Any, models: Any) -> jax.Array:
-    """The keys of a call of `sweep`, once its arguments are checked."""
-    check_data(data)
-    check_whole("epochs", epochs)
-    check_optimizer(optimizer)
-    for model in models if isinstance(models, list | tuple) else [models]:
+def check_sweep(given: dict[str, Any]) -> jax.Array:
+    """The keys of a call of `sweep`, once all its arguments are checked; see `checked`."""
+    check_data(given["data"])
+    check_whole("epochs", given["epochs"])
+    check_optimizer(given["optimizer"])
+    for rate in as_list(given["learning_rate"]):
+        check_rate("learning_rate", rate)
+    for name in ("min_learning_rate", "valid"):
+        check_rate(name, given[name], may_vary=False)
+    if given["workers"] is not None:
+        check_whole("workers", given["workers"])
+    for model in as_list(given["model"]):
         checked_model(model)
-    return checked_key(keys, many=True)
+    return checked_key(given["key"], many=True)
+
+
+def as_list(given: Any) -> list[Any]:
+    """A list or array [n] as a list; of anything else the list of it alone."""
+    is_many = isinstance(given, list | tuple) or np.ndim(given) == 1
+    return list(given) if is_many else [given]

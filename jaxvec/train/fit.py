@@ -116,8 +116,9 @@ def fit(
     Raises:
       TypeError: if an argument is of another kind; the message says what to write.
       ValueError: if an argument is out of its range, or no pair was seen in the run.
-      DivergedError: a ValueError too, if the loss of a segment is above that of untrained
-        vectors, or an epoch ends with a vector that is too long; see `stability.Watch`.
+      DivergedError: a ValueError too, if the loss of a segment is above the loss of untrained
+        vectors and of the first step, or an epoch ends with a vector that is too long; see
+        `stability.Watch`.
 
     Example:
       >>> from jaxvec import SkipGram
@@ -184,7 +185,7 @@ def fit(
         earlier = State(start.params, start.opt_state)
         own, start = extended(own, earlier, data.vocab, start.data.vocab), None
     state = begun(own, start)
-    watch = Watch(model.untrained_loss(data), state.params, given=given)
+    watch = Watch(model.untrained_loss(data), state.params)
     training = team.begin(state)
     # a run over nothing compiles the program, and changes nothing
     nothing = team.share([(segments.empty(), np.asarray(jax.random.key_data(train_key)))] * workers)

@@ -82,6 +82,12 @@ def _schedule(optimizer, learning_rate, min_learning_rate) -> Schedule:
     if callable(learning_rate):
         if min_learning_rate is not None:
             raise ValueError("min_learning_rate does not go with a learning-rate schedule")
+        values = rates(learning_rate, 0, 1)
+        if not (np.isfinite(values) & (values >= 0)).all():
+            raise ValueError(
+                "a learning-rate schedule must give numbers of at least 0; this one gives "
+                f"{values.min():g} to {values.max():g}"
+            )
         return learning_rate
     rate, least = learning_rate, min_learning_rate
     if rate is None and not isinstance(optimizer, str):

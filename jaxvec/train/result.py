@@ -110,7 +110,7 @@ def _no_attribute(result: Result, name: str) -> Any:
     if name == "wv":
         instead = ": its vectors are result.vectors()"
     elif name == "loss":
-        instead = ": that of the last epoch is result.history[-1].loss"
+        instead = ": the last epoch's loss is result.history[-1].loss"
     elif hasattr(WordVectors, name) or name in ("index_to_key", "key_to_index"):
         instead = f": write result.vectors().{name}"
     raise AttributeError(f"a Result has no attribute {name!r}{instead}")

@@ -25,9 +25,9 @@ _LEAST_STEP = 8  # tokens; fewer, and one block is taken as it is
 _MOST_WITH_MEMORY = 8.0  # the same with momentum, which carries on what damping held back
 _DAMPING = 0.1  # see `optim.damped`
 
-MOST_LOSS = 1.25  # in units of the loss of untrained vectors
+MOST_LOSS = 1.25  # in units of the loss of untrained vectors, or of the first step
 LONGEST_ROW = 100.0  # trained rows have lengths of 3 to 30
-_ADVICE = "lower the learning rate, or take fewer blocks or more negatives a step"
+_ADVICE = "lower the learning rate; of a text model also blocks, or raise block_negatives"
 _TRIAL_STEPS = 500
 
 
@@ -89,12 +89,14 @@ def settled(
     Raises:
       ValueError: if the rule has momentum, and its steps add up to far more than damping mends.
     """
-    scale, has_memory = _response(optimizer) if isinstance(model, TextModel) else (None, False)
+    if not isinstance(model, TextModel):
+        return model, 0.0, 1.0
+    scale, has_memory = _response(optimizer, model)
     if scale is None:
         return model, 0.0, 1.0
     model, damping = stable(model, counts, scale * rate)
     growth = scale * rate * model.step_norm
-    if has_memory and growth**2 > _MOST_WITH_MEMORY:
+    if has_memory and _MOST_WITH_MEMORY < growth**2 < math.inf:
         most = MOST_GROWTH**0.5 / growth
         raise ValueError(
             f"the steps of this optimizer add up to {scale * rate:.2g} times a constant gradient, "
@@ -104,21 +106,26 @@ def settled(
     return model, damping, scale
 
 
-def _response(optimizer: str | optax.GradientTransformation) -> tuple[float | None, bool]:
+def _response(
+    optimizer: str | optax.GradientTransformation, model: TextModel
+) -> tuple[float | None, bool]:
     """The largest step of a rule under a constant gradient of 1, None if its steps are not
     proportional to the gradient; and whether that is more than its first step."""
     if isinstance(optimizer, str):
         return (1.0 if optimizer == "sgd" else None), False
-    table = jnp.zeros((1, 1))
+    tables = jax.tree.map(jnp.zeros_like, model.init(jax.random.key(0), 2))
+    begun = rowwise.begin(optimizer, tables)
 
     @jax.jit
     def steps(gradient):
-        def step(state, _):
-            one = jnp.full_like(table, gradient)
-            updates, state = rowwise.updated(optimizer, one, state, table)
-            return state, jnp.abs(updates).max() / gradient
+        gradients = jax.tree.map(lambda table: jnp.full_like(table, gradient), tables)
 
-        return jax.lax.scan(step, rowwise.begin(optimizer, table), length=_TRIAL_STEPS)[1]
+        def step(state, _):
+            updates, state = rowwise.updated(optimizer, gradients, state, tables)
+            most = [jnp.abs(update).max() for update in jax.tree.leaves(updates)]
+            return state, jnp.stack(most).max() / gradient
+
+        return jax.lax.scan(step, begun, length=_TRIAL_STEPS)[1]
 
     small, large = (np.asarray(steps(jnp.float32(gradient))) for gradient in (1e-3, 1e-1))
     if not large.max() > 0 or not np.allclose(small, large, rtol=1e-3):
@@ -137,16 +144,24 @@ class NonFiniteError(DivergedError):
 class Watch:
     """Ends a run that diverges, with a DivergedError that says what to change.
 
+    The loss of a segment has as its bound the loss of untrained vectors or, if higher, the loss
+    of the run's first step: vectors to begin with may be worse than none.
+
     Args:
       untrained: the loss per pair or cell of vectors that know nothing.
       params: the tables that the run begins with.
-      given: whether they come from elsewhere: the loss may start out of bounds, if it falls.
+
+    Raises:
+      ValueError: if these are not finite.
     """
 
-    def __init__(self, untrained: float, params: Any, *, given: bool):
-        self._most = MOST_LOSS * untrained
-        self._longest = max(LONGEST_ROW, 10 * longest_row(params))
-        self._last = math.inf if given else 0.0
+    def __init__(self, untrained: float, params: Any):
+        longest = longest_row(params)
+        if not np.isfinite(longest):
+            raise ValueError("the vectors to begin with have numbers that are not finite")
+        self._bound = untrained
+        self._begun = False
+        self._longest = max(LONGEST_ROW, 10 * longest)
 
     def steps(self, steps: Steps, epoch: int, segment: int) -> Steps:
         """The steps of a segment, or of one for each worker, if their losses are in bounds."""
@@ -158,22 +173,28 @@ class Watch:
                 f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, "
                 f"epoch {epoch + 1}: training diverged; {_ADVICE}"
             )
-        loss, weight = _second_half(steps)
-        if self.diverged(steps):
+        if self.loss_diverged(steps):
             raise DivergedError(
-                f"training diverged: the loss of {mean(loss, weight):.4g} in {where} is above that "
-                f"of untrained vectors, {self._most / MOST_LOSS:.4g}; {_ADVICE}"
+                f"training diverged: the loss of {mean(*_second_half(steps)):.4g} in {where} is "
+                f"above {self._bound:.4g}, the loss of untrained vectors or of the first step; "
+                f"{_ADVICE}"
             )
         return steps
 
-    def diverged(self, steps: Steps) -> bool:
+    def loss_diverged(self, steps: Steps) -> bool:
         """Whether a loss is not finite, or the mean of the last half of the steps out of bounds.
 
         The first steps may overshoot.
         """
+        first, pairs = (float(np.atleast_2d(part)[:, 0].sum()) for part in steps)
+        if pairs and not self._begun:
+            self._begun, self._bound = True, max(self._bound, mean(first, pairs))
         loss, weight = _second_half(steps)
-        most, self._last = max(self._most, self._last), mean(loss, weight)
-        return not np.isfinite(steps.loss).all() or loss > most * weight
+        return not np.isfinite(steps.loss).all() or loss > MOST_LOSS * self._bound * weight
+
+    def rows_diverged(self, params: Any) -> bool:
+        """Whether a row of the tables is out of bounds, or not finite."""
+        return not longest_row(params) <= self._longest
 
     def rows(self, params: Any, epoch: int) -> None:
         """Checks the tables after an epoch, counted from 0."""
@@ -203,7 +224,8 @@ def _second_half(steps: Steps) -> tuple[float, float]:
     """The loss and the weight of each worker's steps after the first half."""
     loss, weight = (np.atleast_2d(part) for part in steps)
     taken = np.cumsum(weight > 0, axis=1)
-    return sums(Steps(*(np.where(taken > taken[:, -1:] // 2, part, 0) for part in (loss, weight))))
+    late: Any = [np.where(taken > taken[:, -1:] // 2, part, 0) for part in (loss, weight)]
+    return sums(Steps(*late))
 
 
 def sums(steps: Steps) -> tuple[float, float]:

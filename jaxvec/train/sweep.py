@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import functools
+import math
 import time
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
@@ -19,7 +20,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.gensim_names import explained
 from jaxvec.optim import RowOptimizer, damped
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.arguments import check_sweep
+from jaxvec.train.arguments import as_list, check_sweep
 from jaxvec.train.bar import bar
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.fit import evaluated
@@ -77,8 +78,8 @@ def sweep(
       workers: devices to use; by default as many as divide `k`.
 
     Returns:
-      A `Result` of each. A model whose loss rises above that of untrained vectors does not
-        stop the others; its losses are NaN from there on.
+      A `Result` of each. A model that diverges (for `fit` a `DivergedError`) does not stop the
+        others; its losses are NaN from there on.
       The seconds of a report are of all models together, as are the words a second.
 
     Raises:
@@ -96,14 +97,12 @@ def sweep(
     >>> [round(result.history[-1].loss, 1) for result in results]
     [2.7, 2.7, 2.7]
     """
-    key = check_sweep(data, key, optimizer, epochs, model)
+    key = check_sweep(locals())
     model = cast(Model, SkipGram()) if model is None else model
     models, keys, learning_rates = _as_many(
-        model=list(model) if isinstance(model, Sequence) else [model],
+        model=as_list(model),
         key=list(key.reshape(-1)),
-        learning_rate=list(learning_rate)
-        if isinstance(learning_rate, Sequence | np.ndarray)
-        else [learning_rate],
+        learning_rate=as_list(learning_rate),
     )
     optimizer = models[0].default_optimizer if optimizer is None else optimizer
     if optimizer == models[0].default_optimizer:
@@ -165,7 +164,7 @@ def sweep(
     edges = np.concatenate([[0], np.cumsum(segments.sizes)]) / total
     histories: list[list[Report]] = [[] for _ in models]
     untrained = models[0].untrained_loss(data)
-    watches = [Watch(untrained, _one(states.params, m), given=False) for m in range(len(models))]
+    watches = [Watch(untrained, _one(states.params, m)) for m in range(len(models))]
     diverged = np.zeros(len(models), bool)
     with bar(total, epochs, 0, segments.unit, progress) as shown:
         for epoch in range(epochs):
@@ -179,18 +178,19 @@ def sweep(
                 of_each = [Steps(*one) for one in zip(*jax.device_get(steps), strict=True)]
                 more = np.array([sums(one) for one in of_each]).T
                 losses, pairs = losses + more[0], pairs + more[1]
-                diverged |= [w.diverged(one) for w, one in zip(watches, of_each, strict=True)]
+                diverged |= [w.loss_diverged(one) for w, one in zip(watches, of_each, strict=True)]
                 shown.update(int(segments.sizes[i]))
             seconds = time.perf_counter() - since
             for m, history in enumerate(histories):
-                valid_loss = None
-                if held_out is not None:
+                params = _one(states.params, m)
+                diverged[m] |= watches[m].rows_diverged(params)
+                valid_loss = None if held_out is None else math.nan
+                if held_out is not None and not diverged[m]:
                     judge = Team(1, models[m], program, constants[m], jax.random.key_impl(key))
-                    params = _one(states.params, m)
                     valid_loss = evaluated(judge, params, held_out, valid_keys[m])
                 history.append(Report(
                     epoch=epoch + 1,
-                    loss=float(np.nan if diverged[m] else mean(losses[m], pairs[m])),
+                    loss=math.nan if diverged[m] else float(mean(losses[m], pairs[m])),
                     valid_loss=valid_loss,
                     learning_rate=float(schedules[m]((epoch + 1) / epochs)),
                     words=total,
@@ -283,7 +283,7 @@ def _check_alike(models: Sequence[Any]) -> None:
 def _devices(models: int, workers: int | None) -> int:
     if workers is None:
         return max(n for n in range(1, len(jax.devices()) + 1) if models % n == 0)
-    if workers < 1 or models % workers:
+    if models % workers:
         raise ValueError(f"{models} models cannot be shared out evenly over workers={workers}")
     return workers
 

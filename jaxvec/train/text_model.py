@@ -301,6 +301,6 @@ class NegativeSampling(TextModel):
 
 
 def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least so many."""
-    if isinstance(value, bool) or value != int(value) or value < least:
+    """Raises a ValueError if an option is no whole number of at least `least`."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")
