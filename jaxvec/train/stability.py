@@ -101,7 +101,7 @@ def settled(
         raise ValueError(
             f"the steps of this optimizer add up to {scale * rate:.2g} times a constant gradient, "
             f"which makes {type(model).__name__} diverge: lower its learning rate to "
-            f"{most:.2g} of what it is, or its momentum"
+            f"{most:.2g} of its value, or its momentum"
         )
     return model, damping, scale
 
