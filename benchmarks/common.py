@@ -15,7 +15,7 @@ from pathlib import Path
 
 def source(text: str) -> str:
     """An argument that is a file to read."""
-    from jaxvec.files import existing
+    from jaxvec.storage.files import existing
 
     try:
         return str(existing(text))
@@ -25,7 +25,7 @@ def source(text: str) -> str:
 
 def target(text: str) -> str:
     """An argument that is a file to write, which must not fail once all is measured."""
-    from jaxvec.files import writable
+    from jaxvec.storage.files import writable
 
     try:
         path = writable(text)
@@ -97,7 +97,7 @@ def machine() -> dict[str, str]:
     packages = ("jax", "jaxlib", "numpy", "gensim", "jaxvec")
     import jax
 
-    from jaxvec.files import cores
+    from jaxvec.storage.pool import cores
 
     return {
         "python": platform.python_version(),

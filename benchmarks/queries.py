@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.common import need, peak_memory, report, run_apart, source, target
 
 _PROGRAMS = ("jaxvec", "gensim")
-_MANY = 10_000  # words whose neighbours are asked for
+_MANY = 10_000  # words whose neighbors are asked for
 
 
 def add_parser(suites) -> None:
@@ -67,15 +67,15 @@ def _measure(job: dict) -> dict:
     if ours:
         start = time.perf_counter()
         vectors.most_similar_many(words)  # compiles
-        row["compile and neighbours, s"] = round(time.perf_counter() - start, 2)
+        row["compile and neighbors, s"] = round(time.perf_counter() - start, 2)
         start = time.perf_counter()
         vectors.most_similar_many(words)
     else:
-        row["compile and neighbours, s"] = "-"
+        row["compile and neighbors, s"] = "-"
         start = time.perf_counter()
         for word in words:
             vectors.most_similar(word)
-    row["neighbours of a word, ms"] = round(1000 * (time.perf_counter() - start) / len(words), 3)
+    row["neighbors of a word, ms"] = round(1000 * (time.perf_counter() - start) / len(words), 3)
     row["first query, s"] = round(first, 3)
     if job["analogies"]:
         start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""How stable are a word's neighbours over seeds? Many seeds in one program, beside as many runs."""
+"""How stable are a word's neighbors over seeds? Many seeds in one program, beside as many runs."""
 
 import argparse
 import json
@@ -21,7 +21,7 @@ def add_parser(suites) -> None:
     add("--words", type=int, default=2_000_000, help="of the corpus (default: %(default)s)")
     add("--model", choices=["sgns", "glove"], default="sgns")
     add("--epochs", type=int, default=5)
-    add("--topn", type=int, default=10, help="neighbours compared (default: %(default)s)")
+    add("--topn", type=int, default=10, help="neighbors compared (default: %(default)s)")
     add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
     add("-o", "--output", type=target, metavar="FILE", help="draw overlap by frequency there")
     add("--json", type=target, metavar="FILE", help="write every figure there")
@@ -29,7 +29,7 @@ def add_parser(suites) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains all seeds each way, prints the times and how far neighbours agree."""
+    """Trains all seeds each way, prints the times and how far neighbors agree."""
     need(*["matplotlib"] * bool(options.output))
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     results = [
@@ -84,7 +84,7 @@ def _train(job: dict) -> dict:
 
 
 def _overlap(models: list, topn: int) -> list[tuple[int, int, float, float]]:
-    """For words of rising rank, the share of neighbours that two models have in common."""
+    """For words of rising rank, the share of neighbors that two models have in common."""
     size = len(models[0])
     edges = [r for r in (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000) if r < size] + [size]
     asked = np.unique(np.concatenate([
@@ -117,7 +117,7 @@ def _draw(bands: list, options: argparse.Namespace) -> None:
     axes.set(
         xscale="log", ylim=(0, 100), xlabel="rank of the word by frequency",
         ylabel=f"shared of the {options.topn} nearest, %",
-        title=f"Neighbours under two of {options.seeds} seeds ({options.model}, "
+        title=f"Neighbors under two of {options.seeds} seeds ({options.model}, "
         f"{options.words / 1e6:g}M words)",
     )  # fmt: skip
     axes.grid(alpha=0.3)

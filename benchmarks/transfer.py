@@ -53,7 +53,7 @@ def add_parser(suites) -> None:
     add("--vectors", type=source, metavar="F",
         help="word vectors of lower-case words, instead of training some")  # fmt: skip
     add("--labels", type=int, nargs="+", default=[16, 64, 256, 1024], metavar="N",
-        help="numbers of labelled texts (default: %(default)s)")  # fmt: skip
+        help="numbers of labeled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
     add("--steps", type=int, default=1000, help="of 32 texts (default: %(default)s)")
     add("--places", type=int, default=64, help="words a text is cut to (default: %(default)s)")
@@ -230,7 +230,7 @@ def plot(rows: list[dict[str, Any]], path: str) -> None:
                   and row["model"] in (model, BASELINE)]  # fmt: skip
             labels, f1, deviation = ([row[name] for row in of] for name in ("labels", "F1", "± F1"))
             axes.errorbar(labels, f1, deviation, fmt=line, capsize=3, label=embedding or BASELINE)
-        axes.set(title=model, xlabel="labelled texts", xscale="log")
+        axes.set(title=model, xlabel="labeled texts", xscale="log")
         axes.set_xticks(labels, [str(n) for n in labels])
         axes.minorticks_off()
         axes.grid(alpha=0.3)

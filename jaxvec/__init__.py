@@ -15,10 +15,12 @@ _attribute, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "neighbours":  # as it was spelled before
+        name = "neighbors"
     try:
         return _attribute(name)
     except AttributeError:
-        from jaxvec.gensim_names import CLASSES
+        from jaxvec.messages.gensim import CLASSES
 
         if name not in CLASSES:
             raise

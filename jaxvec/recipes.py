@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxvec.sgns import Params
+from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
@@ -125,13 +125,13 @@ def d2l_glove() -> Recipe:
     ways. Batches of 1,024 cells, shuffled anew each epoch: so each chunk has one cell, and a step
     1,024 chunks. The weight is min((x / 100)^0.75, 1); 100 numbers; plain AdaGrad at 0.1 without
     decay, 5 epochs; loss and speed are shown every 50 batches. The vectors are the sum of
-    both tables, and neighbours are by cosine, without the word itself.
+    both tables, and neighbors are by cosine, without the word itself.
 
     The loss shown is half the mean of the squared errors, as elsewhere here, and its sums of
     squares begin at optax's 0.1.
 
     Zhang, Lipton, Li and Smola, "Dive into Deep Learning", https://d2l.ai, chapter "Word
-    Embedding with Global Vectors (GloVe)", has the model; batches, optimiser and reports are those
+    Embedding with Global Vectors (GloVe)", has the model; batches, optimizer and reports are those
     of the code that such courses train it with.
     """
     model = GloVe(vector_size=100, x_max=100.0, alpha=0.75, chunk_cells=1, chunks=1024)
@@ -164,7 +164,7 @@ class NormalSkipGram(SkipGram):
             warnings.warn(
                 f"{len(data):,} words are too few for wikitext-sgns, whose author had 77 million: "
                 f"below {_NORMAL_WORDS:,}, five epochs leave most vectors near their random start, "
-                "and neighbours mean little; take more text or epochs, or word2vec-skipgram, which "
+                "and neighbors mean little; take more text or epochs, or word2vec-skipgram, which "
                 "learns from less",
                 stacklevel=3,
             )
@@ -181,7 +181,7 @@ def wikitext_sgns() -> Recipe:
     each pair, from counts to the power 0.75: the article says in proportion to frequency, its
     code has the power. 300 numbers, of no bound. Binary cross-entropy, Adam at 0.001 without
     decay, 5 epochs; the mean over a batch and the sum are one to Adam. ``--probe`` shows
-    neighbours after each epoch.
+    neighbors after each epoch.
 
     What differs, and why:
 
@@ -199,7 +199,7 @@ def wikitext_sgns() -> Recipe:
       no gap. The last hundredth is held out, where WikiText has a part of its own. There a
       placeholder takes the place of the most frequent word, which here is a word.
 
-    Text of a million words gives frequent words vague neighbours (*war*: during, army, british,
+    Text of a million words gives frequent words vague neighbors (*war*: during, army, british,
     union), WikiText-2 better ones (*military*: support, forces, instead, army, commander), and
     both give rare words chance ones: a warning comes below 4 million. (For WikiText-2 the
     author's code takes ``--epochs 50 --min-count 20 --window 10 --sample-percentile 90 --negative
@@ -230,7 +230,7 @@ def softmax_embedding() -> Recipe:
     The 10,000 most frequent words, of those that occur twice; an embedding of 100 numbers and a
     full softmax over the vocabulary; the cross-entropy of the next word; Adam at 0.001, its
     usual rate, without decay; batches of 64 words, two blocks of 32; 10 epochs. The layer has no
-    biases. Words outside the vocabulary leave no gap. Neighbours are by dot product:
+    biases. Words outside the vocabulary leave no gap. Neighbors are by dot product:
     ``jaxvec similar --dot``, `WordVectors.most_similar_dot`.
 
     What the embedding is better than: one-hot vectors, the rows of the unit matrix, with which

@@ -36,7 +36,7 @@ def topic_corpus(topic_documents) -> Corpus:
 
 
 def topic_accuracy(vectors) -> float:
-    """How many of the topic words have a word of their topic as nearest neighbour."""
+    """How many of the topic words have a word of their topic as nearest neighbor."""
     words = [word for word in vectors.index_to_key if word.startswith("t") and "w" in word]
     hits = [vectors.most_similar(word, topn=1)[0][0][:3] == word[:3] for word in words]
     return float(np.mean(hits))

@@ -10,10 +10,10 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-np.asarray(x, np.float64)))
 
 
-def sgns_pairs(input_table, output_table, centres, contexts, negatives):
+def sgns_pairs(input_table, output_table, centers, contexts, negatives):
     """The loss of each pair, one logarithm at a time."""
     losses = []
-    for v, u, ks in zip(centres, contexts, negatives, strict=True):
+    for v, u, ks in zip(centers, contexts, negatives, strict=True):
         loss = -np.log(sigmoid(output_table[u] @ input_table[v]))
         for k in ks:
             loss -= np.log(sigmoid(-output_table[k] @ input_table[v]))
@@ -21,10 +21,10 @@ def sgns_pairs(input_table, output_table, centres, contexts, negatives):
     return np.array(losses)
 
 
-def sgns_gradients(input_table, output_table, centres, contexts, negatives, weights):
+def sgns_gradients(input_table, output_table, centers, contexts, negatives, weights):
     """The gradient of the weighted sum of `sgns_pairs`, pair by pair."""
     d_input, d_output = np.zeros_like(input_table), np.zeros_like(output_table)
-    for v, u, ks, weight in zip(centres, contexts, negatives, weights, strict=True):
+    for v, u, ks, weight in zip(centers, contexts, negatives, weights, strict=True):
         for target, label in [(u, 1), *((k, 0) for k in ks)]:
             error = weight * (sigmoid(output_table[target] @ input_table[v]) - label)
             d_input[v] += error * output_table[target]
@@ -44,7 +44,7 @@ def word2vec_c_pair(input_row, output_rows, rate):
 
 
 def window_pairs(documents, reach):
-    """All (centre, context) position pairs of documents; `reach[i]` of position i."""
+    """All (center, context) position pairs of documents; `reach[i]` of position i."""
     pairs, start = set(), 0
     for document in documents:
         for i in range(len(document)):
@@ -134,10 +134,10 @@ def cooccurrences(documents, window, symmetric, distance_weighting):
     return cells
 
 
-def cbow(input_table, output_table, centres, contexts, negatives, weights, mean):
+def cbow(input_table, output_table, centers, contexts, negatives, weights, mean):
     """The loss of continuous bag of words, word by word."""
     total = 0.0
-    for centre, context, ks, ws in zip(centres, contexts, negatives, weights, strict=True):
+    for center, context, ks, ws in zip(centers, contexts, negatives, weights, strict=True):
         if not ws.any():
             continue
         hidden = sum(
@@ -145,17 +145,17 @@ def cbow(input_table, output_table, centres, contexts, negatives, weights, mean)
         )
         if mean:
             hidden = hidden / ws.sum()
-        total -= np.log(sigmoid(output_table[centre] @ hidden))
+        total -= np.log(sigmoid(output_table[center] @ hidden))
         for k in ks:
             total -= np.log(sigmoid(-output_table[k] @ hidden))
     return total
 
 
-def softmax(input_table, output_table, centres, contexts, weights):
+def softmax(input_table, output_table, centers, contexts, weights):
     """The cross-entropy of each pair, the probability of every word written out."""
     total = 0.0
-    for centre, context, weight in zip(centres, contexts, weights, strict=True):
-        scores = np.exp(output_table.astype(np.float64) @ input_table[centre])
+    for center, context, weight in zip(centers, contexts, weights, strict=True):
+        scores = np.exp(output_table.astype(np.float64) @ input_table[center])
         total -= weight * np.log(scores[context] / scores.sum())
     return total
 
@@ -187,11 +187,11 @@ def joined(words, phrases, delimiter="_"):
     return result
 
 
-def kmeans(units, centres, iterations):
+def kmeans(units, centers, iterations):
     """Spherical k-means, word by word; yields labels and cosines of each iteration."""
-    k = len(centres)
+    k = len(centers)
     for _ in range(iterations + 1):
-        cosines = np.array([centres @ u for u in units])
+        cosines = np.array([centers @ u for u in units])
         labels = cosines.argmax(axis=1)
         own = cosines.max(axis=1)
         nearest = {label: max(np.flatnonzero(labels == label), key=lambda i: own[i])
@@ -201,5 +201,5 @@ def kmeans(units, centres, iterations):
             i = others.pop(0)
             labels[i], own[i] = empty, units[i] @ units[i]
         yield labels, own
-        centres = np.array([units[labels == label].sum(axis=0) for label in range(k)])
-        centres /= np.maximum(np.linalg.norm(centres, axis=1, keepdims=True), 1e-30)
+        centers = np.array([units[labels == label].sum(axis=0) for label in range(k)])
+        centers /= np.maximum(np.linalg.norm(centers, axis=1, keepdims=True), 1e-30)

@@ -18,7 +18,7 @@ def table():
     return np.random.default_rng(0).normal(size=(200, 12)) + 0.5
 
 
-@pytest.mark.parametrize("options", [{}, {"unit_length": False}, {"centre": True}])
+@pytest.mark.parametrize("options", [{}, {"unit_length": False}, {"center": True}])
 def test_a_turned_copy_is_brought_back(table, options):
     """Words in another order, and words that the other has not, too."""
     to = WordVectors(WORDS[:150], table[:150])
@@ -47,7 +47,7 @@ def test_no_other_rotation_is_nearer(table):
 
 
 def test_what_centring_and_unit_length_do(table):
-    """A common shift misleads a rotation that is not centred; one long word, one by lengths."""
+    """A common shift misleads a rotation that is not centerd; one long word, one by lengths."""
     to = WordVectors(WORDS, table)
     turn = orthogonal(5)
 
@@ -56,7 +56,7 @@ def test_what_centring_and_unit_length_do(table):
         return np.linalg.norm(found[1:] - (moved @ turn.T)[1:])
 
     shifted = table @ turn + 5
-    assert error(shifted, centre=True) < 1e-2 < error(shifted)
+    assert error(shifted, center=True) < 1e-2 < error(shifted)
 
     long = table @ turn
     long[0] = 1000 * orthogonal(6)[0]
@@ -161,9 +161,9 @@ def test_command(spaces, tmp_path, monkeypatch, capsys):
     assert all(word.startswith("t1") for word in rows[1]["before"])
     assert all(word.startswith("t2") for word in rows[1]["after"])
     restricted = ["drift", "a.npz", "b.npz", "--restrict-vocab", "50", "--json", "--topn", "96"]
-    assert main([*restricted, "--centre"]) == 0
+    assert main([*restricted, "--center"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    expected = align.drift(*spaces, restrict_vocab=50, centre=True)
+    expected = align.drift(*spaces, restrict_vocab=50, center=True)
     assert [row["word"] for row in rows] == [word for word, _ in expected]
     rare = next(word for word in spaces[0].index_to_key if word not in dict(expected))
     assert main([*restricted, "--words", rare]) == 2

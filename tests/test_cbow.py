@@ -23,7 +23,7 @@ def batch():
     weights = rng.integers(0, 2, (B, X)).astype(np.float32)
     weights[0] = 0  # a word without context
     return cbow.Batch(
-        centres=jnp.asarray(rng.integers(0, V, B)),
+        centers=jnp.asarray(rng.integers(0, V, B)),
         contexts=jnp.asarray(rng.integers(0, V, (B, X))),
         negatives=jnp.asarray(rng.integers(0, V, (B, K))),
         weights=jnp.asarray(weights),
@@ -43,7 +43,7 @@ def test_block_is_its_words_one_by_one(params, mean):
     weights = rng.integers(0, 2, (m, x)).astype(np.float32)
     weights[1] = 0
     block = cbow.Blocks(
-        centres=jnp.asarray(rng.integers(0, V, (1, m))),
+        centers=jnp.asarray(rng.integers(0, V, (1, m))),
         contexts=jnp.asarray(rng.integers(0, V, (1, x))),
         negatives=jnp.asarray(rng.integers(0, V, (1, n))),
         weights=jnp.asarray(weights)[None],
@@ -51,7 +51,7 @@ def test_block_is_its_words_one_by_one(params, mean):
     )
     alone = [
         np.asarray(a)
-        for a in (block.centres[0], np.tile(block.contexts[0], (m, 1)),
+        for a in (block.centers[0], np.tile(block.contexts[0], (m, 1)),
                   np.tile(block.negatives[0], (m, 1)), weights)
     ]  # fmt: skip
     tables = [np.asarray(table) for table in params]
@@ -89,7 +89,7 @@ def test_learns_the_topics(topic_corpus, options):
     model = CBOW(vector_size=16, window=3, sample=0, **options)
     result = fit(topic_corpus, model, key=KEY, epochs=25)
     assert topic_accuracy(result.vectors()) > 0.9
-    assert result.history[0].pairs == len(topic_corpus)  # words; each has a neighbour
+    assert result.history[0].pairs == len(topic_corpus)  # words; each has a neighbor
 
 
 @pytest.mark.parametrize(("mean", "rate"), [(True, 0.1), (False, 0.0125)])

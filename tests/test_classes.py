@@ -8,9 +8,9 @@ import pytest
 
 from jaxvec import WordVectors
 from jaxvec import classes as module
-from jaxvec.classes import assign, first_centres, kmeans, means, members
 from jaxvec.cli import main
-from jaxvec.ranking import unit
+from jaxvec.cluster.classes import assign, first_centers, kmeans, means, members
+from jaxvec.vectors.ranking import unit
 from tests import reference
 
 KEY = jax.random.key(0)
@@ -29,26 +29,26 @@ def mixture(n=600, d=12, topics=9, spread=0.25, seed=0):
 def test_each_iteration_is_that_of_the_obvious_way(k):
     vectors, _ = mixture()
     units = unit(jnp.asarray(vectors))
-    centres = first_centres(KEY, units, k)
-    steps = reference.kmeans(np.asarray(units, np.float64), np.asarray(centres, np.float64), 5)
+    centers = first_centers(KEY, units, k)
+    steps = reference.kmeans(np.asarray(units, np.float64), np.asarray(centers, np.float64), 5)
     for labels, cosines in steps:
-        ours = assign(units, centres)
+        ours = assign(units, centers)
         np.testing.assert_array_equal(ours.labels, labels)
         np.testing.assert_allclose(ours.cosines, cosines, atol=1e-5)
-        centres = means(units, ours.labels, k)
+        centers = means(units, ours.labels, k)
 
 
 def test_empty_classes_get_the_farthest_words():
     units = unit(jnp.asarray(mixture()[0]))
-    centres = jnp.zeros((30, 12)).at[0].set(units[0]).at[7].set(-units[0])  # nearer than zeros
-    (labels, cosines), *_ = reference.kmeans(np.asarray(units), np.asarray(centres), 1)
-    ours = assign(units, centres)
+    centers = jnp.zeros((30, 12)).at[0].set(units[0]).at[7].set(-units[0])  # nearer than zeros
+    (labels, cosines), *_ = reference.kmeans(np.asarray(units), np.asarray(centers), 1)
+    ours = assign(units, centers)
     np.testing.assert_array_equal(ours.labels, labels)
     np.testing.assert_allclose(ours.cosines, cosines, atol=1e-5)
     assert np.bincount(labels).min() == 1
     given = [label for label in range(30) if label not in (0, 7)]
     places = [labels.tolist().index(label) for label in given]
-    np.testing.assert_array_equal(ours.centres[jnp.array(given)], units[jnp.array(places)])
+    np.testing.assert_array_equal(ours.centers[jnp.array(given)], units[jnp.array(places)])
 
 
 @pytest.mark.parametrize("k", [1, 30, 600])
@@ -63,7 +63,7 @@ def test_no_class_is_empty_and_the_objective_never_rises(k):
         before = report.objective
     assert report.converged
     units = unit(vectors)
-    cosines = (units * np.asarray(classes.centres)[classes.labels]).sum(axis=1)
+    cosines = (units * np.asarray(classes.centers)[classes.labels]).sum(axis=1)
     np.testing.assert_allclose(classes.cosines, cosines, atol=1e-5)
     np.testing.assert_allclose(report.objective, 1 - cosines.mean(), atol=1e-6)
     settled = assign(jnp.asarray(units), means(jnp.asarray(units), classes.labels, k))
@@ -96,10 +96,10 @@ def test_far_from_zero_it_does_as_float64(shift):
     blobs = 6 * rng.normal(size=(9, 12))
     vectors = (blobs[rng.integers(9, size=600)] + rng.normal(size=(600, 12)) + shift).astype("f")
     units = unit(jnp.asarray(vectors))
-    centres = first_centres(KEY, units, 9)
-    exact = [np.asarray(array, np.float64) for array in (units, centres)]
+    centers = first_centers(KEY, units, 9)
+    exact = [np.asarray(array, np.float64) for array in (units, centers)]
     squares = ((exact[0][:, None] - exact[1][None]) ** 2).sum(axis=2)
-    ours = assign(units, centres)
+    ours = assign(units, centers)
     np.testing.assert_array_equal(ours.labels, squares.argmin(axis=1))
 
     classes, report = kmeans(KEY, vectors, 9)
@@ -129,7 +129,7 @@ def test_blocks_of_any_size_are_the_same(monkeypatch):
     for function in compiled:
         function.clear_cache()
     np.testing.assert_array_equal(ours.labels, expected.labels)
-    np.testing.assert_allclose(ours.centres, expected.centres, atol=1e-5)
+    np.testing.assert_allclose(ours.centers, expected.centers, atol=1e-5)
 
 
 def test_memory_does_not_grow_with_words_times_classes():
@@ -187,7 +187,7 @@ def folder(tmp_path, monkeypatch):
 def test_command(folder, capsys):
     assert main(["classes", "v.bin", "-k", "9", "--topn", "2"]) == 0
     printed = capsys.readouterr()
-    assert "90 words in 9 classes: mean cosine to the centre 0.99" in printed.err
+    assert "90 words in 9 classes: mean cosine to the center 0.99" in printed.err
     lines = [line.split() for line in printed.out.splitlines()]
     assert [line[0] for line in lines] == [str(i) for i in range(9)]
     assert sum(int(line[1]) for line in lines) == 90

@@ -433,7 +433,7 @@ def test_convert_and_info(folder, capsys):
         assert json.loads(capsys.readouterr().out) == {
             "format": kind,
             "words": 20,
-            "dimension": 3,
+            "vector_size": 3,
             "dtype": "text" if "text" in kind else "float32",
             "bytes": Path(name).stat().st_size,
             "metadata": {},

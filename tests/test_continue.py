@@ -120,7 +120,7 @@ def test_the_same_vocabulary_goes_on_as_from_its_state(topic_corpus, name):
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_new_words_are_learnt(texts):
+def test_new_words_are_learned(texts):
     before = Corpus.from_documents(texts[0], min_count=1)
     after = Corpus.from_documents(texts[1], min_count=1, extend=before.vocab)
     options = {"key": KEY, "learning_rate": 0.05}
@@ -214,7 +214,7 @@ def test_from_the_shell(topic_documents, texts, tmp_path, monkeypatch, capsys):
         (["--start", "run", "--vector-size", "9"], "give --vector-size 4"),
         (
             ["--start", "run", "--model", "cbow", "--optimizer", "adam"],
-            "another model or optimiser",
+            "another model or optimizer",
         ),
         (["--freeze-known"], "needs --start or --init"),
         (["--freeze", "words"], "'nowhere' is not in the vocabulary"),
@@ -239,9 +239,9 @@ def test_bad_options(tmp_path, monkeypatch, capsys, options, message):
 
 def test_what_does_not_fit(topic_corpus):
     first = fit(topic_corpus, MODELS["sgns"], key=KEY, epochs=1)
-    with pytest.raises(ValueError, match="of another model or optimiser"):
+    with pytest.raises(ValueError, match="of another model or optimizer"):
         fit(topic_corpus, SkipGram(vector_size=8), key=KEY, start=first)
-    with pytest.raises(ValueError, match="of another model or optimiser"):
+    with pytest.raises(ValueError, match="of another model or optimizer"):
         fit(topic_corpus, MODELS["sgns"], key=KEY, start=first, optimizer="adam")
     others = Corpus.from_documents(["x y z"] * 9, min_count=1)
     with pytest.raises(ValueError, match="no word of the vocabulary"):

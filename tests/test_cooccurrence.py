@@ -1,4 +1,3 @@
-import importlib
 import signal
 import subprocess
 import sys
@@ -7,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from jaxvec import Corpus, Vocab, cooccurrence, files
-from jaxvec.cooccurrence import cells as table
-from jaxvec.cooccurrence import runs
+from jaxvec import Corpus, Vocab, cooccurrence
+from jaxvec.cooccurrence import counting
+from jaxvec.cooccurrence import matrix as table
+from jaxvec.storage import arrays as storage_arrays
+from jaxvec.storage import runs
 from tests import reference
-
-counting = importlib.import_module("jaxvec.cooccurrence.count")  # `count` is the function too
 
 
 def corpora():
@@ -103,7 +102,7 @@ def test_killed_leaves_nothing(tmp_path):
     script = f"""
 from jaxvec import Corpus, cooccurrence
 import sys, time
-counting = sys.modules["jaxvec.cooccurrence.count"]
+from jaxvec.cooccurrence import counting
 counting._CHUNK_PAIRS = 1000
 def wait(*arguments):
     print("counted", flush=True)
@@ -206,7 +205,7 @@ def test_zeros_are_dropped_and_cells_put_in_order(monkeypatch, tmp_path, at_a_ti
     assert cells.data.tolist() == [1, 2, 2**24 + 2]  # not summed in float32
     assert (cells.data.dtype, cells.indices.dtype) == (np.float32, np.int32)
     assert data[0] == 0
-    files.save_arrays(
+    storage_arrays.save_arrays(
         tmp_path / "zeros", kind=np.array("cooccurrence"), indptr=given[0], indices=given[1],
         data=data.astype(np.float32), **VOCAB.to_arrays(),
     )  # fmt: skip
@@ -226,7 +225,7 @@ def test_bad_counts_are_refused(tmp_path, bad):
     with pytest.raises(ValueError, match="cell 1 of the counts, in the row of 'c', has column 0"):
         cells_of(*arrays)
     arrays = dict(zip(("indptr", "indices", "data"), map(np.array, arrays), strict=True))
-    files.save_arrays(
+    storage_arrays.save_arrays(
         tmp_path / "bad", kind=np.array("cooccurrence"), **arrays, **VOCAB.to_arrays()
     )
     with pytest.raises(ValueError, match="bad: cell 1 of the counts"):

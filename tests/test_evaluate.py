@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from jaxvec import WordVectors, analogies, evaluate
+from jaxvec import Scores, WordVectors, analogies, evaluate
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +140,7 @@ def test_nothing_known_is_nan_not_an_error(setting, tmp_path):
 def test_byte_order_marks_are_dropped(tmp_path):
     vectors = WordVectors(["a", "b", "c", "d"], np.random.default_rng(0).normal(size=(4, 3)))
     (tmp_path / "p").write_text("\ufeffa b 1\r\nb c 2\r\n", "utf-8")
-    assert evaluate.Scores(pairs=tmp_path / "p").score(vectors).pairs[0][3:] == (2, 2)
+    assert Scores(pairs=tmp_path / "p").score(vectors).pairs[0][3:] == (2, 2)
     (tmp_path / "q").write_text("\ufeff: letters\na b c d\n", "utf-8")
     assert evaluate.analogies(vectors, tmp_path / "q").sections[0][::2] == ("letters", 1)
     (tmp_path / "q").write_text("a b c d\n", "utf-16")

@@ -26,10 +26,11 @@ from jaxvec import (
     sgns,
     sweep,
 )
-from jaxvec.evaluate import Analogies, Scores, Section, analogies
 from jaxvec.train.bar import bar, in_notebook
 from jaxvec.train.result import Report, Result
+from jaxvec.train.scores import Scores
 from jaxvec.train.store import load_run
+from jaxvec.vectors.evaluate import Analogies, Section, analogies
 
 KEY = jax.random.key(0)
 SENTENCES = [["the", "cat", "sat", "on", "the", "mat"]] * 20

@@ -8,8 +8,9 @@ import pytest
 from gensim.models import KeyedVectors
 from safetensors.numpy import save_file
 
-from jaxvec import WordVectors, files, formats
-from jaxvec.formats import binary, text
+from jaxvec import WordVectors, formats
+from jaxvec.storage import arrays
+from jaxvec.vectors.formats import binary, text
 
 SUFFIXES = [".txt", ".vec", ".bin", ".glove.txt", ".npz", ".safetensors"]
 KEEPING = (".npz", ".safetensors")  # any word, dtype, counts and metadata
@@ -419,6 +420,6 @@ def test_saving_a_private_map_keeps_what_was_written_to_it(tmp_path):
     np.ones(3_000_000, np.float32).tofile(tmp_path / "ones")
     private = np.memmap(tmp_path / "ones", np.float32, "c")
     private[:] = 2
-    files.save_arrays(tmp_path / "saved.npz", data=private)
-    assert (files.load_arrays(tmp_path / "saved.npz")["data"] == 2).all()
+    arrays.save_arrays(tmp_path / "saved.npz", data=private)
+    assert (arrays.load_arrays(tmp_path / "saved.npz")["data"] == 2).all()
     assert (private == 2).all()

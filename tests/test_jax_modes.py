@@ -27,7 +27,7 @@ from jaxvec import (
     softmax,
     sweep,
 )
-from jaxvec.checks import check_ids
+from jaxvec.models.checks import check_ids
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import State
 

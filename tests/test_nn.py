@@ -230,7 +230,7 @@ class TestEmbed:
         )
 
     @pytest.mark.parametrize("frozen", [(), ("embed",), ("embed/embedding", "Dense_0/bias")])
-    def test_linen_trains_what_is_not_labelled_frozen(self, vectors, frozen):
+    def test_linen_trains_what_is_not_labeled_frozen(self, vectors, frozen):
         layer, _ = jnn.linen_embed(vectors, jnn.vocabulary(vectors))
         model = LinenClassifier(layer)
         params = model.init(jax.random.key(0), IDS)["params"]

@@ -23,8 +23,8 @@ def make(noise=WEIGHTS, seed=0) -> jnn.SkipGramNeg:
 @pytest.fixture
 def pairs():
     rng = np.random.default_rng(1)
-    centres, contexts = jnp.asarray(rng.integers(0, V, (2, B)))
-    return centres, contexts, jnp.asarray(rng.choice([0, 0.5, 1, 2], B), jnp.float32)
+    centers, contexts = jnp.asarray(rng.integers(0, V, (2, B)))
+    return centers, contexts, jnp.asarray(rng.choice([0, 0.5, 1, 2], B), jnp.float32)
 
 
 def test_start_and_shapes(pairs):
@@ -34,8 +34,8 @@ def test_start_and_shapes(pairs):
         assert 0.95 < float(jnp.abs(table).max()) <= 1
         assert stats.kstest(np.ravel(table), stats.uniform(-1, 2).cdf).pvalue > 1e-3
     assert (model.params.input != model.params.output).all()
-    centres, contexts, _ = pairs
-    np.testing.assert_array_equal(model.forward_input(centres), model.params.input[centres])
+    centers, contexts, _ = pairs
+    np.testing.assert_array_equal(model.forward_input(centers), model.params.input[centers])
     np.testing.assert_array_equal(model.forward_output(contexts), model.params.output[contexts])
     assert model.forward_noise(B, K).shape == (B, K, D)
 
@@ -48,13 +48,13 @@ def test_same_seed_same_bits_and_each_call_draws_anew():
 
 
 def test_loss_is_that_of_the_fast_path_and_the_formula(pairs):
-    centres, contexts, weights = pairs
-    batch = sgns.Batch(centres, contexts, make().draw_noise(B, K), weights)
+    centers, contexts, weights = pairs
+    batch = sgns.Batch(centers, contexts, make().draw_noise(B, K), weights)
     model = make()
-    loss = model.loss(centres, contexts, K, weights)
+    loss = model.loss(centers, contexts, K, weights)
     np.testing.assert_allclose(loss, sgns.loss(make().params, batch), rtol=1e-6)
 
-    v, u, noise = model.forward_input(centres), model.forward_output(contexts), batch.negatives
+    v, u, noise = model.forward_input(centers), model.forward_output(contexts), batch.negatives
     u_k = model.params.output[noise]
     each = -jnp.log(jax.nn.sigmoid((v * u).sum(-1)))
     each -= jnp.log(jax.nn.sigmoid(-jnp.einsum("bd,bkd->bk", v, u_k))).sum(-1)
@@ -65,9 +65,9 @@ def test_loss_is_that_of_the_fast_path_and_the_formula(pairs):
 
 
 def test_gradient_is_that_of_the_fast_path_and_the_slow_reference(pairs):
-    centres, contexts, weights = pairs
-    batch = sgns.Batch(centres, contexts, make().draw_noise(B, K), weights)
-    gradients = nnx.grad(lambda model: model.loss(centres, contexts, K, weights))(make())
+    centers, contexts, weights = pairs
+    batch = sgns.Batch(centers, contexts, make().draw_noise(B, K), weights)
+    gradients = nnx.grad(lambda model: model.loss(centers, contexts, K, weights))(make())
     ours = [gradients[name]["embedding"].get_value() for name in ("in_embed", "out_embed")]
     assert len(jax.tree.leaves(gradients)) == 2  # neither the noise nor its key
     fast = jax.grad(sgns.loss)(make().params, batch)
@@ -105,8 +105,8 @@ def test_state_splits_and_merges(pairs):
 
 
 @nnx.jit
-def step(model, optimizer, centres, contexts):
-    loss, gradients = nnx.value_and_grad(lambda m: m.loss(centres, contexts, K))(model)
+def step(model, optimizer, centers, contexts):
+    loss, gradients = nnx.value_and_grad(lambda m: m.loss(centers, contexts, K))(model)
     optimizer.update(model, gradients)
     return loss
 

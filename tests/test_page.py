@@ -50,10 +50,10 @@ def vectors():
 def path(vectors, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "map.html"
     words = vectors.index_to_key[:ON_MAP]
-    centred = vectors[words] - vectors[words].mean(axis=0)
-    points = centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
+    centerd = vectors[words] - vectors[words].mean(axis=0)
+    points = centerd @ np.linalg.svd(centerd, full_matrices=False)[2][:2].T
     groups = ["even" if i % 2 == 0 else "<odd>" for i in range(ON_MAP)]
-    write_page(path, vectors, words, points, groups, neighbours=5, title="A <map> & more")
+    write_page(path, vectors, words, points, groups, neighbors=5, title="A <map> & more")
     return path
 
 
@@ -96,7 +96,7 @@ def test_the_page_holds_what_it_shows_and_asks_for_nothing(vectors, path):
     assert found["total"] == len(vectors)
     for i in range(ON_MAP):
         nearest = vectors.most_similar(i, topn=5)
-        assert [found["words"][j] for j in found["neighbours"][i]] == [w for w, _ in nearest]
+        assert [found["words"][j] for j in found["neighbors"][i]] == [w for w, _ in nearest]
         assert found["cosines"][i] == pytest.approx([c for _, c in nearest], abs=0.00051)
         every = vectors.most_similar(i, topn=len(vectors))
         shown = [pair for pair in every if vectors.get_index(pair[0]) < ON_MAP][:5]
@@ -104,11 +104,11 @@ def test_the_page_holds_what_it_shows_and_asks_for_nothing(vectors, path):
         assert found["nearCosines"][i] == pytest.approx([c for _, c in shown], abs=0.00051)
 
 
-def test_a_page_of_one_word_without_neighbours(tmp_path):
+def test_a_page_of_one_word_without_neighbors(tmp_path):
     vectors = WordVectors(["a", "b"], np.eye(2))
-    write_page(tmp_path / "map.html", vectors, ["b"], [[0, 0]], neighbours=0)
+    write_page(tmp_path / "map.html", vectors, ["b"], [[0, 0]], neighbors=0)
     found = json.loads(Parts(tmp_path / "map.html").texts["script"][1])
-    assert (found["words"], found["neighbours"]) == (["b"], [[]])
+    assert (found["words"], found["neighbors"]) == (["b"], [[]])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_a_page_of_one_word_without_neighbours(tmp_path):
         (["a", "b"], np.zeros((2, 3)), {}, ValueError, r"need points \[2, 2\]; got \(2, 3\)"),
         (["a", "b"], [[0, 0], [0, np.nan]], {}, ValueError, "point of 'b' is not finite"),
         (["a"], [[0, 0]], {"groups": ["u", "v"]}, ValueError, "1 words need as many groups"),
-        (["a"], [[0, 0]], {"neighbours": -1}, ValueError, "neighbours must be 0 or more"),
+        (["a"], [[0, 0]], {"neighbors": -1}, ValueError, "neighbors must be 0 or more"),
     ],
 )
 def test_bad_input_writes_nothing(tmp_path, words, points, more, error, message):
@@ -207,7 +207,7 @@ class Page:
             "return list.hidden ? null : [...list.children].map(item => item.textContent)"
         )
 
-    def listed(self, name="neighbours"):
+    def listed(self, name="neighbors"):
         """The cosine and word of each line, and whether it can be gone to."""
         return self.driver.execute_script(
             "return [...document.getElementById(arguments[0]).children].map(line => ["
@@ -265,7 +265,7 @@ class Page:
             )
 
 
-def test_a_search_shows_the_neighbours_and_goes_there(vectors, page):
+def test_a_search_shows_the_neighbors_and_goes_there(vectors, page):
     page.search("word5")
     assert page.text("word") == "word5"
     assert page.text("facts") == "rank 6 of 300, count 295,000, group <odd>"
@@ -276,17 +276,17 @@ def test_a_search_shows_the_neighbours_and_goes_there(vectors, page):
         assert float(cosine) == pytest.approx(exact, abs=0.00051)
         assert linked == (vectors.get_index(word) < ON_MAP)
     assert {linked for _, _, linked in found} == {True, False}
-    assert page.text("neighbours").count("not on the map") == sum(not on for _, _, on in found)
+    assert page.text("neighbors").count("not on the map") == sum(not on for _, _, on in found)
     others = [word for _, word, linked in page.listed("others") if linked]
     assert len(others) == len(page.listed("others")) == sum(not on for _, _, on in found)
     assert page.pixel(5) == pytest.approx([0, 0], abs=0.01)
     assert "word5" in page.labels()
 
 
-def test_a_neighbour_that_is_on_the_map_can_be_gone_to_and_back(vectors, page):
+def test_a_neighbor_that_is_on_the_map_can_be_gone_to_and_back(vectors, page):
     page.search("word5")
     near = next(word for _, word, linked in page.listed() if linked)
-    page.get("neighbours").find_element("css selector", "button").click()
+    page.get("neighbors").find_element("css selector", "button").click()
     assert page.text("word") == near
     assert [word for _, word, _ in page.listed()] == [w for w, _ in vectors.most_similar(near)[:5]]
     assert page.pixel(vectors.get_index(near)) == pytest.approx([0, 0], abs=0.01)
@@ -346,9 +346,9 @@ def test_the_case_that_is_typed_comes_first(driver, page, tmp_path):
     page.search("Mays")
     assert page.options()[:2] == ["May", "may"]
     fill = "return plot.data.slice(0, 7).map((trace) => trace.marker.color)"
-    colours = driver.execute_script(fill)
-    assert [c for c, of in zip(colours, PALETTE, strict=False) if c != of] == [colours[6]]
-    assert colours[6] == driver.execute_script(
+    colors = driver.execute_script(fill)
+    assert [c for c, of in zip(colors, PALETTE, strict=False) if c != of] == [colors[6]]
+    assert colors[6] == driver.execute_script(
         "return getComputedStyle(document.documentElement).getPropertyValue('--ink')"
     )
 

@@ -14,7 +14,7 @@ from jaxvec.plot.figure import lettering, save, style
 from jaxvec.plot.grid import som_map
 from jaxvec.plot.heat import clustered, heat_map
 from jaxvec.plot.labels import place
-from jaxvec.plot.layout import group, layout, pca, with_neighbours
+from jaxvec.plot.layout import group, layout, pca, with_neighbors
 from jaxvec.plot.wordmap import word_map
 
 
@@ -163,18 +163,18 @@ def test_vectors_far_from_zero_are_laid_out_as_by_float64(shift):
     assert wv.distance("w0", "w1") == pytest.approx(np.sum((units[0] - units[1]) ** 2) / 2, 1e-5)
 
 
-def test_a_neighbour_of_two_words_belongs_to_the_nearer():
+def test_a_neighbor_of_two_words_belongs_to_the_nearer():
     angles = np.radians([0, 40, 15, 30, 45])
     words = ["a", "b", "near_a", "near_b", "far"]
     vectors = WordVectors(words, np.column_stack([np.cos(angles), np.sin(angles)]))
-    found, of = with_neighbours(vectors, ["a", "b", "a"], 4)
+    found, of = with_neighbors(vectors, ["a", "b", "a"], 4)
     assert dict(zip(found, of, strict=True)) == {
         "a": "a", "b": "b", "near_a": "a", "near_b": "b", "far": "b"
     }  # fmt: skip
     assert found[:2] == ["a", "b"]
 
 
-def test_groups_have_colours_markers_and_a_legend():
+def test_groups_have_colors_markers_and_a_legend():
     words = [f"w{i}" for i in range(12)]
     groups = ["_hidden", "$x$", "c"] * 4
     figure = word_map(words, np.random.default_rng(3).normal(size=(12, 2)), groups)
@@ -403,9 +403,9 @@ def test_a_heat_map_shows_the_cosines():
                                   cosines[~np.eye(3, dtype=bool)])  # fmt: skip
     assert np.ma.getmaskarray(image)[np.eye(3, dtype=bool)].all()
     assert ax.images[0].get_clim() == (-0.25, 0.5)
-    grey = ax.images[0].cmap.get_bad()[:3]
-    assert 0.7 < min(grey) == max(grey) < 0.95
-    assert figure.axes[1].get_ylabel() == "cosine (light grey: of a word with itself, 1)"
+    gray = ax.images[0].cmap.get_bad()[:3]
+    assert 0.7 < min(gray) == max(gray) < 0.95
+    assert figure.axes[1].get_ylabel() == "cosine (light gray: of a word with itself, 1)"
     written = {text.get_position(): text.get_text() for text in ax.texts}
     assert len(written) == 6
     assert written[(2, 0)] == "-0.25"

@@ -59,18 +59,18 @@ def test_a_map_of_the_most_frequent_words(folder, drawn, capsys):
     assert re.fullmatch(r"40 words( \(\d+ of them without a label.*\))? are in map\.png\n", err)
 
 
-def test_words_their_neighbours_and_a_file(folder, drawn):
+def test_words_their_neighbors_and_a_file(folder, drawn):
     Path("words.txt").write_text("g1w1\ng0w0  g2w2\n")
     command = ["plot", "v.npz", "-o", "a.svg", "--words", "g0w0", "--words-file", "words.txt"]
-    assert main([*command, "--neighbours", "5"]) == 0
+    assert main([*command, "--neighbors", "5"]) == 0
     _, (words, _, groups), options = drawn[0]
     assert words[:3] == ["g0w0", "g1w1", "g2w2"]
     assert len(words) == 18
     assert options["important"] == words[:3]
     assert all(word[:2] == of[:2] for word, of in zip(words, groups, strict=True))
-    assert main([*command, "--neighbours", "5", "--groups", "0", "--force"]) == 0
+    assert main([*command, "--neighbors", "5", "--groups", "0", "--force"]) == 0
     assert drawn[1][1][2] is None
-    assert main([*command, "--neighbours", "5", "--groups", "3", "--force"]) == 0
+    assert main([*command, "--neighbors", "5", "--groups", "3", "--force"]) == 0
     assert len(set(drawn[2][1][2])) == 3
 
 
@@ -109,12 +109,12 @@ def test_a_heat_map_in_either_order(folder, drawn):
         assert cosines[i, j] == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_self_organising_map(folder, drawn, capsys):
+def test_a_self_organizing_map(folder, drawn, capsys):
     assert main(["plot", "v.npz", "-o", "a.png", "--som", "--grid", "3x5"]) == 0
     _, (words, units, borders), _ = drawn[0]
     assert (len(words), units.shape, borders.shape) == (120, (120,), (3, 5))
     found = re.fullmatch(
-        r"120 words on 3x5 units: quantisation error (0\.\d{4}), topographic error (0\.\d{4})\n"
+        r"120 words on 3x5 units: quantization error (0\.\d{4}), topographic error (0\.\d{4})\n"
         r"the map is in a\.png\n",
         capsys.readouterr().err,
     )
@@ -151,7 +151,7 @@ def test_a_web_page_of_the_same_words(folder, monkeypatch, capsys):
         write(*arguments, **options)
 
     monkeypatch.setattr(page, "write_page", keep)
-    command = ["plot", "v.npz", "-o", "map.html", "--words", "g0w0", "g1w1", "--neighbours", "3"]
+    command = ["plot", "v.npz", "-o", "map.html", "--words", "g0w0", "g1w1", "--neighbors", "3"]
     assert main(command) == 0
     (((path, vectors, words, points, groups), options),) = calls
     assert (path, len(vectors), len(words), points.shape) == ("map.html", 120, 8, (8, 2))
@@ -178,7 +178,7 @@ BAD = {
     "few words": (["v.npz", "--words", "g0w0", "g1w1", "-o", "a.png"], "3 words at least; got 2"),
     "one word": (["v.npz", "-o", "a.png", "--heat", "g0w0"], "2 words or more; got 1"),
     "odd pairs": (["v.npz", "-o", "a.png", "--pairs", "g0w0", "g1w1", "g0w4"], "two words a pair"),
-    "neighbours of none": (["v.npz", "-o", "a.png", "--neighbours", "3"], "give --words"),
+    "neighbors of none": (["v.npz", "-o", "a.png", "--neighbors", "3"], "give --words"),
     "skip": (["v.npz", "-o", "a.png", "--skip", "120"], "passes over all of the 120 words"),
     "topn": (["v.npz", "-o", "a.png", "--topn", "9", "--words", "g0w0"], "--topn and --skip"),
     "perplexity": (["v.npz", "-o", "a.png", "--perplexity", "9"], "--method tsne"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxvec import ranking
-from jaxvec.ranking import cosines, cosmul, highest, norms, unit
+from jaxvec.vectors.ranking import cosines, cosmul, highest, norms, unit
 
 
 def best(scores, topn):

@@ -19,7 +19,7 @@ def params():
 def batch():
     rng = np.random.default_rng(1)
     return sgns.Batch(
-        centres=jnp.asarray(rng.integers(0, V, B)),
+        centers=jnp.asarray(rng.integers(0, V, B)),
         contexts=jnp.asarray(rng.integers(0, V, B)),
         negatives=jnp.asarray(rng.integers(0, V, (B, K))),
         weights=jnp.asarray(rng.choice([0, 0.5, 1, 2], B), jnp.float32),
@@ -47,19 +47,19 @@ def test_gradients_equal_the_slow_reference(params, batch):
 
 
 def test_block_is_the_grid_of_its_pairs(params):
-    """Each centre with each context, and all negatives of the block weighted K/N."""
+    """Each center with each context, and all negatives of the block weighted K/N."""
     rng = np.random.default_rng(2)
     m, x, n = 4, 6, 8
     weights = rng.choice([0, 1], (m, x)).astype(np.float32)
     block = sgns.Blocks(
-        centres=jnp.asarray(rng.integers(0, V, (1, m))),
+        centers=jnp.asarray(rng.integers(0, V, (1, m))),
         contexts=jnp.asarray(rng.integers(0, V, (1, x))),
         negatives=jnp.asarray(rng.integers(0, V, (1, n))),
         weights=jnp.asarray(weights)[None],
         negative_weights=jnp.asarray(weights.sum(1) * K / n)[None],
     )
     i, j = np.nonzero(weights)
-    pairs = (np.asarray(block.centres)[0, i], np.asarray(block.contexts)[0, j])
+    pairs = (np.asarray(block.centers)[0, i], np.asarray(block.contexts)[0, j])
     tables = as_numpy(params)
     positive = reference.sgns_pairs(*tables, *pairs, np.zeros((len(i), 0), int))
     both = reference.sgns_pairs(*tables, *pairs, np.tile(block.negatives[0], (len(i), 1)))
@@ -98,9 +98,9 @@ def test_composes_with_jit_vmap_and_hessian(params, batch):
     one = jax.tree.map(lambda a: a[:1], batch)
 
     def of_a_row(row):
-        return sgns.loss(params._replace(input=params.input.at[one.centres[0]].set(row)), one)
+        return sgns.loss(params._replace(input=params.input.at[one.centers[0]].set(row)), one)
 
-    hessian = jax.hessian(of_a_row)(params.input[one.centres[0]])
+    hessian = jax.hessian(of_a_row)(params.input[one.centers[0]])
     np.testing.assert_allclose(hessian, hessian.T, atol=1e-6)
     assert np.linalg.eigvalsh(hessian).min() > -1e-5  # convex in one vector
 

@@ -30,11 +30,11 @@ def test_values_equal_the_slow_reference(params):
 def test_block_is_the_grid_of_its_pairs(params):
     rng = np.random.default_rng(2)
     weights = rng.choice([0, 1, 2], (1, 3, 5)).astype(np.float32)
-    centres, contexts = (rng.integers(0, V, (1, n)) for n in (3, 5))
-    block = softmax.Blocks(jnp.asarray(centres), jnp.asarray(contexts), jnp.asarray(weights))
+    centers, contexts = (rng.integers(0, V, (1, n)) for n in (3, 5))
+    block = softmax.Blocks(jnp.asarray(centers), jnp.asarray(contexts), jnp.asarray(weights))
     i, j = np.nonzero(weights[0])
     expected = reference.softmax(
-        *map(np.asarray, params), centres[0, i], contexts[0, j], weights[0, i, j]
+        *map(np.asarray, params), centers[0, i], contexts[0, j], weights[0, i, j]
     )
     np.testing.assert_allclose(softmax.loss(params, block), expected, rtol=1e-5)
 
@@ -46,7 +46,7 @@ def test_learns_the_topics(topic_corpus, optimizer, rate):
     assert topic_accuracy(result.vectors()) > 0.9
 
 
-def test_learns_the_probabilities_of_neighbours():
+def test_learns_the_probabilities_of_neighbors():
     """With as many dimensions as words, the softmax becomes the counts' own."""
     rng = np.random.default_rng(0)
     ids = rng.choice(4, 40_000, p=[0.4, 0.3, 0.2, 0.1])

@@ -40,7 +40,7 @@ def blocks(request, monkeypatch):
     """Blocks of vectors that do not divide their number."""
     monkeypatch.setattr(som, "_SQUARES", request.param)
     functions = (
-        som.best_matching_unit, som.step, som.quantisation_error, som.topographic_error, som.train,
+        som.best_matching_unit, som.step, som.quantization_error, som.topographic_error, som.train,
     )  # fmt: skip
     for function in functions:
         function.clear_cache()
@@ -69,7 +69,7 @@ def test_best_units_and_errors_are_by_distance(blocks):
     order = far.argsort(axis=1)
     assert som.best_matching_unit(weights, vectors).tolist() == order[:, 0].tolist()
     expected = far.min(axis=1).mean()
-    np.testing.assert_allclose(som.quantisation_error(weights, vectors), expected, rtol=1e-5)
+    np.testing.assert_allclose(som.quantization_error(weights, vectors), expected, rtol=1e-5)
     first, second = places((3, 4))[order[:, :2]].transpose(1, 0, 2)
     apart = np.abs(first - second).max(axis=1) > 1
     assert 0 < apart.mean() < 1
@@ -102,10 +102,10 @@ def test_training_is_its_steps_at_a_falling_radius():
 @pytest.mark.parametrize("key", [None, 0])
 def test_a_square_unfolds(square, key):
     start = som.init(square, (8, 8), None if key is None else jax.random.key(key))
-    errors = [float(som.quantisation_error(start, square))]
+    errors = [float(som.quantization_error(start, square))]
     for epochs in (1, 30):
         weights = som.train(start, square, epochs, 4.0, 0.5)
-        errors.append(float(som.quantisation_error(weights, square)))
+        errors.append(float(som.quantization_error(weights, square)))
     if key is not None:
         assert errors[2] < errors[0]
     assert errors[2] < errors[1] / 2
@@ -118,7 +118,7 @@ def test_a_square_unfolds(square, key):
 def test_the_online_form_unfolds_it_too(square):
     start = som.init(square, (6, 6), jax.random.key(1))
     weights = som.train_online(start, square, jax.random.key(2), 4000)
-    assert som.quantisation_error(weights, square) < som.quantisation_error(start, square)
+    assert som.quantization_error(weights, square) < som.quantization_error(start, square)
     assert som.topographic_error(weights, square) < 0.05
 
 
@@ -142,7 +142,7 @@ def test_far_from_zero_it_does_as_float64(shift):
     found = np.asarray(som.best_matching_unit(weights, points))
     np.testing.assert_array_equal(found, distances(weights, exact).argmin(axis=1))
     error = distances(weights, exact).min(axis=1).mean()
-    np.testing.assert_allclose(som.quantisation_error(weights, points), error, rtol=1e-5)
+    np.testing.assert_allclose(som.quantization_error(weights, points), error, rtol=1e-5)
     order = distances(weights, exact).argsort(axis=1, kind="stable")[:, :2]
     first, second = places((4, 5))[order].transpose(1, 0, 2)
     apart = (np.abs(first - second).max(axis=1) > 1).mean()

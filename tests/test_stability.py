@@ -5,18 +5,7 @@ import optax
 import pytest
 
 from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
-from jaxvec import (
-    CBOW,
-    Corpus,
-    GloVe,
-    SkipGram,
-    Softmax,
-    cooccurrence,
-    fit,
-    optim,
-    sampling,
-    sgns,
-)
+from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, cooccurrence, fit, optim, sampling, sgns
 from jaxvec.train.epoch import State, evaluate_segment
 from jaxvec.train.stability import (
     MOST_GROWTH,
@@ -227,7 +216,7 @@ def test_the_loss_of_vectors_that_are_zero(topic_corpus):
 
 
 @pytest.mark.parametrize("blocks", [None, 64])
-def test_two_words_are_learnt(blocks):
+def test_two_words_are_learned(blocks):
     """The best is the loss of knowing how frequent each of the two is."""
     corpus = zipf_corpus(2, 300_000)
     model = SkipGram(vector_size=16, sample=0, blocks=blocks)
@@ -261,7 +250,7 @@ def test_curvature_bounds_the_second_derivative():
     rng = np.random.default_rng(0)
     params = sgns.Params(*(jnp.asarray(rng.normal(0, 2, (30, 4)), jnp.float32) for _ in range(2)))
     blocks = sgns.Blocks(
-        centres=jnp.asarray(rng.integers(0, 30, (2, 3))),
+        centers=jnp.asarray(rng.integers(0, 30, (2, 3))),
         contexts=jnp.asarray(rng.integers(0, 30, (2, 5))),
         negatives=jnp.asarray(rng.integers(0, 30, (2, 6))),
         weights=jnp.asarray(rng.integers(0, 2, (2, 3, 5)), jnp.float32),

@@ -139,18 +139,20 @@ def test_parameters_are_rows_with_their_bias_at_the_end(
     monkeypatch.setattr(files, "_ROWS", rows_at_a_time)
     files.save_parameters(params, tmp_path / "vectors.bin")
     assert (tmp_path / "vectors.bin").read_bytes() == rows(params).tobytes()
-    for dim in (None, D):
-        again = files.load_parameters(tmp_path / "vectors.bin", V, dim)
+    for vector_size in (None, D):
+        again = files.load_parameters(tmp_path / "vectors.bin", V, vector_size)
         for ours, theirs in zip(params, again, strict=True):
             assert np.array_equal(ours, theirs)
             assert theirs.dtype == jnp.float32
 
 
-@pytest.mark.parametrize(("vocab_size", "dim"), [(V, D + 1), (V, 0), (V + 1, None), (20 * V, None)])
-def test_parameters_of_another_size(params, tmp_path, vocab_size, dim):
+@pytest.mark.parametrize(
+    ("vocab_size", "size"), [(V, D + 1), (V, 0), (V + 1, None), (20 * V, None)]
+)
+def test_parameters_of_another_size(params, tmp_path, vocab_size, size):
     files.save_parameters(params, tmp_path / "vectors.bin")
     with pytest.raises(ValueError, match=f"has 560 bytes; vectors and biases of {vocab_size} w"):
-        files.load_parameters(tmp_path / "vectors.bin", vocab_size, dim)
+        files.load_parameters(tmp_path / "vectors.bin", vocab_size, size)
     with pytest.raises(FileNotFoundError):
         files.load_parameters(tmp_path / "none.bin", V)
 
@@ -180,7 +182,7 @@ def program(weights, gradsq, cells, x_max=100.0, alpha=0.75, clip=100.0):
 
 
 def ours(params, state, cells, optimizer):
-    """The same by `row_sparse` of that optimiser."""
+    """The same by `row_sparse` of that optimizer."""
     optimizer = optim.row_sparse(optimizer)
     scratch = optimizer.scratch(params)
     gradient = jax.grad(lambda vectors, batch: glove.rows_loss(vectors, batch) / 2)
@@ -378,7 +380,7 @@ BAD = {
         "both say where to start",
     ),
     "other model": (["text.txt", "--model", "sgns", "--unk-vector"], "is for --model glove, not s"),
-    "other optimiser": (["text.txt", "--optimizer", "adam", "--save-gradsq", "g"],
+    "other optimizer": (["text.txt", "--optimizer", "adam", "--save-gradsq", "g"],
                         "--save-gradsq is for --optimizer glove_row_adagrad"),
     "header": (["text.txt", "--header"], "--header is for an output .glove.txt, not new.npz"),
     "missing": (["text.txt", "--load-parameters", "none.bin"], "no such file: none.bin"),

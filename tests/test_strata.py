@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from jaxvec import GloVe, cooccurrence, fit
+from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import cells as cell_segments
 from jaxvec.train import strata, workers
 from jaxvec.train.epoch import State, train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
-from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.team import Team
 from tests.conftest import topic_accuracy
 

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from jaxvec import CBOW, GloVe, SkipGram, Softmax, cooccurrence, fit, sweep
+from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import segments
 from jaxvec.train.epoch import State, train_segment
-from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import stable
 

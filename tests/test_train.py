@@ -9,8 +9,8 @@ import optax
 import pytest
 
 from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sampling, sgns
+from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import epoch
-from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import NonFiniteError
 from tests.conftest import topic_accuracy
@@ -42,9 +42,9 @@ def test_blocks_hold_every_pair_of_the_text_once(blocks, size):
     model = dataclasses.replace(SMALL, shrink_windows=False, blocks=blocks, block_tokens=size)
     found = np.zeros((20, 20))
     for batch in batches(corpus, model):
-        centres = np.broadcast_to(batch.centres[:, :, None], batch.weights.shape)
+        centers = np.broadcast_to(batch.centers[:, :, None], batch.weights.shape)
         contexts = np.broadcast_to(batch.contexts[:, None, :], batch.weights.shape)
-        np.add.at(found, (centres, contexts), batch.weights)
+        np.add.at(found, (centers, contexts), batch.weights)
     expected = np.zeros((20, 20))
     positions = window_pairs(documents, np.full(len(corpus), model.window))
     for i, j in positions:
@@ -83,10 +83,10 @@ def test_blocks_have_the_expected_loss_of_the_textbook_form(topic_corpus, option
     noise = sampling.noise_distribution(topic_corpus.vocab.counts, model.ns_exponent)
     logits = np.asarray(params.input @ params.output.T, np.float64)
     expected = 0.0
-    for centres, contexts, weights in zip(
-        batch.centres, batch.contexts, batch.weights, strict=True
+    for centers, contexts, weights in zip(
+        batch.centers, batch.contexts, batch.weights, strict=True
     ):
-        for v, ws in zip(centres, weights, strict=True):
+        for v, ws in zip(centers, weights, strict=True):
             for u in contexts[ws > 0]:
                 expected += np.log1p(np.exp(-logits[v, u]))
                 expected += model.negative * noise @ np.log1p(np.exp(logits[v]))
@@ -233,7 +233,7 @@ def test_reports(topic_corpus):
     assert first.words == len(topic_corpus.split(0.1)[0])
     assert first.words_per_second == first.words / first.seconds
     assert 0 < last.valid_loss < first.valid_loss
-    # before anything is learnt, each of a pair's 1 + K terms is log 2
+    # before anything is learned, each of a pair's 1 + K terms is log 2
     assert math.log(2) * 6 > first.loss > last.loss
 
 

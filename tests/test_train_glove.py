@@ -249,7 +249,7 @@ def test_gradients_are_clipped(cells):
         fit(cells, SMALL, key=KEY, grad_clip=0)
 
 
-def test_clipping_of_gloves_own_optimiser(cells):
+def test_clipping_of_gloves_own_optimizer(cells):
     """Its bound is for vectors; biases, of which few are left to explain all, are as they were."""
     options = {"key": KEY, "epochs": 1}
     usual = fit(cells, SMALL, **options).params

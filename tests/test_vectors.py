@@ -7,8 +7,9 @@ import pytest
 from gensim.models import KeyedVectors
 from scipy.optimize import linear_sum_assignment
 
-from jaxvec import WordVectors, neighbours
-from jaxvec.transport import transport_cost
+from jaxvec import WordVectors
+from jaxvec.vectors import neighbors
+from jaxvec.vectors.transport import transport_cost
 
 WORDS = [f"w{i}" for i in range(300)]
 
@@ -35,7 +36,7 @@ def gensims(words, table) -> KeyedVectors:
 
 
 def same(found, expected):
-    """Neighbours of the same names and scores."""
+    """Neighbors of the same names and scores."""
     assert [word for word, _ in found] == [word for word, _ in expected]
     scores = [score for _, score in found], [score for _, score in expected]
     np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-5)
@@ -94,7 +95,7 @@ def test_most_similar_is_gensims(ours, theirs, query):
     np.testing.assert_allclose(ours.most_similar(**query), theirs.most_similar(**query), atol=1e-5)
 
 
-def test_every_word_has_gensims_neighbours(ours, theirs):
+def test_every_word_has_gensims_neighbors(ours, theirs):
     many = ours.most_similar_many(WORDS, topn=5)
     for word, found in zip(WORDS, many, strict=True):
         expected = theirs.similar_by_word(word, 5)
@@ -213,7 +214,7 @@ def test_look_ups(ours, theirs, table):
 
 def test_single_queries_leave_jax_alone(table, monkeypatch):
     for name in ("jax", "jnp", "cosine_top"):
-        monkeypatch.setattr(neighbours, name, None)
+        monkeypatch.setattr(neighbors, name, None)
     vectors = WordVectors(WORDS, table)
     assert vectors.most_similar(["w1", "w2"], ["w3"])
     assert vectors.most_similar_cosmul(["w1", "w2"], ["w3"])
@@ -427,7 +428,7 @@ def test_numpys_strings_and_numbers_are_words_and_places():
     assert wv[np.array([2, 0])].tolist() == [[0, 1], [1, 0]]
 
 
-def test_a_vector_that_is_not_finite_has_no_neighbours():
+def test_a_vector_that_is_not_finite_has_no_neighbors():
     with pytest.raises(ValueError, match="must hold finite numbers"):
         WordVectors(["a", "b"], np.eye(2)).most_similar(np.array([np.nan, 1.0]))
 
@@ -451,7 +452,7 @@ def test_a_string_is_one_word_and_no_list_of_letters():
 
 
 @pytest.mark.parametrize("shift", [1013.25, 101325])
-def test_far_from_zero_neighbours_are_those_of_float64(shift):
+def test_far_from_zero_neighbors_are_those_of_float64(shift):
     rng = np.random.default_rng(8)
     wv = WordVectors([f"w{i}" for i in range(300)], rng.normal(size=(300, 5)) + shift)
     exact = wv.vectors.astype(np.float64)

@@ -40,9 +40,9 @@ def test_pairs_are_the_obvious_ones(documents, symmetric, full, close):
     found = np.zeros((20, 20))
     for t in range(int(plan.steps)):
         batch = model.batch(constants, plan, bits[t], t)
-        centres = np.broadcast_to(batch.centres[:, :, None], batch.weights.shape)
+        centers = np.broadcast_to(batch.centers[:, :, None], batch.weights.shape)
         contexts = np.broadcast_to(batch.contexts[:, None, :], batch.weights.shape)
-        np.add.at(found, (centres, contexts), batch.weights)
+        np.add.at(found, (centers, contexts), batch.weights)
     kept = np.ones(len(corpus), bool)
     if not close:
         kept = np.asarray(plan.kept)[model.window :][: len(corpus)]

@@ -6,10 +6,10 @@ import pytest
 from jax.sharding import PartitionSpec as P
 
 from jaxvec import Corpus, GloVe, SkipGram, cooccurrence, fit, use_cores
+from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import segments, workers
 from jaxvec.train.epoch import State, train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
-from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.team import Team
 from tests.conftest import topic_accuracy
@@ -63,7 +63,7 @@ def test_combine_is_its_formula(n, rows):
     )
 
 
-def test_state_of_optimisers_is_added_or_averaged():
+def test_state_of_optimizers_is_added_or_averaged():
     params = jnp.ones((3, 2))
     adagrad, adam = optax.adagrad(0.1, 0.5), optax.adam(0.1)
     gradients = [jnp.array([[1.0, 2], [0, 0], [3, 0]]), jnp.array([[5.0, 2], [0, 0], [0, 0]])]

@@ -14,7 +14,7 @@ _COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command
     "cooccur": ("cooccur", "count co-occurrences, for GloVe"),
     "phrases": ("phrases", "join words that belong together, new_york"),
     "classes": ("classes", "put words into classes by k-means"),
-    "similar": ("query", "nearest neighbours of words"),
+    "similar": ("query", "nearest neighbors of words"),
     "analogy": ("query", "what is to C as B is to A"),
     "drift": ("drift", "words that moved most between two spaces"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),

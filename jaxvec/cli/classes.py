@@ -4,14 +4,14 @@ import argparse
 import json
 
 from jaxvec.cli.common import check_output, path, say, whole
-from jaxvec.files import written_beside
+from jaxvec.storage.files import written_beside
 
 
 def add_classes_options(parser: argparse.ArgumentParser) -> None:
     """Makes a parser that of `classes`."""
     parser.description = (
         "Divides word vectors into K classes by spherical k-means. Prints the size of each "
-        "class and the words nearest to its centre; with -o writes the class of every word, "
+        "class and the words nearest to its center; with -o writes the class of every word, "
         "'word class' a line, class by class. Class 0 has the first word of the file, the most "
         "frequent; each next class the first word that is in none before."
     )
@@ -28,7 +28,7 @@ def add_classes_options(parser: argparse.ArgumentParser) -> None:
     add("--iterations", type=whole(1), default=100, metavar="N",
         help="stop after N at the latest (default: %(default)s)")  # fmt: skip
     add("--seed", type=whole(0), default=0, metavar="N",
-        help="of the first centres (default: %(default)s)")  # fmt: skip
+        help="of the first centers (default: %(default)s)")  # fmt: skip
     add("--limit", type=whole(1), metavar="N", help="take the first N words only")
     add("--topn", type=whole(1), default=8, metavar="N",
         help="words to print of each class (default: %(default)s)")  # fmt: skip
@@ -40,8 +40,8 @@ def run(options: argparse.Namespace) -> None:
     """Divides, and prints or writes."""
     import jax
 
-    from jaxvec import classes as core
-    from jaxvec.vectors import WordVectors
+    from jaxvec.cluster import classes as core
+    from jaxvec.vectors.word_vectors import WordVectors
 
     if options.output:
         check_output(options.output, force=options.force, inputs=[options.file])
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     )
     ended = "" if report.converged else ", stopped before the classes were settled"
     say(
-        f"{len(words):,} words in {options.k:,} classes: mean cosine to the centre "
+        f"{len(words):,} words in {options.k:,} classes: mean cosine to the center "
         f"{1 - report.objective:.4f} after {report.iterations} iterations{ended}"
     )
     if options.output:

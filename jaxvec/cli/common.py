@@ -11,9 +11,9 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from jaxvec import formats
-from jaxvec.files import existing, expanded
-from jaxvec.vectors import WordVectors
+from jaxvec.storage.files import existing, expanded
+from jaxvec.vectors import formats
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 def say(message: str) -> None:
@@ -75,7 +75,7 @@ def path(text: str) -> str:
 
 def text_paths(name: str) -> list[str]:
     """A file or folder as it is; else the files of a named corpus, fetched if need be."""
-    from jaxvec import datasets
+    from jaxvec.text import datasets
 
     if name != "-" and not Path(name).exists() and name in datasets.NAMES:
         return [str(path) for path in datasets.fetch(name).train]
@@ -131,6 +131,6 @@ def load_mapped(path: str, limit: int | None = None) -> WordVectors:
     return WordVectors.load(path, limit=limit, mmap=mapped)
 
 
-def neighbours_line(vectors: WordVectors, word: str, topn: int = 8) -> str:
-    """A word and its nearest neighbours, on one line."""
+def neighbors_line(vectors: WordVectors, word: str, topn: int = 8) -> str:
+    """A word and its nearest neighbors, on one line."""
     return f"{word}: " + " ".join(other for other, _ in vectors.most_similar(word, topn=topn))

@@ -4,11 +4,11 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from jaxvec import stanford
 from jaxvec.cli.common import check_output, path, say, size, whole
 from jaxvec.cli.data import add_text_options, count, input_files, read_data
-from jaxvec.cooccurrence.count import LEAST_MEMORY
-from jaxvec.files import resident_memory
+from jaxvec.cooccurrence.counting import LEAST_MEMORY
+from jaxvec.interop import stanford
+from jaxvec.storage.pool import resident_memory
 from jaxvec.text.corpus import Corpus
 
 

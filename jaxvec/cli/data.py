@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec import cooccurrence, stanford
+from jaxvec import cooccurrence
 from jaxvec.cli.common import path, say, text_paths, whole
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.files import ZIP_MAGIC, load_arrays
+from jaxvec.interop import stanford
+from jaxvec.storage.arrays import ZIP_MAGIC, load_arrays
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.docstrings import documentation
 from jaxvec.text.vocab import Vocab

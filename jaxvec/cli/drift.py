@@ -4,9 +4,9 @@ import argparse
 import json
 
 from jaxvec.cli.common import path, whole
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.word_vectors import WordVectors
 
-_NEIGHBOURS = 8
+_NEIGHBORS = 8
 
 
 def add_drift_options(parser: argparse.ArgumentParser) -> None:
@@ -31,19 +31,19 @@ def add_drift_options(parser: argparse.ArgumentParser) -> None:
     add("--min-count", type=whole(1), metavar="N",
         help="compare words that occur so often in each; needs files with counts")  # fmt: skip
     add("--words", nargs="+", metavar="WORD", help="list these, not those that moved most")
-    add("--centre", action="store_true", help="seek the rotation for vectors less their mean")
+    add("--center", action="store_true", help="seek the rotation for vectors less their mean")
     add("--json", action="store_true", help="print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Prints the words; KeyError for the first of `--words` that is not compared."""
-    from jaxvec import align
+    from jaxvec.vectors import align
 
     before, after = WordVectors.load(options.before), WordVectors.load(options.after)
     limit = options.restrict_vocab or (None if options.min_count else 10_000)
     moved = align.drift(
-        before, after, min_count=options.min_count, restrict_vocab=limit, centre=options.centre
+        before, after, min_count=options.min_count, restrict_vocab=limit, center=options.center
     )
     if options.words:
         distances = dict(moved)
@@ -70,5 +70,5 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _nearest(vectors: WordVectors, word: str, limit: int | None) -> list[str]:
-    found = vectors.most_similar(word, topn=_NEIGHBOURS, restrict_vocab=limit)
+    found = vectors.most_similar(word, topn=_NEIGHBORS, restrict_vocab=limit)
     return [other for other, _ in found]

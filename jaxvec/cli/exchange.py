@@ -3,10 +3,10 @@
 import argparse
 import json
 
-from jaxvec import formats
 from jaxvec.cli.common import check_output, path, say, whole
-from jaxvec.table import FLOATING
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors import formats
+from jaxvec.vectors.table import FLOATING
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 def add_convert_options(parser: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def info(options: argparse.Namespace) -> None:
         return
     print(f"format     {found.format}")
     print(f"words      {found.words:,}")
-    print(f"dimension  {found.dimension}")
+    print(f"dimension  {found.vector_size}")
     print(f"dtype      {found.dtype}")
     print(f"bytes      {found.bytes:,}")
     if found.metadata:

@@ -5,15 +5,15 @@ import json
 import math
 from pathlib import Path
 
-from jaxvec.cli.common import neighbours_line, say
+from jaxvec.cli.common import neighbors_line, say
 from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.evaluate import Score, Scores
-from jaxvec.files import written_beside
+from jaxvec.storage.files import written_beside
 from jaxvec.text.read import text_lines
 from jaxvec.train.result import Report, Result
+from jaxvec.train.scores import Score, Scores
 from jaxvec.train.steps import StepReport
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 class Log:
@@ -58,7 +58,7 @@ class Log:
             self._write(result.history)
 
     def tell(self, vectors: WordVectors, epoch: int = 0) -> Score:
-        """Reports on vectors alone: their scores, and neighbours."""
+        """Reports on vectors alone: their scores, and neighbors."""
         options = self._options
         score = self._scores.score(vectors, epoch)
         if score.analogies:
@@ -69,7 +69,7 @@ class Log:
         for pairs in score.pairs:
             say(f"  {pairs_line(pairs)}")
         for word in options.probe:
-            say("  " + neighbours_line(vectors, word))
+            say("  " + neighbors_line(vectors, word))
         return score
 
     def steps(self, report: StepReport) -> None:

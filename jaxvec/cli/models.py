@@ -4,8 +4,9 @@ import argparse
 import inspect
 from typing import Any
 
-from jaxvec import ppmi, recipes
+from jaxvec import recipes
 from jaxvec.cli.common import number, whole
+from jaxvec.train import ppmi
 from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
 from jaxvec.train.glove import GloVe

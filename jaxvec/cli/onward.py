@@ -8,7 +8,7 @@ from jaxvec.text.read import text_lines
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.result import Result
 from jaxvec.train.store import load_run, save_run
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxvec.cli.common import check_output, number, path, say, text_paths, whole
-from jaxvec.files import written_beside
+from jaxvec.storage.files import written_beside
 
 if TYPE_CHECKING:
     from jaxvec.text.corpus import Pieces
@@ -54,7 +54,7 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
         help="take phrases with a score above this (default: 10; for npmi 0.5)")  # fmt: skip
     add("--scoring", choices=["default", "npmi"],
         help="(count(ab) - min_count) V / (count(a) count(b)), V the number of different words "
-        "and pairs, as gensim; or normalised mutual information, -1 to 1")  # fmt: skip
+        "and pairs, as gensim; or normalized mutual information, -1 to 1")  # fmt: skip
     add("--connector-words", nargs="*", metavar="WORD",
         help="words that phrases may have inside, as bank_of_china, but do not begin or end "
         "with; without a WORD those of English")  # fmt: skip

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from jaxvec.cli.common import check_input, check_output, load_mapped, number, path, say, whole
-from jaxvec.ranking import unit
 from jaxvec.text.read import text_lines
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.ranking import unit
+from jaxvec.vectors.word_vectors import WordVectors
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DESCRIPTION = """\
-Draws word vectors as a map (the default), a heat map of cosines (--heat) or a self-organising
+Draws word vectors as a map (the default), a heat map of cosines (--heat) or a self-organizing
 map (--som), or the curves of training (--log) into a .png, .svg or .pdf. A map may also be a
 web page, .html, to search and zoom. Needs the extra: pip install 'jaxvec[plot]'"""
 
 _EXAMPLES = """\
 examples:
   jaxvec plot vectors.npz -o map.png --skip 100 --topn 200
-  jaxvec plot vectors.npz -o map.svg --words matrix file class --neighbours 12 --method tsne
+  jaxvec plot vectors.npz -o map.svg --words matrix file class --neighbors 12 --method tsne
   jaxvec plot vectors.npz -o heat.pdf --heat matrix array file path string
   jaxvec plot vectors.npz -o som.png --som --grid 12x16
   jaxvec plot --log run.jsonl other.jsonl -o curves.png"""
@@ -31,7 +31,7 @@ examples:
 _TOPN = {"map": 200, "page": 1000}  # words, if none are asked for
 _GROUPS = 8
 _CHOICE = ("words", "words_file", "topn", "skip", "limit", "seed")
-_SCATTER = (*_CHOICE, "neighbours", "method", "perplexity", "groups")
+_SCATTER = (*_CHOICE, "neighbors", "method", "perplexity", "groups")
 _OPTIONS = {
     "log": ("size",),
     "heat": ("size", "words_file", "limit", "order"),
@@ -64,7 +64,7 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
     kinds = parser.add_argument_group("kinds of pictures").add_mutually_exclusive_group()
     add = kinds.add_argument
     add("--heat", nargs="*", metavar="WORD", help="cosines of words with one another")
-    add("--som", action="store_true", help="words on the units of a self-organising map")
+    add("--som", action="store_true", help="words on the units of a self-organizing map")
     add("--log", nargs="+", type=path, metavar="F",
         help="loss and speed, from what train --log wrote")  # fmt: skip
 
@@ -72,14 +72,14 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
     add("--words", nargs="+", metavar="WORD", help="draw these words")
     add("--words-file", type=path, metavar="F",
         help="and the words of a file, parted by white space")  # fmt: skip
-    add("--neighbours", type=whole(1), metavar="N",
-        help="and the N nearest of each, in a colour of their own")  # fmt: skip
+    add("--neighbors", type=whole(1), metavar="N",
+        help="and the N nearest of each, in a color of their own")  # fmt: skip
     add("--pairs", nargs="+", metavar="WORD",
         help="and these, with an arrow from the first to the second, third to fourth, …"
         )  # fmt: skip
     add("--topn", type=whole(1), metavar="N",
         help="without words, draw the N most frequent (default: 200, on a web page 1,000); a "
-        "self-organising map learns from so many (default: all)")  # fmt: skip
+        "self-organizing map learns from so many (default: all)")  # fmt: skip
     add("--skip", type=whole(0), metavar="N",
         help="after passing over the N most frequent, such as the, of, and")  # fmt: skip
     add("--limit", type=whole(1), metavar="N", help="know only the first N words of the file")
@@ -89,21 +89,21 @@ def add_plot_options(parser: argparse.ArgumentParser) -> None:
         help="principal components (default) or t-SNE, which shows groups better, and "
         "distances between them worse")  # fmt: skip
     add("--perplexity", type=number(0, beyond=True), metavar="P",
-        help="of t-SNE: about how many neighbours count for a word (default: 30)")  # fmt: skip
+        help="of t-SNE: about how many neighbors count for a word (default: 30)")  # fmt: skip
     add("--groups", type=whole(0), metavar="K",
-        help="colour a map by K groups of k-means (default: 8, fewer for few words; with "
-        "neighbours one for each word; 0: none)")  # fmt: skip
+        help="color a map by K groups of k-means (default: 8, fewer for few words; with "
+        "neighbors one for each word; 0: none)")  # fmt: skip
     add("--order", choices=["given", "clustered"],
         help="of a heat map: like words side by side (default), or as they are given"
         )  # fmt: skip
     add("--grid", type=_grid, metavar="RxC",
-        help="rows and columns of a self-organising map (default: 12x16, smaller for few words)"
+        help="rows and columns of a self-organizing map (default: 12x16, smaller for few words)"
         )  # fmt: skip
     add("--epochs", type=whole(1), metavar="N",
-        help="of a self-organising map: times that it reads all vectors (default: 20)"
+        help="of a self-organizing map: times that it reads all vectors (default: 20)"
         )  # fmt: skip
     add("--seed", type=whole(0), metavar="N",
-        help="of t-SNE and k-means (default: 1); a self-organising map starts from principal "
+        help="of t-SNE and k-means (default: 1); a self-organizing map starts from principal "
         "components without it, from vectors at random with it")  # fmt: skip
     parser.set_defaults(run=run)
 
@@ -206,21 +206,21 @@ def _heat(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figu
 def _som(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figure]":
     import jax
 
-    from jaxvec import som
+    from jaxvec.cluster import som
     from jaxvec.plot.grid import som_map
 
-    learnt = _frequent(options, vectors, len(vectors))
-    written = _listed(options.words, options.words_file) or learnt
+    learned = _frequent(options, vectors, len(vectors))
+    written = _listed(options.words, options.words_file) or learned
     asked = vectors.get_normed_vectors(written)
-    table = jax.device_put(vectors.get_normed_vectors(learnt))
+    table = jax.device_put(vectors.get_normed_vectors(learned))
     rows, columns = shape = options.grid or _usual_grid(len(table))
     key = None if options.seed is None else jax.random.key(options.seed)
     weights = som.train(som.init(table, shape, key), table, options.epochs or 20)
     units = som.best_matching_unit(weights, asked)
-    quantisation = float(som.quantisation_error(weights, table))
+    quantization = float(som.quantization_error(weights, table))
     topographic = float(som.topographic_error(weights, table))
     say(
-        f"{len(table):,} words on {rows}x{columns} units: quantisation error {quantisation:.4f}, "
+        f"{len(table):,} words on {rows}x{columns} units: quantization error {quantization:.4f}, "
         f"topographic error {topographic:.4f}"
     )
     title = _title(
@@ -251,11 +251,11 @@ def _map(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
         first, second = (f"{100 * share:.1f} % of variance" for share in places.shares)
         axes = f"first principal component, {first}", f"second, {second}"
     figure = word_map(
-        words, places.points, groups, important=asked if options.neighbours else (), pairs=pairs,
+        words, places.points, groups, important=asked if options.neighbors else (), pairs=pairs,
         title=_map_title(options, words, asked), axes=axes, size=options.size,
     )  # fmt: skip
-    unlabelled = len(words) - len(figure.axes[0].texts)
-    rest = f" ({unlabelled:,} of them without a label, which found no room)" if unlabelled else ""
+    unlabeled = len(words) - len(figure.axes[0].texts)
+    rest = f" ({unlabeled:,} of them without a label, which found no room)" if unlabeled else ""
     return f"{len(words):,} words{rest} are", figure
 
 
@@ -278,26 +278,26 @@ def _chosen(
     options: argparse.Namespace, vectors: WordVectors, kind: str
 ) -> tuple[list[str], list[str] | None, list[str]]:
     """The words of a map, the group of each, and those that were asked for by name."""
-    from jaxvec.plot.layout import group, with_neighbours
+    from jaxvec.plot.layout import group, with_neighbors
 
     asked = _listed([*(options.words or []), *(options.pairs or [])], options.words_file)
     if options.pairs and len(options.pairs) % 2:
         raise ValueError(f"--pairs needs two words a pair; got {len(options.pairs)} words")
     if asked and (options.topn or options.skip):
         raise ValueError("--topn and --skip choose words where none are asked for by name")
-    if options.neighbours and not asked:
-        raise ValueError("--neighbours needs words to be neighbours of: give --words")
+    if options.neighbors and not asked:
+        raise ValueError("--neighbors needs words to be neighbors of: give --words")
     if options.perplexity and options.method != "tsne":
         raise ValueError("--perplexity goes with --method tsne")
     for word in asked:
         vectors.get_index(word)  # raises a KeyError that names close matches
     words = asked or _frequent(options, vectors, _TOPN[kind])
     groups = None
-    if options.neighbours:
-        words, groups = with_neighbours(vectors, asked, options.neighbours)
+    if options.neighbors:
+        words, groups = with_neighbors(vectors, asked, options.neighbors)
     count = options.groups
     if count is None:
-        count = 0 if options.neighbours else min(_GROUPS, len(words) // 10)
+        count = 0 if options.neighbors else min(_GROUPS, len(words) // 10)
     if count > 1:
         groups = group(vectors, words, count, seed=_seed(options))
     elif options.groups is not None:
@@ -334,8 +334,8 @@ def _title(options: argparse.Namespace, usual: str) -> str:
 def _map_title(options: argparse.Namespace, words: list[str], asked: list[str]) -> str:
     """What is drawn, and how."""
     name = Path(options.file).name
-    if options.neighbours:
-        what = f"{len(asked):,} words of {name} and the {options.neighbours} nearest to each"
+    if options.neighbors:
+        what = f"{len(asked):,} words of {name} and the {options.neighbors} nearest to each"
     elif asked:
         what = f"{len(words):,} words of {name}"
     else:

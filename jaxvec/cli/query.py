@@ -4,9 +4,9 @@ import argparse
 import json
 import math
 
-from jaxvec import evaluate
 from jaxvec.cli.common import check_input, load_mapped, path, whole
-from jaxvec.vectors import Neighbours, WordVectors
+from jaxvec.vectors import evaluate
+from jaxvec.vectors.word_vectors import Neighbors, WordVectors
 
 
 def add_similar_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +19,7 @@ def add_similar_options(parser: argparse.ArgumentParser) -> None:
     _add_file(parser)
     parser.add_argument("words", nargs="+", metavar="WORD")
     parser.add_argument("--dot", action="store_true", help="by dot product, not cosine")
-    _add_neighbour_options(parser)
+    _add_neighbor_options(parser)
     parser.set_defaults(run=similar)
 
 
@@ -36,7 +36,7 @@ def add_analogy_options(parser: argparse.ArgumentParser) -> None:
     _add_file(parser)
     for name in "abc":
         parser.add_argument(name, metavar=name.upper())
-    _add_neighbour_options(parser)
+    _add_neighbor_options(parser)
     _add_cosmul(parser)
     parser.set_defaults(run=analogy)
 
@@ -76,7 +76,7 @@ def _add_file(parser) -> None:
     )
 
 
-def _add_neighbour_options(parser: argparse.ArgumentParser) -> None:
+def _add_neighbor_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--topn", type=whole(1), default=10, metavar="N", help="default: %(default)s")
     add("--restrict-vocab", type=whole(1), metavar="N",
@@ -96,7 +96,7 @@ def _add_cosmul(parser: argparse.ArgumentParser) -> None:
 
 
 def similar(options: argparse.Namespace) -> None:
-    """Prints the neighbours of each word; KeyError for the first that is unknown."""
+    """Prints the neighbors of each word; KeyError for the first that is unknown."""
     vectors = load_mapped(options.file)
     nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
     found = {
@@ -104,11 +104,11 @@ def similar(options: argparse.Namespace) -> None:
         for word in options.words
     }
     if options.json:
-        rows = {word: _rows(neighbours) for word, neighbours in found.items()}
+        rows = {word: _rows(neighbors) for word, neighbors in found.items()}
         print(json.dumps(rows, ensure_ascii=False))
         return
-    for word, neighbours in found.items():
-        _print_neighbours(word, neighbours)
+    for word, neighbors in found.items():
+        _print_neighbors(word, neighbors)
 
 
 def analogy(options: argparse.Namespace) -> None:
@@ -123,16 +123,16 @@ def analogy(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(_rows(found), ensure_ascii=False))
     else:
-        _print_neighbours(f"{options.a} : {options.b} = {options.c} : ?", found)
+        _print_neighbors(f"{options.a} : {options.b} = {options.c} : ?", found)
 
 
-def _rows(neighbours: Neighbours) -> list[dict]:
-    return [{"word": word, "similarity": score} for word, score in neighbours]
+def _rows(neighbors: Neighbors) -> list[dict]:
+    return [{"word": word, "similarity": score} for word, score in neighbors]
 
 
-def _print_neighbours(heading: str, neighbours: Neighbours) -> None:
+def _print_neighbors(heading: str, neighbors: Neighbors) -> None:
     print(heading)
-    for word, score in neighbours:
+    for word, score in neighbors:
         print(f"  {score:6.3f}  {word}")
 
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec import formats, ppmi, recipes
+from jaxvec import recipes
 from jaxvec.cli import onward, stanford
 from jaxvec.cli.common import (
     check_folder,
     check_input,
     check_output,
-    neighbours_line,
+    neighbors_line,
     number,
     path,
     say,
@@ -25,14 +25,16 @@ from jaxvec.cli.log import Log
 from jaxvec.cli.models import add_model_options, given, make_model, set_defaults
 from jaxvec.cli.stopping import Stopping
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.stanford import with_unk
+from jaxvec.interop.stanford import with_unk
+from jaxvec.optim.named import resolve_optimizer
 from jaxvec.text.corpus import Corpus
+from jaxvec.train import ppmi
 from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.fit import Stopped, fit
-from jaxvec.train.optimizers import resolve_optimizer
 from jaxvec.train.warm import matched
 from jaxvec.train.workers import use_cores, usual_workers
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors import formats
+from jaxvec.vectors.word_vectors import WordVectors
 
 _SHOWN = ["array", "gradient", "matrix", "string", "file", "class"]
 _NOT_OF_THE_RUN = ("run", "command", "corpus", "output", "force", "log", "probe", "resume",
@@ -49,7 +51,7 @@ or ppmi-svd), and text8, wikitext-2, wikitext-103 or ptb, which are fetched.
 Without CORPUS, trains on the documentation that is on this disk already: the docstrings
 of jax, numpy, scipy, optax, flax, orbax and of Python's own library. Then the defaults
 are --tokenizer text8 --min-count 10 --epochs 10 --optimizer row_adagrad --learning-rate
-0.05 --sample 1e-4, and neighbours of a few words are shown."""
+0.05 --sample 1e-4, and neighbors of a few words are shown."""
 
 _EXAMPLES = """\
 examples:
@@ -113,7 +115,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         help="hold out this fraction and report its loss: the end of the text, or for glove "
         "cells at random")  # fmt: skip
     add("--probe", nargs="+", default=[], metavar="WORD",
-        help="show the neighbours of these words after each epoch")  # fmt: skip
+        help="show the neighbors of these words after each epoch")  # fmt: skip
     add("--analogies", type=path, metavar="F",
         help="score on analogies after each epoch, as 'jaxvec evaluate' does")  # fmt: skip
     add("--pairs", nargs="+", type=path, default=[], metavar="F",
@@ -160,7 +162,7 @@ def run(options: argparse.Namespace) -> int:
 
     set_defaults(options)
     if options.model == "ppmi-svd":
-        return _factorise(options)
+        return _factorize(options)
     model = make_model(options)
     resolve_optimizer(
         options.optimizer, False, options.learning_rate, options.min_learning_rate,
@@ -265,7 +267,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _factorise(options: argparse.Namespace) -> int:
+def _factorize(options: argparse.Namespace) -> int:
     """Computes the vectors of a model that is not trained, and writes them."""
     formats.writer(options.output)
     stanford.check(options)
@@ -382,4 +384,4 @@ def _write(options: argparse.Namespace, settings: dict[str, Any], vectors: WordV
     if not options.corpus:
         for word in _SHOWN:
             if word in vectors:
-                print(neighbours_line(vectors, word))
+                print(neighbors_line(vectors, word))

@@ -1,4 +1,4 @@
 """Co-occurrence counts: how often words stand near each other, as a sparse matrix."""
 
-from jaxvec.cooccurrence.cells import Cooccurrence as Cooccurrence
-from jaxvec.cooccurrence.count import count as count
+from jaxvec.cooccurrence.counting import count as count
+from jaxvec.cooccurrence.matrix import Cooccurrence as Cooccurrence

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvec.cooccurrence.runs import Run
+from jaxvec.storage.runs import Run
 from jaxvec.text.corpus import Corpus
 
 

@@ -82,7 +82,7 @@ def encode(
     otherwise, before a text is cut to `max_length`.
 
     Args:
-      texts: `B` strings, which the tokeniser splits, or lists of words, taken as they are.
+      texts: `B` strings, which the tokenizer splits, or lists of words, taken as they are.
       vocab: such as `vocabulary` makes.
       tokenizer: one of `jaxvec.text.tokenize.TOKENIZERS`, or a function from text to words;
         best that with which the vectors were trained.

@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from jaxvec.nn import rows
 from jaxvec.text.vocab import Vocab
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 class Frozen(nnx.Variable):
     """A table that is not to be trained.
 
-    It is no `nnx.Param`, so gradients and optimisers with respect to those leave it alone,
+    It is no `nnx.Param`, so gradients and optimizers with respect to those leave it alone,
     and take no memory for it. It is part of the state like any variable: compiled
     functions, `nnx.split` and checkpoints carry it.
     """

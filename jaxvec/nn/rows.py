@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from jaxvec.stanford import unk_vector as mean_of_rarest
-from jaxvec.table import FLOATING
+from jaxvec.interop.stanford import unk_vector as mean_of_rarest
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.warm import matched
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.table import FLOATING
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 def vocabulary(

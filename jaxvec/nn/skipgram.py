@@ -9,7 +9,7 @@ import numpy as np
 from flax import nnx
 from numpy.typing import ArrayLike
 
-from jaxvec import sampling, sgns
+from jaxvec.models import sampling, sgns
 
 
 class Noise(nnx.Variable):
@@ -17,26 +17,26 @@ class Noise(nnx.Variable):
 
 
 class SkipGramNeg(nnx.Module):
-    """The two tables of skip-gram, and noise, with the loss that `jaxvec.fit` minimises.
+    """The two tables of skip-gram, and noise, with the loss that `jaxvec.fit` minimizes.
 
     `jaxvec.fit` is far faster; this is for models of which skip-gram is a part, with the
     module's own state: `nnx.split`, `nnx.Optimizer` and Orbax treat it as any other, and
     its draws go on where a checkpoint left them.
 
     Attributes:
-      in_embed: an `nnx.Embed`, the vectors of centre words, uniform in ±1 at the start.
+      in_embed: an `nnx.Embed`, the vectors of center words, uniform in ±1 at the start.
       out_embed: those of context words, and of noise; likewise.
 
     >>> import optax
     >>> model = SkipGramNeg(10, 4, noise=[5, 5, 4, 4, 3, 3, 2, 2, 1, 1], rngs=nnx.Rngs(0))
     >>> optimizer = nnx.Optimizer(model, optax.adam(0.05), wrt=nnx.Param)
     >>> @nnx.jit
-    ... def step(model, optimizer, centres, contexts):
-    ...     loss, gradients = nnx.value_and_grad(lambda m: m.loss(centres, contexts, 5))(model)
+    ... def step(model, optimizer, centers, contexts):
+    ...     loss, gradients = nnx.value_and_grad(lambda m: m.loss(centers, contexts, 5))(model)
     ...     optimizer.update(model, gradients)
-    ...     return loss / len(centres)
-    >>> centres, contexts = jnp.array([1, 2, 3, 4]), jnp.array([2, 1, 4, 3])
-    >>> losses = [float(step(model, optimizer, centres, contexts)) for _ in range(50)]
+    ...     return loss / len(centers)
+    >>> centers, contexts = jnp.array([1, 2, 3, 4]), jnp.array([2, 1, 4, 3])
+    >>> losses = [float(step(model, optimizer, centers, contexts)) for _ in range(50)]
     >>> losses[-1] < losses[0]
     True
     """
@@ -44,7 +44,7 @@ class SkipGramNeg(nnx.Module):
     def __init__(
         self,
         vocab_size: int,
-        dim: int,
+        vector_size: int,
         *,
         noise: sampling.AliasTable | ArrayLike | None = None,
         param_dtype: jnp.dtype | type = jnp.float32,
@@ -54,7 +54,7 @@ class SkipGramNeg(nnx.Module):
 
         Args:
           vocab_size: `V`.
-          dim: `D`.
+          vector_size: `D`.
           noise: the distribution of negatives: weights [V], such as
             `sampling.noise_distribution` of the counts, or an alias table of them; by
             default every word is equally likely.
@@ -70,7 +70,9 @@ class SkipGramNeg(nnx.Module):
         if noise is not None and len(noise.alias) != vocab_size:
             raise ValueError(f"noise of {len(noise.alias)} words, but vocab_size={vocab_size}")
         self.in_embed, self.out_embed = (
-            nnx.Embed(vocab_size, dim, param_dtype=param_dtype, embedding_init=_uniform, rngs=rngs)
+            nnx.Embed(
+                vocab_size, vector_size, param_dtype=param_dtype, embedding_init=_uniform, rngs=rngs
+            )
             for _ in range(2)
         )
         self.noise = None if noise is None else Noise(noise)
@@ -82,7 +84,7 @@ class SkipGramNeg(nnx.Module):
         return sgns.Params(self.in_embed.embedding[...], self.out_embed.embedding[...])
 
     def forward_input(self, words: jax.Array) -> jax.Array:
-        """The vectors of centre words: int[B] -> [B, D]."""
+        """The vectors of center words: int[B] -> [B, D]."""
         return self.in_embed(words)
 
     def forward_output(self, words: jax.Array) -> jax.Array:
@@ -104,7 +106,7 @@ class SkipGramNeg(nnx.Module):
 
     def loss(
         self,
-        centres: jax.Array,
+        centers: jax.Array,
         contexts: jax.Array,
         n_samples: int = 5,
         weights: jax.Array | None = None,
@@ -112,15 +114,15 @@ class SkipGramNeg(nnx.Module):
         """The weighted sum over pairs of the loss, with noise of their own: a scalar.
 
         Args:
-          centres: int[B].
+          centers: int[B].
           contexts: int[B].
           n_samples: `K`.
           weights: float[B], 0 for padding; by default 1.
         """
         return negative_sampling_loss(
-            self.forward_input(centres),
+            self.forward_input(centers),
             self.forward_output(contexts),
-            self.forward_noise(len(centres), n_samples),
+            self.forward_noise(len(centers), n_samples),
             weights,
         )
 
@@ -133,7 +135,7 @@ def negative_sampling_loss(
         -log σ(u·v) - Σ_k log σ(-u_k·v)
 
     Args:
-      inputs: v, of centre words, [B, D].
+      inputs: v, of center words, [B, D].
       outputs: u, of context words, [B, D].
       noise: u_k, of negatives, [B, K, D].
       weights: float[B]; by default 1.

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxvec.files import written_beside
+from jaxvec.storage.files import written_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,11 +18,11 @@ SUFFIXES = (".png", ".svg", ".pdf")
 """What `save` writes."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
-"""Colours of groups, in pictures and on the page, by Okabe and Ito 2008, which the
-colour-blind can distinguish, with grey for yellow."""
+"""Colors of groups, in pictures and on the page, by Okabe and Ito 2008, which the
+color-blind can distinguish, with gray for yellow."""
 
 DARK = "#333333"
-"""The colour of what is written."""
+"""The color of what is written."""
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
 """Stands for a character that no font on this machine has."""
@@ -30,7 +30,7 @@ MISSING = "\N{REPLACEMENT CHARACTER}"
 _MARKERS = "os^DvP*X"
 _LEAST = 0.5  # inch of axes
 _LONGEST = 32  # characters of a word
-_NO_LETTERS = ("emoji", "last resort", "lastresort")  # fonts of coloured pictures and of boxes
+_NO_LETTERS = ("emoji", "last resort", "lastresort")  # fonts of colored pictures and of boxes
 
 
 class Lettering(NamedTuple):
@@ -79,9 +79,9 @@ def axes_within(figure: "Figure", left: float, bottom: float, right: float, top:
 
 
 def style(number: int) -> dict[str, Any]:
-    """Colour and marker of the first, second … group: both differ, so that colour is not all."""
-    turn, colour = divmod(number, len(PALETTE))
-    return {"color": PALETTE[colour], "marker": _MARKERS[(colour + turn) % len(_MARKERS)]}
+    """Color and marker of the first, second … group: both differ, so that color is not all."""
+    turn, color = divmod(number, len(PALETTE))
+    return {"color": PALETTE[color], "marker": _MARKERS[(color + turn) % len(_MARKERS)]}
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:

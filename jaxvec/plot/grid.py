@@ -1,4 +1,4 @@
-"""A self-organising map: the words of each unit in its cell, over the borders between units."""
+"""A self-organizing map: the words of each unit in its cell, over the borders between units."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING

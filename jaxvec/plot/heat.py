@@ -6,14 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxvec.plot.figure import (
-    DARK,
-    import_matplotlib,
-    lettering,
-    literally,
-    new_figure,
-    shortened,
-)
+from jaxvec.plot.figure import DARK, import_matplotlib, lettering, literally, new_figure, shortened
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -26,7 +19,7 @@ def clustered(cosines: ArrayLike) -> list[int]:
     """An order of `n` words in which like ones stand together, by the leaves of their tree.
 
     The tree joins the two clusters whose words have the highest mean cosine, again and again
-    (average linkage), and of its orders that is taken in which neighbours are most alike.
+    (average linkage), and of its orders that is taken in which neighbors are most alike.
 
     Args:
       cosines: float[n, n].
@@ -55,10 +48,10 @@ def heat_map(
     title: str = "",
     size: tuple[float, float] | None = None,
 ) -> "Figure":
-    """Draws the cosines of words as colours, and as numbers where there are few words.
+    """Draws the cosines of words as colors, and as numbers where there are few words.
 
-    The colours run from the lowest to the highest cosine between different words; a word's with
-    itself, 1, is light grey, as the legend says.
+    The colors run from the lowest to the highest cosine between different words; a word's with
+    itself, 1, is light gray, as the legend says.
 
     Args:
       words: the `n` words, in the order of rows and columns.
@@ -96,7 +89,7 @@ def heat_map(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     bar = figure.colorbar(image, shrink=0.8)
-    bar.set_label("cosine (light grey: of a word with itself, 1)", color=DARK)
+    bar.set_label("cosine (light gray: of a word with itself, 1)", color=DARK)
     bar.outline.set_visible(False)  # type: ignore[operator]
     if written:
         middle = (np.nanmin(table) + np.nanmax(table)) / 2

@@ -91,8 +91,8 @@ def _around(point: np.ndarray, size: np.ndarray, distance: float) -> np.ndarray:
     """Boxes that touch a circle around a point, one for each angle, [a, 4]."""
     ways = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
     out = ways / np.abs(ways).max(axis=1, keepdims=True)  # onto the edge of a square
-    centres = point + ways * distance + out * size / 2
-    return np.hstack([centres - size / 2, centres + size / 2])
+    centers = point + ways * distance + out * size / 2
+    return np.hstack([centers - size / 2, centers + size / 2])
 
 
 def _within(boxes: np.ndarray, bounds: tuple[float, float, float, float]) -> np.ndarray:

@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from jaxvec import ranking
-from jaxvec.table import keys
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors import ranking
+from jaxvec.vectors.table import keys
+from jaxvec.vectors.word_vectors import WordVectors
 
 METHODS = ("pca", "tsne")
 
@@ -42,7 +42,7 @@ def layout(
       words: the `n` words to place.
       method: ``"pca"``, the first two principal components of these words, or ``"tsne"``.
       seed: of t-SNE, which begins from the principal components and hardly depends on it.
-      perplexity: of t-SNE, about how many neighbours count for each word; by default 30, or a
+      perplexity: of t-SNE, about how many neighbors count for each word; by default 30, or a
         third of the words if that is less.
 
     Raises:
@@ -76,15 +76,15 @@ def pca(vectors: np.ndarray) -> Layout:
     >>> pca(np.array([[0.0, 0], [2, 0], [0, 1], [2, 1]])).points.tolist()
     [[-1.0, -0.5], [1.0, -0.5], [-1.0, 0.5], [1.0, 0.5]]
     """
-    centred = np.asarray(vectors, np.float64)
-    centred = centred - centred.mean(axis=0)
-    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
-    first = np.zeros((2, centred.shape[1]))
+    centerd = np.asarray(vectors, np.float64)
+    centerd = centerd - centerd.mean(axis=0)
+    _, singular, axes = np.linalg.svd(centerd, full_matrices=False)
+    first = np.zeros((2, centerd.shape[1]))
     first[: len(axes)] = axes[:2]  # a single one, if vectors are of one number
     largest = np.take_along_axis(first, np.abs(first).argmax(axis=1)[:, None], axis=1)
     shares = np.zeros(2)
     shares[: len(singular)] = singular[:2] ** 2 / max(np.sum(singular**2), np.finfo(float).tiny)
-    return Layout(centred @ (first * np.where(largest < 0, -1, 1)).T, shares)
+    return Layout(centerd @ (first * np.where(largest < 0, -1, 1)).T, shares)
 
 
 def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
@@ -115,28 +115,28 @@ def _names(vectors: WordVectors, words: Iterable[str]) -> list[str]:
     return [vectors.index_to_key[vectors.get_index(word)] for word in keys(words)]
 
 
-def with_neighbours(
-    vectors: WordVectors, words: Iterable[str], neighbours: int
+def with_neighbors(
+    vectors: WordVectors, words: Iterable[str], neighbors: int
 ) -> tuple[list[str], list[str]]:
-    """Words and the nearest few of each, and for each of them the word that it is a neighbour of.
+    """Words and the nearest few of each, and for each of them the word that it is a neighbor of.
 
     One that is near to several belongs to the nearest, and a word asked for to itself.
 
     Returns:
-      The words, each once, those asked for before their neighbours; and as many of those asked
+      The words, each once, those asked for before their neighbors; and as many of those asked
       for.
 
     Raises:
       KeyError: for an unknown word, with close matches.
 
     >>> wv = WordVectors(["a", "b", "c", "d"], [[1, 0], [1, 0.1], [0, 1], [0.1, 1]])
-    >>> with_neighbours(wv, ["a", "c"], 1)
+    >>> with_neighbors(wv, ["a", "c"], 1)
     (['a', 'c', 'b', 'd'], ['a', 'c', 'a', 'c'])
     """
     asked = list(dict.fromkeys(_names(vectors, words)))
     nearest = {word: (np.inf, word) for word in asked}
     for word in asked:
-        for other, cosine in vectors.most_similar(word, topn=neighbours):
+        for other, cosine in vectors.most_similar(word, topn=neighbors):
             if cosine > nearest.get(other, (-np.inf,))[0]:
                 nearest[other] = cosine, word
     return list(nearest), [of for _, of in nearest.values()]
@@ -170,16 +170,16 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
         raise ValueError(f"there must be a group or more; got {count}")
     words = _names(vectors, words)
     units = _units(vectors, words)
-    centred = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
+    centerd = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
     count = min(count, len(np.unique(units, axis=0)))
     best, least = np.zeros(len(units), int), np.inf
     for restart in range(_RESTARTS):
         rng = np.random.default_rng([seed, restart])
         try:
-            means, members = kmeans2(centred, count, 30, minit="++", missing="raise", seed=rng)
+            means, members = kmeans2(centerd, count, 30, minit="++", missing="raise", seed=rng)
         except ClusterError:  # a group lost its last word
             continue
-        error = ((centred - means[members]) ** 2).sum()
+        error = ((centerd - means[members]) ** 2).sum()
         if error < least:
             best, least = members, error
     names = {}

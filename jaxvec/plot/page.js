@@ -2,7 +2,7 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { words, ranks, counts, x, y, labels, groups, styles } = data;
-const size = x.length; // words on the map; those that follow are known as neighbours only
+const size = x.length; // words on the map; those that follow are known as neighbors only
 const byRank = [...x.keys()].sort((a, b) => ranks[a] - ranks[b]);
 const hidden = new Set(); // groups
 let chosen = -1; // a word
@@ -48,8 +48,8 @@ pen.font = `${FONT.size}px ${FONT.family}`;
 const widths = new Map();
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-const ink = (colour) => (colour === "#000000" ? "var(--ink)" : colour); // black is seen on white
-const colour = (group) => ink(styles[group].color).replace("var(--ink)", style("--ink"));
+const ink = (color) => (color === "#000000" ? "var(--ink)" : color); // black is seen on white
+const color = (group) => ink(styles[group].color).replace("var(--ink)", style("--ink"));
 const symbol = (group) => SYMBOLS[styles[group].marker];
 
 /** Text that plotly.js shows as it is; it would take tags and entities in it for its own. */
@@ -65,7 +65,7 @@ const pointTraces = Array.from({ length: Math.max(labels.length, 1) }, (_, group
     x: members.map((i) => x[i]), y: members.map((i) => y[i]),
     text: members.map((i) => lines(i).join("<br>")),
     marker: {
-      color: colour(group), symbol: symbol(group)[0], size: size < 2000 ? 7 : 5, opacity: 0.75,
+      color: color(group), symbol: symbol(group)[0], size: size < 2000 ? 7 : 5, opacity: 0.75,
     },
   };
 });
@@ -127,12 +127,12 @@ function readable(first) {
 /** Labels, and rings around the chosen word and the nearest to it, with lines to them. */
 function redraw() {
   const accent = style("--accent"), ink = style("--ink");
-  const rings = marked(), named = readable(rings), [centre, ...near] = rings;
+  const rings = marked(), named = readable(rings), [center, ...near] = rings;
   const at = (values, list) => list.map((i) => values[i]);
-  const spokes = (values) => near.flatMap((i) => [values[centre], values[i], null]);
+  const spokes = (values) => near.flatMap((i) => [values[center], values[i], null]);
   const ring = {
     symbol: "circle-open", color: accent, line: { width: 2 },
-    size: rings.map((i) => (i === centre ? 18 : 12)),
+    size: rings.map((i) => (i === center ? 18 : 12)),
   };
   const font = {
     ...FONT, shadow: HALO, color: named.map((i) => (rings.includes(i) ? accent : ink)),
@@ -140,7 +140,7 @@ function redraw() {
   Plotly.restyle(plot, {
     x: [spokes(x), at(x, rings), at(x, named)],
     y: [spokes(y), at(y, rings), at(y, named)],
-    text: [null, null, named.map((i) => (i === centre ? `<b>${label(i)}</b>` : label(i)))],
+    text: [null, null, named.map((i) => (i === center ? `<b>${label(i)}</b>` : label(i)))],
     "line.color": accent, "line.width": 1, marker: [null, ring, null], textfont: [null, null, font],
   }, overlayPlaces);
 }
@@ -191,8 +191,8 @@ function drawMap() {
   Plotly.relayout(plot, themed());
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
     Plotly.relayout(plot, themed());
-    const colours = pointTraces.map((_, group) => colour(group));
-    Plotly.restyle(plot, { "marker.color": colours }, [...colours.keys()]);
+    const colors = pointTraces.map((_, group) => color(group));
+    Plotly.restyle(plot, { "marker.color": colors }, [...colors.keys()]);
   });
   new ResizeObserver(fit).observe(plot);
 }
@@ -239,7 +239,7 @@ function pinch(event) {
 
 const HINT = get("facts").textContent;
 
-function neighbour([i, cosine]) {
+function neighbor([i, cosine]) {
   const word = element("bdi", {}, shown[i]);
   const name = onMap(i)
     ? element("button", { type: "button", onclick: () => choose(i, { move: true }) }, word)
@@ -250,7 +250,7 @@ function neighbour([i, cosine]) {
 }
 
 function drawList(id, found) {
-  get(id).replaceChildren(...found.map(neighbour));
+  get(id).replaceChildren(...found.map(neighbor));
   get(id).parentElement.hidden = !found.length;
 }
 
@@ -259,8 +259,8 @@ function drawCard() {
   get("word").hidden = false;
   get("word").textContent = shown[chosen];
   get("facts").textContent = facts(chosen).join(", ");
-  drawList("neighbours", pairs(data.neighbours, data.cosines));
-  const listed = new Set(data.neighbours[chosen]);
+  drawList("neighbors", pairs(data.neighbors, data.cosines));
+  const listed = new Set(data.neighbors[chosen]);
   drawList("others", pairs(data.near, data.nearCosines).filter(([i]) => !listed.has(i)));
   get("card").scrollTop = 0;
 }
@@ -271,7 +271,7 @@ function clearCard() {
   get("word").hidden = true;
   get("word").textContent = "";
   get("facts").textContent = HINT;
-  drawList("neighbours", []);
+  drawList("neighbors", []);
   drawList("others", []);
   redraw();
 }
@@ -293,7 +293,7 @@ function drawGroups() {
 
 const say = (text) => (get("message").textContent = text);
 
-/** Shows a word and its neighbours; the address names it, so that one can go back to it. */
+/** Shows a word and its neighbors; the address names it, so that one can go back to it. */
 function choose(i, { move = false } = {}) {
   chosen = i;
   say("");

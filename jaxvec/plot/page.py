@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jaxvec.files import written_beside
 from jaxvec.plot.figure import style
-from jaxvec.vectors import WordVectors
+from jaxvec.storage.files import written_beside
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 def write_page(
@@ -23,12 +23,12 @@ def write_page(
     points: ArrayLike,
     groups: Sequence[str] | Sequence[int] | np.ndarray | None = None,
     *,
-    neighbours: int = 10,
+    neighbors: int = 10,
     title: str = "Map of words",
 ) -> None:
-    """Writes a page that shows `n` words at their places, and the neighbours of each.
+    """Writes a page that shows `n` words at their places, and the neighbors of each.
 
-    A word can be searched for, pointed at and clicked; its neighbours are those that
+    A word can be searched for, pointed at and clicked; its neighbors are those that
     `WordVectors.most_similar` finds among all `V` words, on the map or not, and then the
     nearest on the map. The page holds all that it needs: plotly.js, which takes 5 MB, and
     about 0.3 MB for every thousand words; a few thousand are as many as it moves smoothly.
@@ -38,24 +38,24 @@ def write_page(
       vectors: those of all `V` words.
       words: the `n` words to show, each once.
       points: their places, float[n, 2], as some projection gives them.
-      groups: a label for each word; words of one label share colour and marker, as in
+      groups: a label for each word; words of one label share color and marker, as in
         `word_map`.
-      neighbours: how many to list for each word.
+      neighbors: how many to list for each word.
       title: the heading.
 
     Raises:
       KeyError: for a word without a vector, with close matches.
       ValueError: if there are no words, or one comes twice; if points or groups are not one a
-        word, or not finite; if `neighbours` is negative; or without the package plotly.
+        word, or not finite; if `neighbors` is negative; or without the package plotly.
 
     >>> path = getfixture("tmp_path") / "map.html"
     >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
-    >>> write_page(path, wv, ["a", "b"], [[0, 0], [1, 2]], neighbours=2, title="Letters")
+    >>> write_page(path, wv, ["a", "b"], [[0, 0], [1, 2]], neighbors=2, title="Letters")
     >>> "<title>Letters</title>" in path.read_text()
     True
     """
     library = _plotly(path)
-    data = _contents(vectors, list(words), points, groups, neighbours)
+    data = _contents(vectors, list(words), points, groups, neighbors)
     # Within a script element only "<" could end it or begin a comment.
     encoded = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
     parts = {
@@ -75,15 +75,15 @@ def _contents(
     words: list[str],
     points: ArrayLike,
     groups: Any,
-    neighbours: int,
+    neighbors: int,
 ) -> dict[str, Any]:
-    """What the page knows of its words; those that it only names as neighbours come last."""
+    """What the page knows of its words; those that it only names as neighbors come last."""
     places = _places(words, points)
-    if neighbours < 0:
-        raise ValueError(f"neighbours must be 0 or more; got {neighbours}")
-    found = vectors.most_similar_many(words, topn=neighbours)
+    if neighbors < 0:
+        raise ValueError(f"neighbors must be 0 or more; got {neighbors}")
+    found = vectors.most_similar_many(words, topn=neighbors)
     shown = WordVectors(words, vectors[words], dtype=vectors.vectors.dtype)
-    near = shown.most_similar_many(words, topn=neighbours)
+    near = shown.most_similar_many(words, topn=neighbors)
     index = {word: i for i, word in enumerate(words)}
     for row in found:
         for other, _ in row:
@@ -101,7 +101,7 @@ def _contents(
         "labels": labels,
         "groups": members,
         "styles": [style(i) for i in range(max(len(labels), 1))],
-        "neighbours": [[index[other] for other, _ in row] for row in found],
+        "neighbors": [[index[other] for other, _ in row] for row in found],
         "cosines": [[round(cosine, 3) for _, cosine in row] for row in found],
         "near": [[index[other] for other, _ in row] for row in near],
         "nearCosines": [[round(cosine, 3) for _, cosine in row] for row in near],

@@ -95,7 +95,7 @@ function answer(query) {
   clearCard();
   if (i >= 0) {
     say(`“${query}” is not on this map, but near:`);
-    offer(byRank.filter((other) => data.neighbours[other].includes(i)).slice(0, MOST));
+    offer(byRank.filter((other) => data.neighbors[other].includes(i)).slice(0, MOST));
   } else {
     const close = [...new Set([...alike(query), ...completions(query)])].slice(0, MOST);
     say(`“${query}” is not on this map.${close.length ? " Close matches:" : ""}`);

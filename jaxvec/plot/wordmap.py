@@ -48,7 +48,7 @@ def word_map(
     Args:
       words: the `n` words.
       points: float[n, 2]; see `layout`.
-      groups: the group of each word, which gives it colour, marker and a line in the legend.
+      groups: the group of each word, which gives it color, marker and a line in the legend.
       important: words to write larger, and before all others.
       pairs: words with an arrow from the first to the second.
       title: what is written above.
@@ -193,12 +193,12 @@ def _label(
     from matplotlib.colors import to_rgb
 
     usual = 9 if len(labels) <= 150 else 8
-    colours = [np.array(to_rgb(style(member)["color"])) * 0.62 for member in members]
+    colors = [np.array(to_rgb(style(member)["color"])) * 0.62 for member in members]
     order = sorted(range(len(labels)), key=lambda i: not large[i])
     dot = _dot(ax)
     texts = [
         ax.text(
-            places[i, 0], places[i, 1], labels[i], fontsize=usual + 3 * large[i], color=colours[i],
+            places[i, 0], places[i, 1], labels[i], fontsize=usual + 3 * large[i], color=colors[i],
             ha="left", va="bottom", **literally(families),
         )
         for i in order
@@ -220,7 +220,7 @@ def _label(
             text.set_position(tuple(back(box[:2] + pad)))
     tied = ~np.isnan(placed.leaders).any(axis=1)
     segments = [back(leader.reshape(2, 2)) for leader in placed.leaders[tied]]
-    tints = [colours[i] for i, line in zip(order, tied, strict=True) if line]
+    tints = [colors[i] for i, line in zip(order, tied, strict=True) if line]
     ax.add_collection(
         LineCollection(segments, colors=tints, linewidths=0.5, alpha=0.6), autolim=False
     )

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxvec.cooccurrence.runs import Shelf, merge, sum_sorted
-from jaxvec.files import cores
+from jaxvec.storage.pool import cores
+from jaxvec.storage.runs import Shelf, merge, sum_sorted
 from jaxvec.text.corpus import Coder, Pieces
 from jaxvec.text.vocab import word_list
 
@@ -59,7 +59,7 @@ def original_scorer(
 
 
 def npmi_scorer(worda_count, wordb_count, bigram_count, len_vocab, min_count, corpus_word_count):
-    """Normalised pointwise mutual information, ln(p(ab) / (p(a) p(b))) / -ln p(ab): -1 to 1.
+    """Normalized pointwise mutual information, ln(p(ab) / (p(a) p(b))) / -ln p(ab): -1 to 1.
 
     A p is a count divided by that of all words of the text.
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from jaxvec.files import load_arrays, save_arrays
-from jaxvec.gensim_names import explained, kind
+from jaxvec.messages.gensim import explained, kind
+from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer
 from jaxvec.text.vocab import Vocab, word_list
@@ -222,7 +222,7 @@ class Corpus:
 def document_words(
     documents: Iterable[str | Sequence[str]], tokenizer: str | Tokenizer = "whitespace"
 ) -> Pieces:
-    """The words of documents, each a string, which is tokenised, or a list of words.
+    """The words of documents, each a string, which is tokenized, or a list of words.
 
     Raises:
       ValueError: if `documents` is a string.

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.files import written_beside
-from jaxvec.gensim_names import explained, kind
+from jaxvec.messages.gensim import explained, kind
+from jaxvec.storage.files import written_beside
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
 from jaxvec.text.corpus import Pieces, document_words

@@ -12,8 +12,8 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from jaxvec.files import DAMAGED, decompressed, existing, expanded
-from jaxvec.gensim_names import kind
+from jaxvec.messages.gensim import kind
+from jaxvec.storage.files import DAMAGED, decompressed, existing, expanded
 
 CHUNK = 1 << 20
 

@@ -1,4 +1,4 @@
-"""Tokenisers: functions from a piece of text to a list of words."""
+"""Tokenizers: functions from a piece of text to a list of words."""
 
 import functools
 import re
@@ -30,7 +30,7 @@ def whitespace(text: str) -> list[str]:
 
 
 def basic_english(text: str) -> list[str]:
-    """Lower-cases and splits punctuation off, as torchtext's tokeniser of that name.
+    """Lower-cases and splits punctuation off, as torchtext's tokenizer of that name.
 
     ``' . , ( ) ! ?`` become words of their own; ``" ; :`` and ``<br />`` are dropped.
 
@@ -84,10 +84,10 @@ TOKENIZERS: dict[str, Tokenizer] = {
 
 
 def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:
-    """The tokeniser of that name, or the callable itself.
+    """The tokenizer of that name, or the callable itself.
 
     Raises:
-      ValueError: if there is no tokeniser of that name.
+      ValueError: if there is no tokenizer of that name.
     """
     if callable(tokenizer):
         return tokenizer

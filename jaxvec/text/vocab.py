@@ -8,8 +8,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.files import array_text, check_encoding, text_array, written_beside
-from jaxvec.gensim_names import explained, kind
+from jaxvec.messages.gensim import explained, kind
+from jaxvec.storage.arrays import array_text, check_encoding, text_array
+from jaxvec.storage.files import written_beside
 from jaxvec.text.read import text_lines
 
 _LINE = re.compile(

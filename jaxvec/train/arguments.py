@@ -9,14 +9,14 @@ import jax
 import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.gensim_names import corpus_instead, kind
-from jaxvec.optim import RowOptimizer
-from jaxvec.table import WordTable
+from jaxvec.messages.gensim import corpus_instead, kind
+from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.epoch import Model, State
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
+from jaxvec.vectors.table import WordTable
 
 _MODELS = "SkipGram(), CBOW(), Softmax() or GloVe()"
 

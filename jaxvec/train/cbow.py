@@ -5,9 +5,9 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jaxvec import cbow
-from jaxvec.gensim_names import explained_model
-from jaxvec.sgns import Params, take
+from jaxvec.messages.gensim import explained_model
+from jaxvec.models import cbow
+from jaxvec.models.sgns import Params, take
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
@@ -17,7 +17,7 @@ class CBOW(NegativeSampling):
     """Continuous bag of words with negative sampling: what is trained, and on which words.
 
     A step takes `blocks` stretches of `block_tokens` words, and tells each word from the
-    block's negatives by its neighbours. For its other options see `TextModel` and
+    block's negatives by its neighbors. For its other options see `TextModel` and
     `NegativeSampling`.
 
     Attributes:
@@ -50,7 +50,7 @@ class CBOW(NegativeSampling):
         """The blocks of a step."""
         text, negatives = self.sampled(constants, plan, bits, step)
         return cbow.Blocks(
-            centres=self.centres(text.ids),
+            centers=self.centers(text.ids),
             contexts=text.ids,
             negatives=negatives,
             weights=text.weights,

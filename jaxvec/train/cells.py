@@ -8,7 +8,7 @@ import numpy as np
 from scipy import sparse
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.files import release
+from jaxvec.storage.arrays import release
 
 SEGMENT_CELLS = 1 << 20
 _CHUNKS = 1 << 14  # laid out at a time

@@ -12,8 +12,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxvec.files import expanded, to_json, writable
-from jaxvec.gensim_names import explained, kind
+from jaxvec.messages.gensim import explained, kind
+from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train.epoch import State
 
 
@@ -35,7 +35,7 @@ class Checkpoints:
     """A folder with the last few states of one run.
 
     Every random number of a run follows from its key and its place in the data, so tables,
-    optimiser state and place are all there is to save. Writing happens beside training,
+    optimizer state and place are all there is to save. Writing happens beside training,
     from a copy; a checkpoint that was not written whole is never seen.
 
     Args:

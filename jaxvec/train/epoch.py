@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvec.optim import RowOptimizer
-from jaxvec.sampling import random_words
+from jaxvec.models.sampling import random_words
+from jaxvec.optim.rows import RowOptimizer
 
 PyTree = Any
 

@@ -10,25 +10,26 @@ import jax
 import numpy as np
 import optax
 
-from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.gensim_names import explained
-from jaxvec.optim import bounded, damped, frozen, shortened
+from jaxvec.messages.gensim import explained
+from jaxvec.optim.named import Schedule, rates, resolve_optimizer
+from jaxvec.optim.wrappers import bounded, damped, frozen, shortened
+from jaxvec.storage.pool import ahead
 from jaxvec.text.corpus import Corpus
+from jaxvec.train import spectral
 from jaxvec.train.arguments import checked
 from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.epoch import Model, State, begun, evaluate_segment
-from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
 from jaxvec.train.result import Callback, Report, Result
-from jaxvec.train.segments import Segments, ahead
+from jaxvec.train.segments import Segments
 from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team, by_itself
 from jaxvec.train.warm import extended, matched, warm
 from jaxvec.train.workers import usual_workers
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.word_vectors import WordVectors
 
 PyTree = Any
 
@@ -93,14 +94,14 @@ def fit(
       init: vectors of words to begin with, by name; other words begin at random. Where the
         model's vectors are the sum of two tables, each gets half. With `GloVe(mittens=…)`
         they are what the words are drawn to, too, from there or from `start`.
-      start: parameters and optimiser state to begin with in place of the model's and the
-        optimiser's own, where they are not None; or the `Result` of an earlier run, whose words
+      start: parameters and optimizer state to begin with in place of the model's and the
+        optimizer's own, where they are not None; or the `Result` of an earlier run, whose words
         go on from where it left them, in whatever order the vocabulary has them now, while new
         ones begin at random (see ``extend`` of `Corpus.from_documents`). A checkpoint comes
         before it.
       freeze: words that keep the vectors they begin with, in both tables.
       grad_clip: bound of each number in a gradient; by default none but, with GloVe's
-        optimisers, the C program's 100 for vectors.
+        optimizers, the C program's 100 for vectors.
       max_norm: bound of the length of a vector once it is updated; see `optim.bounded`. By
         default none. Not with `dense`.
       callbacks: called after each epoch with its `Report` and the `Result` so far, whose

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvec import glove
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.gensim_names import explained_model
+from jaxvec.messages.gensim import explained_model
+from jaxvec.models import glove
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.text_model import whole
 

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.gensim_names import to_be_called
-from jaxvec.queries import listed
-from jaxvec.ranking import highest
+from jaxvec.messages.gensim import to_be_called
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import Model
 from jaxvec.train.text_model import TextModel
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.queries import listed
+from jaxvec.vectors.ranking import highest
+from jaxvec.vectors.word_vectors import WordVectors
 
 
 class Report(NamedTuple):

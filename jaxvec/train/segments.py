@@ -4,14 +4,12 @@ A segment is read when it is asked for, so the data may be memory-mapped and nee
 neither in memory nor on the device.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, Protocol, TypeVar
 
 import jax
 import numpy as np
 
-from jaxvec.files import release
+from jaxvec.storage.arrays import release
 from jaxvec.text.corpus import Corpus
 
 Part = TypeVar("Part")
@@ -89,14 +87,3 @@ class TokenSegments:
         """A segment without tokens."""
         length = self.sizes.max()
         return Tokens(np.zeros(length, np.int32), np.full(length, -1, np.int32))
-
-
-def ahead(ready: Callable[[int], Part], numbers: Sequence[int]) -> Iterator[tuple[int, Part]]:
-    """Each number with what is made of it; the next one's is made meanwhile."""
-    with ThreadPoolExecutor(1) as reader:
-        following = [reader.submit(ready, i) for i in numbers[:1]]
-        for i, after in zip(numbers, [*numbers[1:], None], strict=False):
-            part = following.pop().result()
-            if after is not None:
-                following.append(reader.submit(ready, after))
-            yield i, part

@@ -4,8 +4,8 @@ import dataclasses
 
 import jax
 
-from jaxvec import sgns
-from jaxvec.gensim_names import explained_model
+from jaxvec.messages.gensim import explained_model
+from jaxvec.models import sgns
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
@@ -15,7 +15,7 @@ class SkipGram(NegativeSampling):
     """Skip-gram with negative sampling: what is trained, and on which pairs.
 
     A step takes `blocks` stretches of `block_tokens` words, from as many places of the
-    segment, and pairs each word with its neighbours and with the block's negatives. For
+    segment, and pairs each word with its neighbors and with the block's negatives. For
     its options see `TextModel` and `NegativeSampling`.
     """
 
@@ -34,7 +34,7 @@ class SkipGram(NegativeSampling):
         """The blocks of a step."""
         text, negatives = self.sampled(constants, plan, bits, step)
         return sgns.Blocks(
-            centres=self.centres(text.ids),
+            centers=self.centers(text.ids),
             contexts=text.ids,
             negatives=negatives,
             weights=text.weights,

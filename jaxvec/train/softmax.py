@@ -8,9 +8,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxvec import softmax
-from jaxvec.gensim_names import explained_model
-from jaxvec.sgns import Params, take
+from jaxvec.messages.gensim import explained_model
+from jaxvec.models import softmax
+from jaxvec.models.sgns import Params, take
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.text_model import Constants, Plan, TextModel
 
@@ -30,7 +30,7 @@ class Softmax(TextModel):
     """Skip-gram with a full softmax, for small vocabularies: each pair costs `V` products.
 
     A step takes `blocks` stretches of `block_tokens` words, each of which predicts its
-    neighbours. For its options see `TextModel`.
+    neighbors. For its options see `TextModel`.
     """
 
     default_optimizer = "adam"
@@ -69,12 +69,12 @@ class Softmax(TextModel):
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
         """The blocks of a step."""
         text = self.stretches(plan, bits, step)
-        blocks = softmax.Blocks(self.centres(text.ids), text.ids, text.weights)
+        blocks = softmax.Blocks(self.centers(text.ids), text.ids, text.weights)
         return Step(blocks, constants.words)
 
     def rows(self, batch: Step) -> Params:
         """The rows of `input` that a batch touches, and all of `output`."""
-        return Params(batch.blocks.centres, batch.words)
+        return Params(batch.blocks.centers, batch.words)
 
     def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
         """See `softmax.loss`."""

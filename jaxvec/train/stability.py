@@ -1,4 +1,4 @@
-"""How large a step of SGD may be, and how a run that diverges is recognised.
+"""How large a step of SGD may be, and how a run that diverges is recognized.
 
 All pairs of a step take their gradient at the same point; word2vec takes them one by one. So a
 step that is too large makes vectors grow where word2vec's would not. Letters: η learning rate,
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxvec import rowwise
+from jaxvec.optim import rowwise
 from jaxvec.train.epoch import Steps
 from jaxvec.train.text_model import DEFAULT_BLOCKS, TextModel
 
@@ -75,7 +75,7 @@ def settled(
     optimizer: str | optax.GradientTransformation,
     rate: float,
 ) -> tuple[Any, float, float]:
-    """The model, damping and scale with which `optim.damped` keeps a run's optimiser stable.
+    """The model, damping and scale with which `optim.damped` keeps a run's optimizer stable.
 
     Args:
       model, counts: as for `stable`.
@@ -83,8 +83,8 @@ def settled(
       rate: the highest of the run, which multiplies the transformation's updates.
 
     Returns:
-      The model, the damping (0 for none) and the scale of the optimiser; models that are not of
-      text, and optimisers that are not like SGD, which set their own step, as they are.
+      The model, the damping (0 for none) and the scale of the optimizer; models that are not of
+      text, and optimizers that are not like SGD, which set their own step, as they are.
 
     Raises:
       ValueError: if the rule has momentum, and its steps add up to far more than damping mends.
@@ -244,6 +244,6 @@ def check_pairs(history: Sequence[Any]) -> None:
     """Raises a ValueError if no epoch of a run's reports saw a pair of words."""
     if not any(report.pairs for report in history):
         raise ValueError(
-            f"nothing was learnt: not one pair of words was seen in {len(history)} epochs; "
+            f"nothing was learned: not one pair of words was seen in {len(history)} epochs; "
             "raise sample, or set it to 0 to keep every word, or give more text"
         )

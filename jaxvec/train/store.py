@@ -8,8 +8,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvec.files import load_arrays, save_arrays, to_json
-from jaxvec.gensim_names import kind
+from jaxvec.messages.gensim import kind
+from jaxvec.storage.arrays import load_arrays, save_arrays
+from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.cbow import CBOW
@@ -24,7 +25,7 @@ _KIND = "run"
 
 
 def save_run(result: Result, path: str | os.PathLike[str]) -> None:
-    """Writes an uncompressed ``.npz`` with tables, optimiser's state, vocabulary and history.
+    """Writes an uncompressed ``.npz`` with tables, optimizer's state, vocabulary and history.
 
     The text itself is not written.
 

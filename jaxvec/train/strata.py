@@ -16,7 +16,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxvec.optim import RowOptimizer
+from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 
 PyTree = Any

@@ -15,18 +15,20 @@ import optax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxvec import spectral
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.gensim_names import explained
-from jaxvec.optim import RowOptimizer, damped
+from jaxvec.messages.gensim import explained
+from jaxvec.optim.named import Schedule, rates, resolve_optimizer
+from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.wrappers import damped
+from jaxvec.storage.pool import ahead
 from jaxvec.text.corpus import Corpus
+from jaxvec.train import spectral
 from jaxvec.train.arguments import as_list, check_sweep
 from jaxvec.train.bar import bar
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.fit import evaluated
-from jaxvec.train.optimizers import Schedule, rates, resolve_optimizer
 from jaxvec.train.result import Report, Result
-from jaxvec.train.segments import TokenSegments, ahead
+from jaxvec.train.segments import TokenSegments
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
 from jaxvec.train.team import Team, by_itself

@@ -11,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxvec.optim import RowOptimizer
+from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.strata import gathered, spread, train_strata
 from jaxvec.train.text_model import whole

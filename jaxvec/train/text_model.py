@@ -9,9 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvec import sampling, spectral
-from jaxvec.sgns import Params, init
+from jaxvec.models import sampling
+from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
+from jaxvec.train import spectral
 from jaxvec.train.segments import TokenSegments
 
 DEFAULT_BLOCKS = 2
@@ -46,12 +47,12 @@ class TextModel:
 
     Attributes:
       vector_size: `D`.
-      window: `W`, the farthest neighbour that is context, each side.
+      window: `W`, the farthest neighbor that is context, each side.
       sample: threshold of subsampling, as word2vec's; 0 for none.
       sample_percentile: subsample as `sampling.keep_probability_percentile` has it, with the
         percentile (0 to 100) of the vocabulary's frequencies as threshold, and not by `sample`.
       close_gaps: whether windows close up over the words that subsampling leaves out, as in
-        word2vec; or those only take no part, as centres or as context.
+        word2vec; or those only take no part, as centers or as context.
       symmetric: whether words on both sides are context, or those after the word alone: with
         a `window` of 1 the next word is what is predicted.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
@@ -185,7 +186,7 @@ class TextModel:
         kept = None if self.close_gaps else jax.vmap(stretch, (None, 0))(plan.kept, starts)
         return Stretches(ids, jax.vmap(weights)(docs, reach, kept))
 
-    def centres(self, ids: jax.Array) -> jax.Array:
+    def centers(self, ids: jax.Array) -> jax.Array:
         """The words of the stretches themselves: int32[B, M]."""
         return ids[:, self.window : self.window + self.block_tokens]
 

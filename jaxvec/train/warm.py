@@ -8,19 +8,19 @@ import numpy as np
 
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.epoch import State, converted
-from jaxvec.vectors import WordVectors
+from jaxvec.vectors.word_vectors import WordVectors
 
 
-def matched(vectors: WordVectors, vocab: Vocab, dim: int) -> tuple[np.ndarray, np.ndarray]:
+def matched(vectors: WordVectors, vocab: Vocab, vector_size: int) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of a vocabulary's words, float32[V, D], and which have one, bool[V].
 
     Raises:
       ValueError: if they are not of `D` numbers, or no word has one.
     """
-    if vectors.vector_size != dim:
+    if vectors.vector_size != vector_size:
         raise ValueError(
-            f"the vectors to start from have {vectors.vector_size} numbers, the model's {dim}: "
-            f"train with vector_size={vectors.vector_size}"
+            f"the vectors to start from have {vectors.vector_size} numbers, the model's "
+            f"{vector_size}: train with vector_size={vectors.vector_size}"
         )
     places = np.array([vectors.key_to_index.get(word, -1) for word in vocab.words])
     known = places >= 0
@@ -54,7 +54,7 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
       earlier: that of the earlier run, of the vocabulary `before`.
 
     Raises:
-      ValueError: if the states are not of the same model and optimiser, or no word is of both
+      ValueError: if the states are not of the same model and optimizer, or no word is of both
         vocabularies.
     """
     places = np.array([before.ids.get(word, -1) for word in vocab.words])
@@ -76,5 +76,5 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
         return jax.tree.unflatten(jax.tree.structure(own), leaves)
     except ValueError as error:
         raise ValueError(
-            f"the run to start from is of another model or optimiser: {error}"
+            f"the run to start from is of another model or optimizer: {error}"
         ) from None

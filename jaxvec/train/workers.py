@@ -17,8 +17,8 @@ from jax.sharding import AxisType, Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.files import cores
-from jaxvec.optim import RowOptimizer
+from jaxvec.optim.rows import RowOptimizer
+from jaxvec.storage.pool import cores
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.epoch import Model, State, Steps, train_segment
 from jaxvec.train.text_model import whole
@@ -131,7 +131,7 @@ def train_segments(
 
 
 def combine(twins: Twins, axis: str) -> Twins:
-    """What the workers along an axis have learnt, put together row by row.
+    """What the workers along an axis have learned, put together row by row.
 
     For the changes d_1 … d_N that the workers made to a row of a table, s their sum:
 
@@ -139,12 +139,12 @@ def combine(twins: Twins, axis: str) -> Twins:
         row += s / max(r, 1)^(1 - 1/N)
 
     Rare words, which few workers met or each in a way of its own, keep the whole of what all
-    learnt. Frequent ones, which every worker took the same way to the same place, move by
+    learned. Frequent ones, which every worker took the same way to the same place, move by
     N^(1/N) times the mean, at most 1.45 times: added up, they would go N times too far.
     (Between adding and averaging by agreement: Maleki et al. 2020, "Scaling Distributed
     Training with Adaptive Summation".)
 
-    Of an optimiser's state sums of squares add up, as they would have in one worker; all
+    Of an optimizer's state sums of squares add up, as they would have in one worker; all
     else, moments and counts, is averaged over the workers that changed it.
     """
 

@@ -1,0 +1,1 @@
+"""What an error says: what was expected, what came, what to write."""

@@ -1,0 +1,1 @@
+"""Files, archives of arrays, sorted runs on disk, threads: knows nothing of words."""

@@ -1,0 +1,146 @@
+"""Paths, compressed files, and files written beside and renamed."""
+
+import bz2
+import contextlib
+import gzip
+import json
+import lzma
+import os
+import re
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from io import BufferedReader
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
+"""What reading from `decompressed` raises if the file is damaged or cut short."""
+
+_OPENERS: dict[re.Pattern[bytes], Callable[..., Any]] = {
+    re.compile(rb"\x1f\x8b"): gzip.open,
+    re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2.open,  # text may begin with "BZh"
+    re.compile(rb"\xfd7zXZ\x00"): lzma.open,
+}
+_NAME_SHOWN = 40  # characters of a file's name that its temporary's has
+
+
+def expanded(path: str | os.PathLike[str]) -> Path:
+    """A path whose ``~`` at the front is the home folder.
+
+    >>> expanded("a/~").parts
+    ('a', '~')
+    """
+    return Path(os.path.expanduser(path))  # noqa: PTH111  Path's raises for an unknown ~name
+
+
+def existing(path: str | os.PathLike[str], what: str = "file") -> Path:
+    """The path of a file that is there, its ``~`` expanded.
+
+    Args:
+      path: the file.
+      what: it is, for the message: ``"vocabulary file"``.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is a folder, or its name is too long for one.
+
+    >>> existing(getfixture("tmp_path") / "a", "log")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: no such log: ...
+    """
+    found = expanded(path)
+    try:
+        there = found.exists()
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from None
+    if not there:
+        raise FileNotFoundError(f"no such {what}: {path}")
+    if found.is_dir():
+        raise ValueError(f"{path} is a folder, not a {what}")
+    return found
+
+
+def writable(path: str | os.PathLike[str]) -> Path:
+    """The path of a file to write, its ``~`` expanded and links followed.
+
+    Raises:
+      FileNotFoundError: if there is no folder for it.
+
+    >>> writable(getfixture("tmp_path") / "a" / "b")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ...
+    FileNotFoundError: cannot write ...: there is no folder ...
+    """
+    target = expanded(path).resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}")
+    return target
+
+
+@contextlib.contextmanager
+def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """A temporary file in the folder of `path`, renamed to `path` if the block succeeds.
+
+    Readers see the old file or the whole new one, never a part. A ``~`` at the front of
+    `path` is the home folder.
+
+    Raises:
+      FileNotFoundError: if there is no such folder.
+      OSError: if no such file can be made there.
+
+    Example:
+      >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
+      ...     _ = temporary.write_text("all or nothing")
+    """
+    target = writable(path)
+    prefix = f".{target.name[:_NAME_SHOWN]}."  # as a longer name would be too long
+    try:
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {error.strerror}") from None
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(mode)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink()
+        raise
+
+
+def _umask() -> int:
+    os.umask(mask := os.umask(0))
+    return mask
+
+
+def decompressed(file: BufferedReader) -> BinaryIO:
+    """A file's content, unpacked if it is compressed by gzip, bzip2 or xz; content tells."""
+    start = file.peek(10)
+    for magic, opener in _OPENERS.items():
+        if magic.match(start):
+            return opener(file, "rb")
+    return file
+
+
+def to_json(value: Any) -> str:
+    """JSON, in which NumPy's scalars and arrays are numbers and lists.
+
+    Raises:
+      TypeError: for what JSON cannot hold; the message has it.
+
+    >>> to_json({"window": np.int64(5), "scores": np.ones(2)})
+    '{"window": 5, "scores": [1.0, 1.0]}'
+    """
+
+    def plain(other: Any) -> Any:
+        if isinstance(other, np.generic | np.ndarray):
+            return other.tolist()
+        raise TypeError(f"JSON holds numbers, text, lists and dictionaries only; got {other!r}")
+
+    return json.dumps(value, default=plain)

@@ -1,0 +1,246 @@
+"""Positive pointwise mutual information and its truncated SVD: word vectors without training.
+
+Pure functions of counts, in NumPy and SciPy; nothing here starts JAX.
+
+Letters: `V` vocabulary, `D` dimension, `N` nonzeros.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from scipy import sparse
+from threadpoolctl import threadpool_limits
+
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.messages.gensim import kind
+from jaxvec.storage.arrays import release
+from jaxvec.storage.pool import cores, each
+from jaxvec.vectors.word_vectors import WordVectors
+
+_CELLS = 1 << 22  # taken at a time
+_OVERSAMPLES = 20  # directions that are followed beside the `D` wanted
+_COLUMNS = 32  # that are multiplied at a time: few enough for a core's cache
+_ZERO = 1e-6  # times the largest singular value; what is smaller is rounding
+
+
+class Factors(NamedTuple):
+    """The `D` largest singular values of a matrix M ≈ U Σ Vᵀ, the largest first."""
+
+    u: np.ndarray  # float32[V, D], of the rows: words
+    s: np.ndarray  # float32[D], falling
+    v: np.ndarray  # float32[V, D], of the columns: contexts
+
+
+def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sparse.csr_array:
+    """The shifted positive PMI of each cell, float32[V, V], cells that come to 0 left out.
+
+        M[w, c] = max(0, log(#(w, c) / #(w)) - log(#(c)^α / Σ_c' #(c')^α) - log k)
+
+    #(w) and #(c) are the sums of a row and of a column. Cells without a count are 0, and so are
+    rows all of whose cells are.
+
+    Args:
+      counts: the counts, weighted as they were counted; in memory or memory-mapped.
+      cds: α, smooths the contexts' distribution, so that rare ones weigh less; 1 for plain PMI.
+      shift: k, as many negative samples in skip-gram: SGNS factorizes PMI - log k.
+
+    Raises:
+      ValueError: if `cds` is below 0 or `shift` below 1.
+
+    >>> from jaxvec import Corpus, cooccurrence
+    >>> corpus = Corpus.from_documents(["a b", "a b", "c d", "c d"], min_count=1)
+    >>> print(matrix(cooccurrence.count(corpus), cds=1).toarray()[0].round(3))  # log 4
+    [0.    1.386 0.    0.   ]
+
+    Source: Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization";
+    `cds`: Levy, Goldberg and Dagan 2015, "Improving Distributional Similarity with Lessons
+    Learned from Word Embeddings".
+    """
+    if not isinstance(counts, Cooccurrence):
+        raise TypeError(
+            f"PMI is of counts, not of {kind(counts)}: write cooccurrence.count(corpus, window=5)"
+        )
+    if not 0 <= cds < np.inf:
+        raise ValueError(f"cds must be 0 or positive; got {cds}")
+    if not 1 <= shift < np.inf:
+        raise ValueError(f"shift must be at least 1; got {shift}")
+    size = len(counts.vocab)
+    rows, columns = np.zeros(size), np.zeros(size)
+    for part, words, contexts, data in _blocks(counts):
+        rows[part] = np.bincount(words, data, part.stop - part.start)
+        columns += np.bincount(contexts, data, size)
+    smoothed = np.where(columns > 0, columns, 1) ** cds
+    of_context = np.log(smoothed[columns > 0].sum()) - np.log(smoothed) - np.log(shift)
+    of_word = -np.log(np.where(rows > 0, rows, 1))
+
+    lengths = np.zeros(size + 1, np.int64)
+    kept_contexts, kept = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
+    for part, words, contexts, data in _blocks(counts):
+        pmi = (np.log(data) + of_word[part][words] + of_context[contexts]).astype(np.float32)
+        positive = pmi > 0
+        lengths[1:][part] = np.bincount(words[positive], minlength=part.stop - part.start)
+        kept_contexts.append(contexts[positive])
+        kept.append(pmi[positive])
+    indptr = np.cumsum(lengths)
+    indptr = indptr.astype(np.int32) if indptr[-1] < 2**31 else indptr
+    indices = np.concatenate(kept_contexts).astype(indptr.dtype, copy=False)
+    return sparse.csr_array((np.concatenate(kept), indices, indptr), shape=(size, size))
+
+
+def svd(
+    matrix: sparse.csr_array, vector_size: int = 100, *, iterations: int = 6, seed: int = 1
+) -> Factors:
+    """The truncated singular value decomposition of a sparse matrix, by random projection.
+
+    The range of (M Mᵀ)^q M G, G a random [V, D + 20], comes close to the leading singular vectors,
+    the closer the more often it is multiplied; there the decomposition is a small one. The
+    largest number of each column of `u` is positive. Any number of cores gives the same bits.
+
+    Args:
+      matrix: float32[V, V].
+      vector_size: `D`.
+      iterations: q. Vectors change with it, scores hardly.
+      seed: of G.
+
+    Raises:
+      ValueError: if `vector_size` is not from 1 to `V`, `iterations` is below 0, or all cells
+        are 0.
+
+    >>> factors = svd(sparse.csr_array(np.diag([1.0, 3.0, 2.0])), 2)
+    >>> print(factors.s.round(3), np.abs(factors.u.T.round(3)).tolist())
+    [3. 2.] [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+
+    Source: Halko, Martinsson and Tropp 2011, "Finding Structure with Randomness: Probabilistic
+    Algorithms for Constructing Approximate Matrix Decompositions", algorithm 4.4.
+    """
+    size = matrix.shape[0]
+    if not 1 <= vector_size <= size:
+        raise ValueError(
+            f"vector_size must be from 1 to {size}, as there are {size} words; got {vector_size}"
+        )
+    if iterations < 0:
+        raise ValueError(f"iterations must be 0 or more; got {iterations}")
+    if not matrix.nnz:
+        raise ValueError(
+            "no cell is above 0, so there is nothing to learn from: lower the shift or take more "
+            "text"
+        )
+    directions = size, min(size, vector_size + _OVERSAMPLES)
+    start = np.random.default_rng(seed).standard_normal(directions, np.float32)
+    with threadpool_limits(1):  # of BLAS: it wins little by more, and its bits depend on them
+        basis = _thin_svd(_product(matrix, start))[0]
+        for _ in range(iterations):
+            back = _thin_svd(_product(matrix.T, basis))[0]
+            basis = _thin_svd(_product(matrix, back))[0]
+        v, s, rotation = _thin_svd(_product(matrix.T, basis))
+        u = basis @ rotation
+    signs = np.sign(np.take_along_axis(u, np.abs(u).argmax(axis=0)[None], axis=0))
+    kept = slice(vector_size)
+    factors = (u * signs)[:, kept], s[kept], (v * signs)[:, kept]
+    return Factors(*(np.ascontiguousarray(a, np.float32) for a in factors))
+
+
+def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
+    """Their product [V, n], some columns at a time, on all cores; the same bits for any number."""
+    parts = np.array_split(tall, -(-tall.shape[1] // _COLUMNS), axis=1)
+    return np.hstack(list(each(lambda part: matrix @ part, parts, cores())))
+
+
+def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """U [V, n], Σ [n] and W [n, n] of a matrix U Σ Wᵀ, [V, n], by way of its Gram matrix.
+
+    LAPACK's own works in many small steps, each of which waits for all threads of BLAS: on a
+    machine with other work that takes ten times as long. In float64 the squares do no harm.
+    """
+    tall = tall.astype(np.float64)
+    squares, w = np.linalg.eigh(tall.T @ tall)
+    squares, w = squares[::-1], w[:, ::-1]
+    real = squares > _ZERO**2 * squares[0]
+    s = np.sqrt(np.where(real, squares, 0))
+    u = tall @ (w * np.where(real, 1 / np.where(real, s, 1), 0))
+    return u.astype(np.float32), s, w.astype(np.float32)
+
+
+def weighted(
+    factors: Factors, *, eigenvalue_weighting: float = 0.5, which: str = "input"
+) -> np.ndarray:
+    """A table of vectors, float32[V, D]: U Σ^p for words, V Σ^p for contexts, or their sum.
+
+    Args:
+      factors: what `svd` found. Dimensions whose singular value is 0 are 0.
+      eigenvalue_weighting: p. 1 is the SVD's own; less lets the leading dimensions dominate less.
+      which: ``"input"`` for words, ``"output"`` for contexts, ``"sum"`` for w + c.
+
+    Raises:
+      ValueError: if `eigenvalue_weighting` is below 0, or there is no such table.
+
+    >>> factors = Factors(np.eye(2), np.array([4.0, 1.0]), np.eye(2))
+    >>> weighted(factors).tolist()
+    [[2.0, 0.0], [0.0, 1.0]]
+
+    Source: Levy, Goldberg and Dagan 2015, sections 3.3 and 7.
+    """
+    if not 0 <= eigenvalue_weighting < np.inf:
+        raise ValueError(f"eigenvalue_weighting must be 0 or positive; got {eigenvalue_weighting}")
+    if which not in ("input", "output", "sum"):
+        raise ValueError(f"vectors must be 'input', 'output' or 'sum'; got {which!r}")
+    real = factors.s > _ZERO * factors.s.max()
+    scale = np.where(real, factors.s, 1) ** eigenvalue_weighting * real
+    tables = {"input": factors.u, "output": factors.v}
+    table = factors.u + factors.v if which == "sum" else tables[which]
+    return (table * scale).astype(np.float32)
+
+
+def vectors(
+    counts: Cooccurrence,
+    *,
+    vector_size: int = 100,
+    cds: float = 0.75,
+    shift: float = 1.0,
+    eigenvalue_weighting: float = 0.5,
+    which: str = "input",
+    seed: int = 1,
+) -> WordVectors:
+    """Word vectors from counts: `matrix`, `svd` and `weighted` in turn, with their options.
+
+    A word without a positive cell has a vector of zeros. The metadata tell how many positive
+    cells there are, and which share of the sum of their squares the dimensions explain:
+    ``positive_cells`` and ``explained``.
+
+    Raises:
+      ValueError: as they do.
+
+    >>> from jaxvec import Corpus, cooccurrence
+    >>> corpus = Corpus.from_documents(["a b", "a c", "d e", "d f"] * 9, min_count=1)
+    >>> found = vectors(cooccurrence.count(corpus), vector_size=4)
+    >>> found.most_similar("b", topn=1)[0][0], round(found.metadata["explained"], 3)
+    ('c', 1.0)
+    """
+    positive = matrix(counts, cds=cds, shift=shift)
+    factors = svd(positive, vector_size, seed=seed)
+    table = weighted(factors, eigenvalue_weighting=eigenvalue_weighting, which=which)
+    known = np.zeros(len(table), bool)  # words whose vector is not zeros but for rounding
+    if which != "output":
+        known |= np.diff(positive.indptr) > 0
+    if which != "input":
+        known[positive.indices] = True
+    table[~known] = 0
+    squares = np.square(positive.data, dtype=np.float64).sum()
+    explained = np.square(factors.s, dtype=np.float64).sum() / squares
+    vocab = counts.vocab
+    metadata = {"positive_cells": positive.nnz, "explained": float(explained)}
+    return WordVectors(vocab.words, table, counts=vocab.counts, metadata=metadata)
+
+
+def _blocks(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Some rows at a time, and of each of their cells the row among them, the column, the count."""
+    ends = np.asarray(counts.indptr)
+    edges = np.searchsorted(ends[:-1], np.arange(0, len(counts) + _CELLS, _CELLS)).tolist()
+    for first, last in zip(edges, [*edges[1:], len(ends) - 1], strict=True):
+        cells = slice(ends[first], ends[last])
+        words = np.repeat(np.arange(last - first), np.diff(ends[first : last + 1]))
+        data = counts.data[cells].astype(np.float64)
+        yield slice(first, last), words, np.array(counts.indices[cells]), data
+        release(counts.indices)
+        release(counts.data)

@@ -1,0 +1,91 @@
+"""A start that knows the text: tables whose products are its leading co-occurrences.
+
+From random vectors a model first has to find the directions along which words differ, one after
+the other, the strongest first (Saxe, McClelland and Ganguli 2014), and that takes most of a short
+run. But skip-gram with negative sampling factorizes the pointwise mutual information of words
+and contexts (Levy and Goldberg 2014), of which a factorization from a few million words of the
+text costs about a second.
+
+Letters: `V` vocabulary, `T` frequent words, `D` dimension.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvec import cooccurrence
+from jaxvec.models.sgns import Params
+from jaxvec.text.corpus import Corpus
+from jaxvec.train import ppmi
+
+MOST_WORDS = 1 << 13
+_STRETCHES = 16  # of the text, so that no part of it alone is counted
+_WINDOW = 2  # wider ones cost more and help no more
+_ITERATIONS = 2  # of the SVD, whose errors training mends
+
+
+def tables(
+    corpus: Corpus,
+    vector_size: int,
+    *,
+    words: int = 1 << 22,
+    window: int = 5,
+    symmetric: bool = True,
+) -> Params | None:
+    """Vectors of the most frequent words, as inputs and as outputs, each float32[T, D].
+
+    They are U √Σ and V √Σ, where U Σ Vᵀ are the `D` leading singular vectors and values of the
+    positive PMI of the vocabulary's first `T` words, at most `MOST_WORDS`. So the product of
+    an input and an output vector comes near to the PMI of their words. See `ppmi`. The same
+    text gives the same bits.
+
+    Args:
+      corpus: the text, in memory or memory-mapped.
+      vector_size: `D`.
+      words: how many of its tokens are counted, in stretches spread evenly over it.
+      window: how far apart words are counted, though never more than 2.
+      symmetric: count words on both sides, or those after a word alone.
+
+    Returns:
+      The tables; None if there is nothing to find, because there are no more words than
+      dimensions, or none are found together more often than by chance.
+
+    >>> corpus = Corpus.from_documents(["a b", "a b", "a b", "c d", "c d"], min_count=1)
+    >>> found = tables(corpus, 2)
+    >>> c, d = corpus.vocab.encode(["c", "d"])
+    >>> print(f"{found.input[c] @ found.output[d]:.2f}")  # -log of 4^¾ / (2 · 6^¾ + 2 · 4^¾)
+    1.55
+    """
+    size = min(len(corpus.vocab), MOST_WORDS)
+    if size <= vector_size:
+        return None
+    counts = cooccurrence.count(
+        _spread(corpus, words), window=min(window, _WINDOW), symmetric=symmetric
+    )
+    pmi = ppmi.matrix(counts)[:size, :size] if len(counts) else None
+    if pmi is None or not pmi.nnz:
+        return None
+    factors = ppmi.svd(pmi, vector_size, iterations=_ITERATIONS)
+    return Params(*(jnp.asarray(ppmi.weighted(factors, which=name)) for name in Params._fields))
+
+
+def added(params: Params, head_start: Params | None) -> Params:
+    """Tables `[V, D]` with those of the first words, if any, added."""
+    if head_start is None:
+        return params
+    return jax.tree.map(lambda table, rows: table.at[: len(rows)].add(rows), params, head_start)
+
+
+def _spread(corpus: Corpus, tokens: int) -> Corpus:
+    """So many tokens of a corpus, or all if it has no more."""
+    if len(corpus) <= tokens:
+        return corpus
+    length = -(-tokens // _STRETCHES)
+    starts = np.linspace(0, len(corpus) - length, _STRETCHES).astype(int)
+    parts, offsets = [], [np.zeros(1, np.int64)]
+    for i, start in enumerate(starts):
+        inner = corpus.offsets[slice(*np.searchsorted(corpus.offsets, [start + 1, start + length]))]
+        offsets.append(np.append(inner - start, length) + i * length)
+        parts.append(corpus.ids[start : start + length])
+    ids = np.concatenate(parts)
+    return Corpus(corpus.vocab, ids, np.concatenate(offsets), raw_words=len(ids))

@@ -1,0 +1,135 @@
+"""Word2vec's binary format: a header line, then each word, a space and its float32 numbers."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from jaxvec.vectors.formats.checks import LENIENT, check_lines, checked, fill
+from jaxvec.vectors.table import WordTable
+
+_BLOCK = 1 << 20  # bytes read at a time
+_LONGEST = 1 << 20  # bytes of a word
+
+
+def check(words: Sequence[str]) -> None:
+    """ValueError for a word that the format cannot hold."""
+    check_lines(words)
+    for word in words:
+        if " " in word:
+            raise ValueError(
+                f"word {word!r} holds white space, which in word2vec binary ends a word; save "
+                "as .npz"
+            )
+        if len(word) * 4 > _LONGEST and len(word.encode()) >= _LONGEST:
+            raise ValueError(f"word {word[:40]!r}… is longer than {_LONGEST} bytes")
+
+
+def write(vectors: WordTable, path: Path) -> None:
+    """Writes the format, with a line break after each vector as word2vec does."""
+    with open(path, "wb") as file:
+        file.write(f"{len(vectors)} {vectors.vector_size}\n".encode())
+        for word, row in zip(vectors.index_to_key, vectors.vectors, strict=True):
+            file.write(word.encode() + b" " + row.astype("<f4").tobytes() + b"\n")
+
+
+def read(
+    file: BinaryIO,
+    path: str | os.PathLike[str],
+    header: tuple[int, int],
+    limit: int | None,
+    dtype: np.dtype,
+    errors: str,
+    length: int,
+) -> WordTable:
+    """Reads the vectors from here on, of the count and size that the header says.
+
+    Line breaks after them may be there or not. With a `limit` below `count`, what follows is
+    not looked at, but the file must be long enough, its `length` in bytes.
+
+    Raises:
+      ValueError: as `formats.load`.
+    """
+    count, size = header
+    if count < 1 or size < 1:
+        raise ValueError(f"{path} holds no word vectors: its header says {count} of {size} numbers")
+    start = file.tell()
+    possible = (length - start) // (4 * size + 1)
+    wanted = min(count, limit or count)
+    table = np.empty((min(wanted, possible), size), dtype)
+    places = np.empty(len(table), np.int64)
+    words: list[str] = []
+    found, end = 0, start
+    for raw, rows, starts, after in _blocks(file, path, size):
+        new = min(len(raw), len(table) - len(words))
+        if new:
+            at = len(words)
+            places[at : at + new] = starts[:new]
+            words += _decoded(path, raw[:new], starts, errors)
+            bad = fill(table, at, rows[:new])
+            if bad is not None:
+                raise ValueError(
+                    f"{path}: the vector at byte {places[bad]}, of {words[bad]!r}, is not finite "
+                    f"in {dtype}"
+                )
+        found, end = found + len(raw), after
+        if wanted <= found and wanted < count <= possible:
+            break
+    else:
+        _check_end(file, path, count, size, found, end)
+    return checked(path, words, table, lambda i: f"byte {places[i]}")
+
+
+def _blocks(
+    file: BinaryIO, path, size: int
+) -> Iterator[tuple[list[bytes], np.ndarray, list[int], int]]:
+    """Words, their vectors, the bytes where they begin and the one where the last ends."""
+    width = 4 * size
+    data, start = b"", file.tell()
+    while block := file.read(_BLOCK):
+        data += block
+        words: list[bytes] = []
+        begins: list[int] = []  # of words, in `data`
+        spaces: list[int] = []
+        at = 0
+        while (space := data.find(b" ", at)) >= 0 and (end := space + 1 + width) <= len(data):
+            words.append(data[at:space])
+            begins.append(at)
+            spaces.append(space)
+            at = end
+        if words:
+            windows = np.lib.stride_tricks.sliding_window_view(np.frombuffer(data, np.uint8), width)
+            rows = windows[np.array(spaces) + 1].view("<f4")  # copies each row at once
+            yield words, rows, [start + begin for begin in begins], start + at
+        elif space < 0 and len(data) > _LONGEST:
+            raise ValueError(f"{path}: no word ends within {_LONGEST} bytes of byte {start}")
+        data, start = data[at:], start + at
+
+
+def _decoded(path, raw: list[bytes], starts: list[int], errors: str) -> list[str]:
+    words: list[str] = []
+    try:
+        for word in raw:
+            words.append(word.lstrip(b"\n").decode(errors=errors))  # noqa: PERF401
+    except UnicodeDecodeError:
+        place = len(words)
+        raise ValueError(
+            f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not UTF-8; {LENIENT}"
+        ) from None
+    return words
+
+
+def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int) -> None:
+    promise = f"its header promises {count} vectors of {size} numbers"
+    if found < count:
+        raise ValueError(
+            f"{path} is cut short: {promise}, but {found} follow; the next, at byte {end}, is not "
+            "complete"
+        )
+    if found > count:
+        raise ValueError(f"{path}: {promise}, but {found} follow")
+    file.seek(end)
+    if file.read(_BLOCK).strip(b"\r\n"):
+        raise ValueError(f"{path}: {promise}, but more follows them, from byte {end}")

@@ -1,0 +1,91 @@
+"""What readers and writers make sure of: a floating dtype, finite numbers, words that fit."""
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from jaxvec.storage.arrays import release
+from jaxvec.vectors.table import FLOATING, WordTable
+
+LENIENT = "read it with errors='replace', or jaxvec convert --errors replace"
+_ROWS = 1 << 14  # looked at at a time
+
+
+def floating(dtype: DTypeLike) -> np.dtype:
+    """A dtype that a table may have; ValueError for another."""
+    try:
+        return next(known for known in FLOATING if known == np.dtype(dtype))
+    except (TypeError, StopIteration):
+        raise ValueError(f"dtype must be float16, float32 or float64; got {dtype}") from None
+
+
+def fill(table: np.ndarray, start: int, rows: np.ndarray) -> int | None:
+    """Puts rows into a table from `start` on; the first that is not finite there, or None."""
+    place = table[start : start + len(rows)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        place[:] = rows
+    return not_finite(place, start)
+
+
+def not_finite(rows: np.ndarray, start: int = 0) -> int | None:
+    """The first row that holds NaN or infinity, counted from `start`, or None."""
+    finite = np.isfinite(rows)
+    return None if finite.all() else start + int(np.flatnonzero(~finite.all(axis=1))[0])
+
+
+def check_numbers(vectors: WordTable, dtype: np.dtype) -> None:
+    """ValueError for a vector that is not finite in the dtype in which a reader has it."""
+    for start in range(0, len(vectors), _ROWS):
+        with np.errstate(over="ignore", invalid="ignore"):
+            rows = vectors.vectors[start : start + _ROWS].astype(dtype, copy=False)
+        bad = not_finite(rows, start)
+        release(vectors.vectors)
+        if bad is not None:
+            raise ValueError(
+                f"the vector of {vectors.index_to_key[bad]!r}, at place {bad}, is not finite in "
+                f"{dtype}, and could not be read again; nothing is written"
+            )
+
+
+def check_lines(words: Sequence[str]) -> None:
+    """ValueError for a word with a line break in it."""
+    for word in words:
+        if "\n" in word:
+            raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
+
+
+def check_blanks(words: Sequence[str]) -> None:
+    """ValueError for a word that cannot be told from the numbers after it."""
+    for word in words:
+        if " " in word or word.strip("\t") not in ("", word):
+            raise ValueError(
+                f"word {word!r} holds white space, which text and word2vec binary cannot tell "
+                "from what parts words from numbers; save as .npz"
+            )
+
+
+def checked(
+    path: str | os.PathLike[str], words: list[str], table: np.ndarray, place: Callable[[int], str]
+) -> WordTable:
+    """The vectors of a file; of a word that comes twice the first, as gensim has it.
+
+    Warns:
+      UserWarning: that names the `place` of the first word that comes again.
+    """
+    if len(set(words)) < len(words):
+        firsts = {word: i for i, word in reversed(list(enumerate(words)))}
+        again = next(i for i, word in enumerate(words) if firsts[word] != i)
+        warnings.warn(
+            f"{path}: {place(again)}: the word {words[again]!r} comes twice; the first is taken, "
+            f"and {len(words) - len(firsts):,} such repetitions are left out",
+            stacklevel=2,
+        )
+        kept = sorted(firsts.values())
+        words, table = [words[i] for i in kept], table[kept]
+    try:
+        return WordTable(words, table, dtype=table.dtype)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

@@ -1,0 +1,202 @@
+"""Word vectors as text: a word and its numbers a line, after a header (word2vec) or not (GloVe)."""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from jaxvec.vectors.formats.checks import LENIENT, check_blanks, check_lines, checked, fill
+from jaxvec.vectors.table import WordTable
+
+_ROWS = 4096  # rows turned to text at a time
+_BLOCK = 1 << 22  # bytes read at a time
+_APART = re.compile(rb"[ \t]+")
+_BLANK = b" \t\r\n"
+_BOM = "\ufeff"
+
+
+def check(words: Sequence[str]) -> None:
+    """ValueError for a word that word2vec text cannot hold."""
+    check_lines(words)
+    check_blanks(words)
+
+
+def check_glove(words: Sequence[str]) -> None:
+    """ValueError for a word that GloVe text cannot hold."""
+    check(words)
+    if words and words[0].startswith(_BOM) and words[0] != _BOM:
+        raise ValueError(
+            f"word {words[0]!r} is the first and begins with a byte order mark, which readers of "
+            "a text drop; save as word2vec text, .txt or .vec, or .npz"
+        )
+
+
+def write(vectors: WordTable, path: Path) -> None:
+    """Writes word2vec text: a header, and the shortest decimals that give the same numbers."""
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        file.write(f"{len(vectors)} {vectors.vector_size}\n")
+        _write_lines(vectors, file)
+
+
+def write_glove(vectors: WordTable, path: Path) -> None:
+    """Writes the same without a header."""
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        _write_lines(vectors, file)
+
+
+def _write_lines(vectors: WordTable, file) -> None:
+    file.writelines(f"{word} {' '.join(row)}\n" for word, row in decimals(vectors))
+
+
+def decimals(vectors: WordTable) -> Iterator[tuple[str, np.ndarray]]:
+    """Each word, and the shortest decimals that give its numbers."""
+    for start in range(0, len(vectors), _ROWS):
+        words = vectors.index_to_key[start : start + _ROWS]
+        yield from zip(words, vectors.vectors[start : start + _ROWS].astype(str), strict=True)
+
+
+def read(
+    file: BinaryIO,
+    path: str | os.PathLike[str],
+    header: tuple[int, int] | None,
+    limit: int | None,
+    dtype: np.dtype,
+    errors: str,
+) -> WordTable:
+    """Reads the vectors from here on, of the count and size that a header says, if there is one.
+
+    Lines are counted first, so that the table is made once. Blanks or tabs part the numbers. A
+    word may hold them, too. Empty lines at the end are none.
+
+    Raises:
+      ValueError: as `formats.load`.
+    """
+    count, size = header or (None, None)
+    first_line = 2 if header else 1
+    rows = count_rows(file, path, count, limit)
+    start = file.tell()
+    first = file.readline()
+    file.seek(start)
+    if size is None:
+        fields = _APART.split(first.rstrip(_BLANK).lstrip(b" \t"))
+        blank_word = first[:1] in (b" ", b"\t") and _is_number(fields[0])
+        size = len(fields) if blank_word else len(fields) - 1
+    parsed = np.promote_types(dtype, np.float32)
+    how = size, parsed, errors
+    _parse_all(path, [first], first_line, *how)  # before a table of that size is made
+    words: list[str] = []
+    table = np.empty((rows, size), dtype)
+    while len(words) < rows and (lines := file.readlines(_BLOCK)):
+        line = first_line + len(words)
+        block = _parse_all(path, lines[: rows - len(words)], line, *how)
+        bad = fill(table, len(words), block[1])
+        if bad is not None:
+            raise ValueError(f"{path}: line {first_line + bad}: a number is not finite in {dtype}")
+        words += block[0]
+    if count is not None and rows == count + 1 and words[-1] != "<unk>":
+        _raise_for_header(path, count, rows)
+    return checked(path, words, table, lambda i: f"line {first_line + i}")
+
+
+def count_rows(
+    file: BinaryIO, path: str | os.PathLike[str], count: int | None, limit: int | None
+) -> int:
+    """How many lines follow, or `limit` if more, and leaves the file where it is.
+
+    Raises:
+      ValueError: if there are none, or not as many as the header's `count`. One more may be
+        <unk>'s, which ``glove -write-header 1`` leaves out.
+    """
+    enough = limit if count is None or (limit is not None and limit <= count) else None
+    start = file.tell()
+    ended = empty = 0  # lines with an end, and lines after the last that is not blank
+    rows = 0
+    while (enough is None or rows < enough) and (block := file.read(_BLOCK)):
+        filled = len(block.rstrip(_BLANK))
+        if filled:
+            ended += empty + block.count(b"\n", 0, filled)
+            empty = 0
+            rows = ended + 1
+        empty += block.count(b"\n", filled)
+    file.seek(start)
+    if not rows and not count:
+        raise ValueError(f"{path} holds no word vectors: expected a word and its numbers a line")
+    if count is not None and not (rows in (count, count + 1) or (enough and rows >= enough)):
+        _raise_for_header(path, count, rows)
+    return rows if limit is None else min(rows, limit)
+
+
+def _raise_for_header(path, count: int, rows: int) -> None:
+    raise ValueError(f"{path}: its header promises {count} vectors, but {rows} follow")
+
+
+def row_follows(file: BinaryIO, size: int) -> bool:
+    """Whether the next line is text: ends in `size` numbers, if decimal commas are points."""
+    start = file.tell()
+    line = file.readline(1 << 20)
+    file.seek(start)
+    fields = _APART.split(line.rstrip(_BLANK))
+    numbers = (number.replace(b",", b".") for number in fields[-size:])
+    return len(fields) > size and all(map(_is_number, numbers))
+
+
+def _parse_all(
+    path, lines: list[bytes], number: int, size: int, dtype: np.dtype, errors: str
+) -> tuple[list[str], np.ndarray]:
+    """Words and numbers of lines, of which the first has this number."""
+    try:
+        return _parse(lines, size, dtype, errors)
+    except ValueError:
+        for i, line in enumerate(lines):
+            try:
+                _parse([line], size, dtype, errors)
+            except ValueError as error:
+                what = str(error).partition(" at row")[0]
+                if isinstance(error, UnicodeDecodeError):
+                    what = f"the word {error.object!r} is not UTF-8; {LENIENT}"
+                elif b"," in line and "convert" in what:
+                    what += "; decimals need a point, 0.1, not a comma"
+                raise ValueError(
+                    f"{path} is not a file of word vectors: line {number + i}: {what}"
+                ) from None
+        raise
+
+
+def _parse(
+    lines: list[bytes], size: int, dtype: np.dtype, errors: str
+) -> tuple[list[str], np.ndarray]:
+    words, rows = [], []
+    for line in lines:
+        line = line.rstrip(_BLANK)
+        word, _, numbers = line.partition(b" ")
+        more = b"\t" in line or numbers[:1] in (b"", b" ")
+        if more or numbers.count(b" ") != size - 1 or not word:
+            word, numbers = _parted(line, size)
+        words.append(word)
+        rows.append(numbers)
+    # The quickest that NumPy has, and strict.
+    table = np.loadtxt(rows, dtype, comments=None, delimiter=" ", ndmin=2)
+    return [word.decode(errors=errors) for word in words], table
+
+
+def _parted(line: bytes, size: int) -> tuple[bytes, bytes]:
+    """A word, which may hold blanks and tabs, and its numbers parted by one blank each."""
+    gaps = list(_APART.finditer(line))
+    if len(gaps) < size or not size:
+        raise ValueError(f"expected a word and {max(size, 1)} numbers, parted by spaces")
+    start = gaps[-size]
+    word = line[: start.start()].strip(b" \t") or line[: start.end() - 1]  # a word of blanks
+    if _is_number(_APART.split(word)[-1]) and _APART.search(word):  # rather of a longer vector
+        raise ValueError(f"expected a word and {size} numbers, parted by spaces")
+    return word, _APART.sub(b" ", line[start.end() :])
+
+
+def _is_number(text: bytes) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,131 @@
+"""Nearest words of many queries in one compiled call, by cosine, 3CosMul or distance.
+
+Pure functions on arrays. For a single query see `ranking`, which compiles nothing.
+
+Letters: `V` vocabulary, `D` dimension, `Q` queries, `P` positive and `N` negative words of a
+query, `X` words that it leaves out.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from jaxvec.vectors.ranking import cosmul, unit
+
+_SCORES = 1 << 24  # scores that are held at a time: 64 MiB
+_UNROLL = 4  # dimensions that one pass over the sums adds
+
+
+class Top(NamedTuple):
+    """The best words of each query, the best first; equal ones in the order of their places."""
+
+    scores: jax.Array  # float[Q, topn], -inf where fewer words are left
+    indices: jax.Array  # int32[Q, topn]
+
+
+@partial(jax.jit, static_argnames="topn")
+def cosine_top(
+    units: jax.Array, queries: jax.Array, topn: int, exclude: jax.Array | None = None
+) -> Top:
+    """The words whose vectors u have the highest cosines u·q / |q| with each query q.
+
+    A few hundred queries are scored at a time, so that memory does not grow with `Q`. Words whose
+    cosines are the same number in the dtype of the units are equal ones.
+
+    Args:
+      units: vectors of length 1, float[V, D]; see `ranking.unit`.
+      queries: float[Q, D], of any length.
+      topn: how many words of each, at most `V`.
+      exclude: int[Q, X], the places that each query leaves out; `V` stands for none.
+
+    Raises:
+      ValueError: if `topn` is above `V`.
+
+    >>> units = unit(jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+    >>> top = cosine_top(units, units[:2], topn=2, exclude=jnp.array([[0], [1]]))
+    >>> top.indices.tolist()
+    [[1, 2], [0, 2]]
+    >>> print(top.scores.round(2))
+    [[0.71 0.  ]
+     [0.71 0.71]]
+    """
+    return _top(lambda query: query @ units.T, unit(queries), exclude, len(units), topn)
+
+
+@partial(jax.jit, static_argnames="topn")
+def cosmul_top(
+    units: jax.Array,
+    positive: jax.Array,
+    negative: jax.Array,
+    topn: int,
+    exclude: jax.Array | None = None,
+) -> Top:
+    """The words with the highest score by `ranking.cosmul` for each query; see `cosine_top`.
+
+    Args:
+      units: vectors of length 1, float[V, D].
+      positive: those that pull, of any length, float[Q, P, D].
+      negative: those that push away, of any length, float[Q, N, D].
+      topn: how many words of each, at most `V`.
+      exclude: int[Q, X], the places that each query leaves out; `V` stands for none.
+
+    Raises:
+      ValueError: if `topn` is above `V`.
+
+    >>> units = unit(jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
+    >>> top = cosmul_top(units, units[None, 1:2], units[None, :1], 1, jnp.array([[0, 1]]))
+    >>> top.indices.tolist()
+    [[2]]
+    """
+    terms = unit(positive), unit(negative)
+    return _top(
+        lambda pair: cosmul(pair[0] @ units.T, pair[1] @ units.T), terms, exclude, len(units), topn
+    )
+
+
+def squared_distances(queries: jax.Array, vectors: jax.Array) -> jax.Array:
+    """|q - v|² of each query q and vector v, [Q, V], summed a dimension at a time.
+
+    Not |q|² - 2 q·v + |v|²: far from 0 that rounds the differences away, and on a core is no
+    quicker. All are held together: give some queries at a time.
+
+    Args:
+      queries: float[Q, D].
+      vectors: float[V, D].
+
+    >>> far = 2.0**20
+    >>> squared_distances(jnp.array([[far, 1.0]]), jnp.array([[far, 1.5], [far + 2, 1]])).tolist()
+    [[0.25, 4.0]]
+    """
+    queries, vectors = queries.T, vectors.T
+
+    def add(d: jax.Array, sums: jax.Array) -> jax.Array:
+        return sums + jnp.square(queries[d][:, None] - vectors[d][None])
+
+    dtype = jnp.result_type(queries, vectors)
+    nothing = jnp.zeros((queries.shape[1], vectors.shape[1]), dtype)
+    return jax.lax.fori_loop(0, len(queries), add, nothing, unroll=_UNROLL)
+
+
+def _top(
+    score: Callable[[Any], jax.Array],
+    queries: Any,
+    exclude: jax.Array | None,
+    size: int,
+    topn: int,
+) -> Top:
+    """Ranks what `score` makes of each query [V], some queries at a time."""
+    if topn > size:
+        raise ValueError(f"topn={topn} of {size} words: give {size} at most")
+    if exclude is None:
+        exclude = jnp.zeros((len(jax.tree.leaves(queries)[0]), 0), jnp.int32)
+
+    def best(query):
+        terms, left_out = query
+        return jax.lax.top_k(score(terms).at[left_out].set(-jnp.inf, mode="drop"), topn)
+
+    with jax.default_matmul_precision("highest"):
+        return Top(*jax.lax.map(best, (queries, exclude), batch_size=max(1, _SCORES // size)))
