@@ -20,7 +20,7 @@ from jaxvec.cooccurrence.matrix import Cooccurrence
 from jaxvec.messages.gensim import corpus_instead
 from jaxvec.storage.arrays import release
 from jaxvec.storage.files import writable
-from jaxvec.storage.pool import cores, each
+from jaxvec.storage.pool import cores, ordered_map
 from jaxvec.storage.runs import Growing, Run, Shelf, in_order, merge, sum_sorted
 from jaxvec.text.corpus import Corpus
 
@@ -106,7 +106,7 @@ def count(
     pairs = counter(corpus, tokens, id_bits, window, symmetric, distance_weighting)
     shelf = Shelf(folder)
     starts = range(0, len(corpus), tokens)
-    put = list(each(lambda start: shelf.put(pairs(start, start + tokens)), starts, counters))
+    put = list(ordered_map(lambda start: shelf.put(pairs(start, start + tokens)), starts, counters))
     runs = shelf.runs(put)
     if symmetric:
         shelf = Shelf(folder)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from jaxvec.storage.arrays import release
-from jaxvec.storage.pool import each
+from jaxvec.storage.pool import ordered_map
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -157,7 +157,7 @@ def merge(
         return then(Run(keys[first], np.add.reduceat(sums, first)))
 
     filled = [i for i in range(len(cuts) + 1) if any(at[i] < at[i + 1] for at in bounds)]
-    return each(part, filled, threads)
+    return ordered_map(part, filled, threads)
 
 
 def _copied(part: np.ndarray) -> np.ndarray:
