@@ -91,7 +91,7 @@ def test_sums_of_many_pairs_are_exact():
 
 def test_merging_keys_too_large_to_carry_a_place():
     keys = np.array([2**62, 3, 2**61])
-    ordered, sums = runs.in_order(keys, np.array([1, 2, 3], np.float32))
+    ordered, sums = runs.sort_by_key(keys, np.array([1, 2, 3], np.float32))
     assert ordered.tolist() == [3, 2**61, 2**62]
     assert sums.tolist() == [2, 3, 1]
 

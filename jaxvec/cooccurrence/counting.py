@@ -21,7 +21,7 @@ from jaxvec.messages.gensim import corpus_instead
 from jaxvec.storage.arrays import release
 from jaxvec.storage.files import writable
 from jaxvec.storage.pool import cores, ordered_map
-from jaxvec.storage.runs import Growing, Run, Shelf, in_order, merge, sum_sorted
+from jaxvec.storage.runs import GrowingArray, Run, RunStore, merge, sort_by_key, sum_sorted
 from jaxvec.text.corpus import Corpus
 
 _SLICE = 1 << 15  # tokens whose pairs stay in a core's cache
@@ -104,14 +104,16 @@ def count(
     tokens = max(1, min(chunk // window, len(corpus)))
     counter = device.counter if on_device else _counter
     pairs = counter(corpus, tokens, id_bits, window, symmetric, distance_weighting)
-    shelf = Shelf(folder)
+    store = RunStore(folder)
     starts = range(0, len(corpus), tokens)
-    put = list(ordered_map(lambda start: shelf.put(pairs(start, start + tokens)), starts, counters))
-    runs = shelf.runs(put)
+    handles = list(
+        ordered_map(lambda start: store.add(pairs(start, start + tokens)), starts, counters)
+    )
+    runs = store.load(handles)
     if symmetric:
-        shelf = Shelf(folder)
-        both = merge(runs, block, threads, _both_ways(id_bits, shelf))
-        runs = shelf.runs([mark for marks in both for mark in marks])
+        store = RunStore(folder)
+        both = merge(runs, block, threads, _both_ways(id_bits, store))
+        runs = store.load([handle for pair in both for handle in pair])
     longest = sum(len(run.keys) for run in runs)
     cells = _rows(merge(runs, block, threads), longest, id_bits, corpus, settings, folder)
     if path is None:
@@ -187,15 +189,15 @@ def _keys(
     return keys[:filled]
 
 
-def _both_ways(id_bits: int, shelf: Shelf) -> Callable[[Run], tuple[Any, Any]]:
+def _both_ways(id_bits: int, store: RunStore) -> Callable[[Run], tuple[Any, Any]]:
     """From sums of pairs whose lower ids come first to those of the pairs and their images."""
 
     def both(run: Run) -> tuple[Any, Any]:
         row, column = run.keys >> id_bits, run.keys & ((1 << id_bits) - 1)
         off = row != column
         run.sums[~off] *= 2
-        keys, sums = in_order((column[off] << id_bits) | row[off], run.sums[off])
-        return shelf.put(run), shelf.put(Run(keys, sums))
+        keys, sums = sort_by_key((column[off] << id_bits) | row[off], run.sums[off])
+        return store.add(run), store.add(Run(keys, sums))
 
     return both
 
@@ -209,7 +211,7 @@ def _rows(
     folder: Path | None,
 ) -> Cooccurrence:
     """Rising runs, of so many entries at most, as the cells of a matrix."""
-    columns, sums = (Growing(dtype, longest, folder) for dtype in (np.int32, np.float32))
+    columns, sums = (GrowingArray(dtype, longest, folder) for dtype in (np.int32, np.float32))
     cells = np.zeros(len(corpus.vocab) + 1, np.int64)
     for run in runs:
         cells[1:] += np.bincount(run.keys >> id_bits, minlength=len(corpus.vocab))

@@ -5,7 +5,6 @@ are packed into one integer and sorted, and the sorted runs of sums are merged. 
 `folder` they wait in a temporary file, and memory has the words alone to hold.
 """
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvec.storage.pool import cores
-from jaxvec.storage.runs import Shelf, merge, sum_sorted
+from jaxvec.storage.runs import RunStore, merge, sum_sorted
 from jaxvec.text.corpus import Coder, Pieces
 from jaxvec.text.vocab import word_list
 
@@ -98,26 +97,26 @@ def count(
     """
     coder, paths = Coder(), _Paths()
     connectors = len([coder.code[word] for word in dict.fromkeys(connector_words)])
-    shelf = Shelf(None if folder is None else Path(folder))
-    put: list[Any] = []
+    store = RunStore(None if folder is None else Path(folder))
+    handles: list[Any] = []
     waiting: list[np.ndarray] = []
     rest = np.zeros(0, np.int32)
-    with shelf.file or contextlib.nullcontext():
+    with store:
         for codes, ends in coder.batches(pieces):
             begin = coder.words - len(codes) - len(rest)
             codes = np.concatenate([rest, codes])
             keys, rest = _keys(codes, np.array(ends, np.int64) - begin, connectors, paths)
             waiting.append(keys)
             if sum(map(len, waiting)) >= _CHUNK:
-                put.append(shelf.put(_summed(waiting)))
+                handles.append(store.add(_summed(waiting)))
                 waiting = []
         word_list(coder.code)  # raises
         if not coder.words:
             raise ValueError("no words: expected text with at least one word")
         if waiting:
-            put.append(shelf.put(_summed(waiting)))
+            handles.append(store.add(_summed(waiting)))
         distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0))]
-        for run in merge(shelf.runs(put), _BLOCK, cores()):
+        for run in merge(store.load(handles), _BLOCK, cores()):
             distinct += len(run.keys)
             kept = run.sums >= min_count
             often.append((run.keys[kept], run.sums[kept]))
