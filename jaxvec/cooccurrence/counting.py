@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxvec.cooccurrence import device
 from jaxvec.cooccurrence.matrix import Cooccurrence
-from jaxvec.messages.gensim import corpus_instead
+from jaxvec.messages.kinds import corpus_instead
 from jaxvec.storage.arrays import release
 from jaxvec.storage.files import writable
 from jaxvec.storage.pool import cores, ordered_map

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.text.read import read_pieces
 from jaxvec.text.tokenize import Tokenizer, get_tokenizer

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import written_beside
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer

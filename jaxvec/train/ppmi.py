@@ -13,7 +13,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import release
 from jaxvec.storage.pool import cores, ordered_map
 from jaxvec.vectors.word_vectors import WordVectors
