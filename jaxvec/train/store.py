@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus

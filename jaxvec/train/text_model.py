@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
@@ -285,6 +286,5 @@ class NegativeSampling(TextModel):
 
 
 def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")
+    """Refuses an option that is no whole number of at least `least`."""
+    check_whole(name, value, least=least)
