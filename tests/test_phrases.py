@@ -240,6 +240,22 @@ def test_bad_input(documents, options, message):
         Phrases.from_documents(documents, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_count": "5"}, "min_count must be a whole number; got the string '5'"),
+        ({"threshold": "10"}, "threshold must be a number; got the string '10'"),
+        ({"delimiter": 5}, "delimiter must be a string; got the number 5"),
+    ],
+)
+def test_options_of_another_type(options, message):
+    with pytest.raises(TypeError, match=message):
+        Phrases.from_documents([["a"]], **options)
+    if "threshold" in options:
+        with pytest.raises(TypeError, match=message):
+            Phrases({}).above(options["threshold"])
+
+
 @pytest.mark.parametrize("words", ["a b", [["a", "b"]], [1]])
 def test_only_words_are_looked_into(words):
     with pytest.raises(ValueError, match="words of one document"):
