@@ -89,8 +89,8 @@ def read_pieces(
       FileNotFoundError: if a path does not exist.
       TypeError: if one is no path.
       ValueError: if a folder holds no file, or a file is binary, damaged or not UTF-8; the
-        message has the byte offset in the uncompressed text, or names UTF-16. Also if
-        `errors` has no such name.
+        message has the byte offset in the uncompressed text, or names UTF-16; also if `errors`
+        is no such name.
     """
     try:
         codecs.lookup_error(errors)
@@ -163,7 +163,15 @@ def _last_space(text: str) -> int:
 
 
 def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
-    """The text of a file, one chunk after the other; `errors` None is strict and has no alternative.
+    """Streams the text of a file in chunks.
+
+    Args:
+      file: decompressed.
+      name: of the file, for messages.
+      errors: as for `read_pieces`; None is strict, where the caller has no such option.
+
+    Yields:
+      The text of each chunk, cut between characters.
 
     Raises:
       ValueError: as `read_pieces`.
