@@ -119,7 +119,7 @@ def _umask() -> int:
 
 
 def decompressed(file: BufferedReader) -> BinaryIO:
-    """The content of a file, decompressed if its first bytes are those of gzip, bzip2 or xz."""
+    """The content of a file, decompressed if it begins as gzip, bzip2 or xz does."""
     start = file.peek(10)
     for magic, opener in _OPENERS.items():
         if magic.match(start):
