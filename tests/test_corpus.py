@@ -174,3 +174,18 @@ def test_words_are_strings():
     assert len(Corpus.from_documents([np.array(["a", "b"])], vocab=vocab)) == 2
     with pytest.raises(ValueError, match="expected a list of words; got the string"):
         count_words([("a b", True)])
+
+
+@pytest.mark.parametrize("name", ["min_count", "max_size", "max_vocab_size"])
+@pytest.mark.parametrize("value", ["5", 2.5, True])
+def test_sizes_are_whole_numbers(name, value):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number; got"):
+        Corpus.from_documents([["a"]], **{name: value})
+    if name == "min_count":
+        with pytest.raises(TypeError, match="min_count must be a whole number; got"):
+            Corpus.from_documents([["a"]], extend=Vocab(["a"], [1]), min_count=value)
+
+
+def test_a_fraction_is_a_number():
+    with pytest.raises(TypeError, match="fraction must be a number; got the string"):
+        Corpus.from_documents([["a", "b"]], min_count=1).split("0.1")

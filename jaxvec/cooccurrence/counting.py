@@ -52,8 +52,8 @@ def count(
     """Counts the pairs of words up to `window` words apart in the same document.
 
     A pair at distance d adds 1/d to cell (left word, right word), and with `symmetric` to cell
-    (right word, left word) too, so that a word next to itself counts twice. The cells equal
-    those of GloVe's ``cooccur``.
+    (right word, left word) too, so that a word next to itself counts twice. GloVe's ``cooccur``
+    makes the same cells.
 
     Args:
       corpus: the text.
@@ -72,7 +72,7 @@ def count(
       The counts, `V` × `V`.
 
     Raises:
-      TypeError: if `corpus` is no Corpus, or a number is none.
+      TypeError: if `corpus` is no Corpus, or `window` or `memory` is no whole number.
       FileNotFoundError: if there is no folder for `path`.
       ValueError: if `window` is below 1, two word ids and a distance need more than 63 bits, or
         `memory` is below 64 MiB or lacks a `path`.

@@ -55,8 +55,8 @@ class WordIndexer:
           the beginning of the text.
 
         Raises:
-          TypeError: for a word that is no string, as far as it is noticed here; those of a new
-            vocabulary are checked when it is made.
+          TypeError: for a word that is not hashable, or with `known` is no string; words of a
+            new vocabulary are checked when it is made.
           ValueError: if the words of a piece are a string.
         """
         batch: list[str] = []

@@ -80,7 +80,12 @@ class FromText(abc.ABC):
     @classmethod
     @abc.abstractmethod
     def from_pieces(cls, *args: Any, **kwargs: Any) -> Self:
-        """Reads `pieces`; `source` names them in errors. Each class has options of its own."""
+        """Reads `Pieces`.
+
+        Args:
+          *args: the pieces.
+          **kwargs: ``source``, what messages call the text, and the options of each class.
+        """
 
     @classmethod
     def from_files(
