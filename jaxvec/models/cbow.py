@@ -17,8 +17,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
-from jaxvec.models.sgns import Params, softplus, take
+from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
+from jaxvec.models.tables import softplus
+from jaxvec.models.tables import take as take
 
 
 @exportable

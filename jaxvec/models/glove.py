@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.tables import take as take
 
 
 @exportable
@@ -157,16 +158,6 @@ def rows(batch: Batch | Chunks) -> Params:
     """Ids of the table rows that a batch reads: int[R] and int[R, L], for vectors and biases."""
     chunks = as_chunks(batch)
     return Params(chunks.words, chunks.contexts, chunks.words, chunks.contexts)
-
-
-def take(params: Params, rows: Params) -> Params:
-    """Gathers rows of the tables: [R, D], [R, L, D], [R] and [R, L].
-
-    Args:
-      params: the tables, [V, D] and [V].
-      rows: row ids of each table, from `rows`.
-    """
-    return jax.tree.map(lambda table, ids: table[ids], params, rows)
 
 
 def rows_loss(

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
-from jaxvec.models.sgns import Params
+from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
 
 
