@@ -82,6 +82,9 @@ ATTRIBUTES = {
     "syn0norm": "write get_normed_vectors()",
     "init_sims": "leave it out, or write get_normed_vectors()",
     "similar": "write most_similar",
+    "word_vec": "write get_vector",
+    "words_closer_than": "write closer_than",
+    "expandos": "write attributes, or get_vecattr and set_vecattr",
     "train": "write jaxvec.fit(corpus, model, key=…, init=vectors) to go on from vectors",
 }
 """Attributes of gensim's vectors, of old versions too, and what to write in jaxvec."""

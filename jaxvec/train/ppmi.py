@@ -268,7 +268,9 @@ def vectors(
     explained = np.square(factors.s, dtype=np.float64).sum() / squares
     vocab = counts.vocab
     metadata = {"positive_cells": positive.nnz, "explained": float(explained)}
-    return WordVectors(vocab.words, table, counts=vocab.counts, metadata=metadata)
+    vectors = WordVectors(vocab.words, table, counts=vocab.counts, metadata=metadata)
+    vectors.sort_by_descending_frequency()
+    return vectors
 
 
 def _blocks(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
