@@ -13,7 +13,6 @@ import pytest
 import jaxvec
 from jaxvec.cli import make_parser
 from jaxvec.cli.models import make_model, set_defaults
-from jaxvec.optim.named import OPTIMIZERS
 from jaxvec.text.tokenize import get_tokenizer
 from jaxvec.vectors import formats
 
@@ -93,7 +92,7 @@ def check(arguments: list[str]) -> None:
         set_defaults(options)
         if options.model != "ppmi-svd":  # which is not trained
             make_model(options)
-            assert options.optimizer in OPTIMIZERS
+            assert options.optimizer in jaxvec.OPTIMIZERS
     if getattr(options, "tokenizer", None):
         get_tokenizer(options.tokenizer)
     if options.command in ("train", "convert"):
