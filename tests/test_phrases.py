@@ -9,8 +9,9 @@ from gensim.models import phrases as gensim_phrases
 
 from jaxvec import Corpus, Phrases, load_phrases, save_phrases
 from jaxvec.cli import main
-from jaxvec.text import bigrams, corpus, docstrings
-from jaxvec.text.phrases import ENGLISH_CONNECTOR_WORDS, Found, words_of_files
+from jaxvec.text import bigrams, docstrings, indexing
+from jaxvec.text.phrases import ENGLISH_CONNECTOR_WORDS, Found
+from jaxvec.text.pieces import file_pieces
 from jaxvec.text.tokenize import text8
 from tests import reference
 
@@ -75,7 +76,7 @@ def test_in_pieces_and_batches_as_whole(seed, monkeypatch, tmp_path):
     options = {"min_count": 2, "threshold": 1.0, "connector_words": CONNECTORS}
     whole = Phrases.from_documents(documents, **options)
     expected = list(whole.apply(documents))
-    monkeypatch.setattr(corpus, "_BATCH", 1 + 10 * seed)
+    monkeypatch.setattr(indexing, "_BATCH", 1 + 10 * seed)
     monkeypatch.setattr(bigrams, "_CHUNK", 50)
     monkeypatch.setattr(bigrams, "_BLOCK", 1 << 14)
     folder = tmp_path if seed % 2 else None
@@ -271,7 +272,7 @@ def test_command_writes_text_to_train_on(folder, capsys):
     assert f"of {sum(len(line.split()) for line in lines)} words" in messages
     assert Corpus.from_files("joined.txt").vocab.count("new_york_city") == 20
     first, second = load_phrases("p.tsv")
-    text = list(words_of_files(["text.txt"], "basic_english"))
+    text = list(file_pieces(["text.txt"], "basic_english"))
     assert first.found == Phrases.from_pieces(text, threshold=9).found
     assert second.found
 

@@ -6,3 +6,4 @@ from jaxvec.models import glove as glove
 from jaxvec.models import sampling as sampling
 from jaxvec.models import sgns as sgns
 from jaxvec.models import softmax as softmax
+from jaxvec.models import tables as tables

@@ -14,8 +14,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
-from jaxvec.models.sgns import Params, softplus, take
+from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
+from jaxvec.models.tables import softplus
+from jaxvec.models.tables import take as take
 
 
 @exportable
@@ -52,7 +54,8 @@ def loss(params: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
 
     A word without context counts nothing. (word2vec.c, and gensim by default, take the
     mean but give each context word the gradient of the sum; the gradient of this loss is
-    its own, smaller by the size of the context.)
+    its own, smaller by the size of the context.) `rows_curvature` bounds the second derivative
+    of this formula: change both.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(

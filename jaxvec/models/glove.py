@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.tables import take as take
 
 
 @exportable
@@ -120,11 +121,6 @@ def rows(batch: Batch | Chunks) -> Params:
     """The rows of each table that a batch touches: int[R] and int[R, L]."""
     chunks = as_chunks(batch)
     return Params(chunks.words, chunks.contexts, chunks.words, chunks.contexts)
-
-
-def take(params: Params, rows: Params) -> Params:
-    """The vectors and biases in those rows: [R, D], [R, L, D], [R] and [R, L]."""
-    return jax.tree.map(lambda table, ids: table[ids], params, rows)
 
 
 def rows_loss(

@@ -126,6 +126,12 @@ def scale(bits: jax.Array, n: int) -> jax.Array:
     return (high * n_high + (middle >> 16) + (carry >> 16)).astype(jnp.int32)
 
 
+def shares(counts: np.ndarray) -> np.ndarray:
+    """Each word's share of all tokens, float64[V]; above 0 for words that do not occur."""
+    counts = np.asarray(counts, np.float64)
+    return np.maximum(counts, 1e-9) / counts.sum()
+
+
 def keep_probability(counts: np.ndarray, sample: float) -> np.ndarray:
     """word2vec's subsampling: min(1, sqrt(t/f) + t/f), float64[V].
 
@@ -138,23 +144,8 @@ def keep_probability(counts: np.ndarray, sample: float) -> np.ndarray:
         raise ValueError(f"sample must be 0 (keep all) or positive; got {sample}")
     if sample == 0:
         return np.ones(len(counts))
-    ratio = sample / _frequencies(counts)
+    ratio = sample / shares(counts)
     return np.minimum(1, np.sqrt(ratio) + ratio)
-
-
-def keep_probability_percentile(counts: np.ndarray, percentile: float) -> np.ndarray:
-    """Subsampling by rank: a word is discarded with probability 1 - sqrt(t/(f + t)).
-
-    f is a word's share of all tokens and t the given percentile (0 to 100) of the `V` shares.
-
-    >>> keep_probability_percentile(np.array([900, 100]), 50).round(3)
-    array([0.598, 0.913])
-    """
-    if not 0 <= percentile <= 100:
-        raise ValueError(f"percentile must be between 0 and 100; got {percentile}")
-    frequencies = _frequencies(counts)
-    t = np.percentile(frequencies, percentile)
-    return np.sqrt(t / (frequencies + t))
 
 
 def keep_thresholds(probability: np.ndarray) -> jax.Array:
@@ -193,8 +184,6 @@ def window_weights(
     window: int,
     *,
     symmetric: bool = True,
-    full: bool = False,
-    kept: jax.Array | None = None,
 ) -> jax.Array:
     """Which words of a stretch of text are context of which: 1 or 0, float32[M, M + 2W].
 
@@ -204,10 +193,6 @@ def window_weights(
       reach: how far each center looks, int32[M], at most `window`.
       window: `W`.
       symmetric: whether the words before a center are context too, or those after it alone.
-      full: whether a center whose document has not `W` words on (each of) these sides has no
-        context.
-      kept: which words take part, as center and as context, bool[M + 2W]; the others only
-        take up room. By default all.
 
     >>> docs = jnp.array([0, 0, 0, 1, 1, -1])
     >>> window_weights(docs, jnp.array([2, 1]), 2).tolist()
@@ -223,19 +208,7 @@ def window_weights(
     same = (docs[None] == own[:, None]) & (own >= 0)[:, None]
     if not symmetric:
         near &= after > 0
-    if full:
-        whole = docs[2 * window :] == own
-        if symmetric:
-            whole &= docs[: -2 * window] == own
-        same &= whole[:, None]
-    if kept is not None:
-        same &= kept[None] & kept[window:-window, None]
     return (near & same).astype(jnp.float32)
-
-
-def _frequencies(counts: np.ndarray) -> np.ndarray:
-    counts = np.asarray(counts, np.float64)
-    return np.maximum(counts, 1e-9) / counts.sum()
 
 
 def _probability_bits(probability: np.ndarray) -> np.ndarray:

@@ -15,6 +15,8 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.tables import softplus as softplus
+from jaxvec.models.tables import take as take
 
 
 @exportable
@@ -69,7 +71,8 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
         -log σ(u·v) - Σ_k log σ(-u_k·v)
 
     A negative that happens to equal the context counts like any other. Divide by the sum
-    of the weights for a mean per pair.
+    of the weights for a mean per pair. `rows_curvature` bounds the second derivative of this
+    formula: change both.
 
     Args:
       params: the tables.
@@ -110,11 +113,6 @@ def rows(batch: Batch | Blocks) -> Params:
     return Params(blocks.centers, jnp.concatenate([blocks.contexts, blocks.negatives], axis=1))
 
 
-def take(params: Params, rows: Params) -> Params:
-    """The vectors in those rows: [B, M, D] and [B, X + N, D]."""
-    return jax.tree.map(lambda table, ids: table[ids], params, rows)
-
-
 def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
     """`loss` as a function of the vectors that `take` gathered.
 
@@ -153,20 +151,3 @@ def _weights(blocks: Blocks) -> jax.Array:
         (*blocks.centers.shape, blocks.negatives.shape[1]),
     )
     return jnp.concatenate([blocks.weights, negative_weights], axis=-1)
-
-
-@jax.custom_jvp
-def softplus(x: jax.Array) -> jax.Array:
-    """log(1 + e^x) = -log σ(-x), with the derivative σ(x).
-
-    `jax.nn.softplus` to rounding, but with the derivative written so that value and
-    derivative share one exponential: a training step is a fifth faster.
-    """
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
-@softplus.defjvp
-def _softplus_jvp(primals, tangents):
-    (x,), (tangent,) = primals, tangents
-    small = jnp.exp(-jnp.abs(x))
-    return softplus(x), jnp.where(x >= 0, 1, small) / (1 + small) * tangent

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
-from jaxvec.models.sgns import Params
+from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
 
 
@@ -42,6 +42,8 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
     For a center vector v and the vectors u_w of the vocabulary, of which u is the context's:
 
         log Σ_w exp(u_w·v) - u·v
+
+    `rows_curvature` bounds the second derivative of this formula: change both.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(jnp.array([1, 2]), jnp.array([3, 4]), jnp.ones(2))

@@ -5,7 +5,6 @@ are packed into one integer and sorted, and the sorted runs of sums are merged. 
 `folder` they wait in a temporary file, and memory has the words alone to hold.
 """
 
-import contextlib
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jaxvec.storage.pool import cores
-from jaxvec.storage.runs import Shelf, merge, sum_sorted
-from jaxvec.text.corpus import Coder, Pieces
+from jaxvec.storage.runs import RunStore, merge, sum_sorted
+from jaxvec.text.indexing import WordIndexer
+from jaxvec.text.pieces import Pieces
 from jaxvec.text.vocab import word_list
 
 _CHUNK = 1 << 22  # pairs that are sorted at a time
@@ -75,6 +75,7 @@ def npmi_scorer(worda_count, wordb_count, bigram_count, len_vocab, min_count, co
 def count(
     pieces: Pieces,
     *,
+    source: str = "documents",
     min_count: int = 5,
     connector_words: Iterable[str] = (),
     folder: str | os.PathLike[str] | None = None,
@@ -83,6 +84,7 @@ def count(
 
     Args:
       pieces: the words; a document may come in several pieces.
+      source: what messages call the text.
       min_count: leave out bigrams that are rarer; they count in `len_vocab`.
       connector_words: words that may stand inside a bigram, any number of them.
       folder: where counts wait in a temporary file; by default in memory, some 16 bytes for
@@ -96,44 +98,44 @@ def count(
     >>> found.phrases, found.bigram_count.tolist(), found.len_vocab, found.corpus_word_count
     ([('bank', 'of', 'china')], [1], 3, 4)
     """
-    coder, paths = Coder(), _Paths()
-    connectors = len([coder.code[word] for word in dict.fromkeys(connector_words)])
-    shelf = Shelf(None if folder is None else Path(folder))
-    put: list[Any] = []
+    indexer, paths = WordIndexer(), _Paths()
+    connectors = len([indexer.codes[word] for word in dict.fromkeys(connector_words)])
+    store = RunStore(None if folder is None else Path(folder))
+    handles: list[Any] = []
     waiting: list[np.ndarray] = []
     rest = np.zeros(0, np.int32)
-    with shelf.file or contextlib.nullcontext():
-        for codes, ends in coder.batches(pieces):
-            begin = coder.words - len(codes) - len(rest)
+    with store:
+        for codes, ends in indexer.batches(pieces):
+            begin = indexer.tokens - len(codes) - len(rest)
             codes = np.concatenate([rest, codes])
             keys, rest = _keys(codes, np.array(ends, np.int64) - begin, connectors, paths)
             waiting.append(keys)
             if sum(map(len, waiting)) >= _CHUNK:
-                put.append(shelf.put(_summed(waiting)))
+                handles.append(store.add(_summed(waiting)))
                 waiting = []
-        word_list(coder.code)  # raises
-        if not coder.words:
-            raise ValueError("no words: expected text with at least one word")
+        word_list(indexer.codes)  # raises
+        if not indexer.tokens:
+            raise ValueError(f"no words in {source}: expected text with at least one word")
         if waiting:
-            put.append(shelf.put(_summed(waiting)))
+            handles.append(store.add(_summed(waiting)))
         distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0))]
-        for run in merge(shelf.runs(put), _BLOCK, cores()):
+        for run in merge(store.load(handles), _BLOCK, cores()):
             distinct += len(run.keys)
             kept = run.sums >= min_count
             often.append((run.keys[kept], run.sums[kept]))
     key, sums = (np.concatenate(side) for side in zip(*often, strict=True))
     first, second = key >> _HALF, key & ((1 << _HALF) - 1)
-    words = list(coder.code)
+    words = list(indexer.codes)
     edges = list(paths.nodes)
     tails = [_path(edges, tail - _TAIL) if tail >= _TAIL else [tail] for tail in second.tolist()]
     last = np.array([tail[-1] for tail in tails], np.int64)
     return Bigrams(
         [(words[a], *(words[b] for b in tail)) for a, tail in zip(first, tails, strict=True)],
-        coder.counts[first],
-        coder.counts[last],
+        indexer.counts[first],
+        indexer.counts[last],
         sums.astype(np.int64),
         len(words) - connectors + distinct,
-        coder.words,
+        indexer.tokens,
     )
 
 

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import written_beside
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
-from jaxvec.text.corpus import Pieces, document_words
-from jaxvec.text.read import read_pieces, text_lines
-from jaxvec.text.tokenize import Tokenizer, get_tokenizer
+from jaxvec.text.pieces import FromText, Pieces, document_pieces
+from jaxvec.text.read import text_lines
+from jaxvec.text.tokenize import Tokenizer
 
 ENGLISH_CONNECTOR_WORDS = frozenset({
     "a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by",
@@ -36,7 +37,7 @@ _INSTEAD = "phrases are found by Phrases.from_documents(sentences, min_count=5, 
 
 
 @explained(_INSTEAD, {})
-class Phrases:
+class Phrases(FromText):
     """Phrases, each of two words and what connectors are between them, to join in text.
 
     As gensim's `FrozenPhrases`, but counts are exact, no rare words forgotten, and a phrase is
@@ -75,29 +76,6 @@ class Phrases:
                 )
 
     @classmethod
-    def from_files(
-        cls,
-        *paths: str | os.PathLike[str],
-        tokenizer: str | Tokenizer = "whitespace",
-        errors: str = "strict",
-        **options,
-    ) -> "Phrases":
-        """Finds the phrases of files, folders or standard input, a document a line; read once.
-
-        Args:
-          *paths: see `read_pieces`; may be compressed.
-          tokenizer: ``"whitespace"``, ``"basic_english"``, ``"text8"``, ``"alphanumeric"`` or
-            a function.
-          errors: what to do about broken UTF-8, as in `bytes.decode`.
-          **options: as for `from_documents`.
-
-        Raises:
-          FileNotFoundError: if a path does not exist.
-          ValueError: if a file is not text, or there is no word.
-        """
-        return cls.from_pieces(words_of_files(paths, tokenizer, errors), **options)
-
-    @classmethod
     def from_documents(
         cls,
         documents: Iterable[str | Sequence[str]],
@@ -123,13 +101,14 @@ class Phrases:
         Raises:
           ValueError: if there is no word, or an option is out of bounds.
         """
-        return cls.from_pieces(document_words(documents, tokenizer), **options)
+        return cls.from_pieces(document_pieces(documents, tokenizer), **options)
 
     @classmethod
     def from_pieces(
         cls,
         pieces: Pieces,
         *,
+        source: str = "documents",
         min_count: int = 5,
         threshold: float | None = None,
         scoring: str | Scorer = "default",
@@ -142,7 +121,11 @@ class Phrases:
             raise ValueError("connector_words must be several words, not a string")
         scorer, threshold = _checked(min_count, threshold, scoring, delimiter)
         often = bigrams.count(
-            pieces, min_count=min_count, connector_words=connector_words, folder=folder
+            pieces,
+            source=source,
+            min_count=min_count,
+            connector_words=connector_words,
+            folder=folder,
         )
         scores = scorer(
             often.worda_count, often.wordb_count, often.bigram_count,
@@ -181,7 +164,7 @@ class Phrases:
         >>> list(phrases.apply(["to new york", ["new", "cars"]]))
         [['to', 'new_york'], ['new', 'cars']]
         """
-        return (words for words, _ in self.apply_pieces(document_words(documents, tokenizer)))
+        return (words for words, _ in self.apply_pieces(document_pieces(documents, tokenizer)))
 
     def apply_pieces(self, pieces: Pieces) -> Iterator[tuple[list[str], bool]]:
         """The pieces of documents, phrases joined, those across pieces too."""
@@ -276,16 +259,6 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
                 "score, a tab and a count"
             ) from None
     return [Phrases(found, delimiter=delimiter) for found in passes]
-
-
-def words_of_files(
-    paths: Iterable[str | os.PathLike[str]],
-    tokenizer: str | Tokenizer = "whitespace",
-    errors: str = "strict",
-) -> Pieces:
-    """The words of files, read as a stream; see `read_pieces`."""
-    split = get_tokenizer(tokenizer)
-    return ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
 
 
 def _checked(

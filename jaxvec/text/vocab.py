@@ -8,7 +8,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import array_text, check_encoding, text_array
 from jaxvec.storage.files import written_beside
 from jaxvec.text.read import text_lines

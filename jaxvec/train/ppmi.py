@@ -13,9 +13,9 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import release
-from jaxvec.storage.pool import cores, each
+from jaxvec.storage.pool import cores, ordered_map
 from jaxvec.vectors.word_vectors import WordVectors
 
 _CELLS = 1 << 22  # taken at a time
@@ -144,7 +144,7 @@ def svd(
 def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
     """Their product [V, n], some columns at a time, on all cores; the same bits for any number."""
     parts = np.array_split(tall, -(-tall.shape[1] // _COLUMNS), axis=1)
-    return np.hstack(list(each(lambda part: matrix @ part, parts, cores())))
+    return np.hstack(list(ordered_map(lambda part: matrix @ part, parts, cores())))
 
 
 def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
