@@ -6,7 +6,7 @@ Letters: `V` vocabulary, `D` dimension, `N` nonzeros.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +16,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import kind
 from jaxvec.storage.arrays import release
 from jaxvec.storage.pool import cores, each
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.vectors.word_vectors import WordVectors
 
 _CELLS = 1 << 22  # taken at a time
@@ -195,10 +196,12 @@ def weighted(
 def vectors(
     counts: Cooccurrence,
     *,
-    vector_size: int = 100,
-    cds: float = 0.75,
-    shift: float = 1.0,
-    eigenvalue_weighting: float = 0.5,
+    vector_size: VectorSize = 100,
+    cds: Annotated[float, Option("raise counts of contexts to the power A", "A", least=0)] = 0.75,
+    shift: Annotated[float, Option("subtract log K from each PMI", "K", least=1)] = 1.0,
+    eigenvalue_weighting: Annotated[
+        float, Option("weigh dimensions by singular values to the power P", "P", least=0)
+    ] = 0.5,
     which: str = "input",
     seed: int = 1,
 ) -> WordVectors:

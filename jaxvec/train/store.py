@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,14 +12,10 @@ from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
-from jaxvec.train.glove import GloVe
+from jaxvec.train.registry import MODELS, name_of
 from jaxvec.train.result import Report, Result
-from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.softmax import Softmax
 
-_MODELS: dict[str, Any] = {model.__name__: model for model in (SkipGram, CBOW, Softmax, GloVe)}
 _KIND = "run"
 
 
@@ -29,8 +24,12 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
 
     The text itself is not written.
 
+    Raises:
+      TypeError: if `result` is no `Result`.
+      ValueError: if its model is not registered in `train.registry.MODELS`.
+
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
-    >>> from jaxvec import fit
+    >>> from jaxvec import SkipGram, fit
     >>> result = fit(corpus, SkipGram(vector_size=8), key=jax.random.key(0), epochs=1)
     >>> path = getfixture("tmp_path") / "cats.run"
     >>> save_run(result, path)
@@ -40,7 +39,9 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
-    model = {"name": type(result.model).__name__, **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
+    make = MODELS[name_of(result.model)].make
+    options = {field.name: getattr(result.model, field.name) for field in dataclasses.fields(make)}  # type: ignore[arg-type]
+    model = {"name": make.__name__, **options}
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(
         path,
@@ -60,19 +61,22 @@ def load_run(path: str | os.PathLike[str]) -> Result:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such file, or damaged.
+      ValueError: if it is no such file, damaged, or of a model that is not registered.
     """
     arrays = load_arrays(path)
     if str(arrays.get("kind")) != _KIND:
         raise ValueError(f"{path} is not a saved run")
     fields = json.loads(str(arrays["model"]))
-    kind = _MODELS[fields.pop("name")]
+    name = fields.pop("name")
+    makes = {entry.make.__name__: entry.make for entry in MODELS.values()}
+    if name not in makes:
+        raise ValueError(f"{path} is a run of {name}, which is not in jaxvec.train.registry.MODELS")
     params = {
         name.removeprefix("params."): array
         for name, array in arrays.items()
         if name.startswith("params.")
     }
-    model: Model = kind(**fields)
+    model: Model = makes[name](**fields)
     structure = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
     states = sum(name.startswith("state.") for name in arrays)
     nothing = np.zeros(0, np.int32), np.zeros(1, np.int64)
