@@ -272,7 +272,7 @@ def test_a_sweep_of_numbers_in_one_program(cells):
     def optimizer(rate):
         return optim.glove_adagrad(rate, per_row=True, accumulate_first=True)
 
-    rows = optim.row_sparse(optimizer(0.05), combine=False)
+    rows = optim.row_sparse(optimizer(0.05), write_back="scatter")
 
     def train(x_max, alpha, rate):
         constants = SMALL.constants(cells)._replace(x_max=x_max, alpha=alpha)
@@ -290,7 +290,7 @@ def test_a_sweep_of_numbers_in_one_program(cells):
 def fit_one(cells, segment, params, x_max, alpha, transform):
     """A segment with those numbers as the model's own."""
     model = dataclasses.replace(SMALL, x_max=x_max, alpha=alpha)
-    rows = optim.row_sparse(transform, combine=False)
+    rows = optim.row_sparse(transform, write_back="scatter")
     state = State(jax.tree.map(jnp.copy, params), rows.init(params))
     rates = np.ones(2, np.float32)
     return train_segment(model, rows, state, model.constants(cells), segment, KEY, rates)[0].params

@@ -2,6 +2,7 @@
 
 import argparse
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from jaxvec import recipes
@@ -116,8 +117,6 @@ def _refuse_foreign(options: argparse.Namespace) -> None:
                 having = " or ".join(other for other in MODELS if name in flags_of(other))
                 flag = _flag(name, declared)
                 raise ValueError(f"{flag} is for --model {having}, not {options.model}")
-    if options.sample is not None and options.sample_percentile is not None:
-        raise ValueError("--sample and --sample-percentile both say how to subsample: give one")
     for name in options.trained:
         value = getattr(options, name)
         if not MODELS[options.model].trained and value is not None and value is not False:
@@ -152,31 +151,33 @@ def _of_recipe(recipe: recipes.Recipe, options: argparse.Namespace) -> dict[str,
     without the optimizer and its rates."""
     fields = dict(vars(recipe.model))
     if options.sample is not None:
-        fields.pop("sample_percentile", None)
+        fields.pop("sample_percentile", None)  # both say how to subsample
     fit = dict(recipe.fit)
     if options.model != name_of(recipe.model):
+        taken = inspect.signature(MODELS[options.model].make).parameters
+        fields = {name: value for name, value in fields.items() if name in taken}
         for name in ("optimizer", "learning_rate", "min_learning_rate"):
             fit.pop(name, None)
     elif options.learning_rate is not None and "min_learning_rate" in fit:  # falls as steeply
         fit["min_learning_rate"] *= options.learning_rate / fit["learning_rate"]
     options.recipe_text = recipe.text | recipe.counting
-    return {n: v for n, v in fields.items() if n in _arguments(options.model)} | fit
+    return fields | fit
 
 
 def make_model(options: argparse.Namespace) -> Model:
     """The model that the options describe, one that `fit` trains."""
-    make = MODELS[options.model].make
-    if options.recipe is not None and options.model == name_of(recipes.get(options.recipe).model):
-        make = type(recipes.get(options.recipe).model)  # may be a subclass
-    return make(**given(options))
+    return _class(options)(**given(options))
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of the model that the options give."""
-    names = _arguments(options.model)
+    """The arguments of the model that the options give, those without a flag too."""
+    names = inspect.signature(_class(options)).parameters
     return {k: v for k, v in vars(options).items() if k in names and v is not None}
 
 
-def _arguments(model: str) -> set[str]:
-    """All arguments of a model, those without a flag too, which recipes set."""
-    return set(inspect.signature(MODELS[model].make).parameters)
+def _class(options: argparse.Namespace) -> Callable[..., Any]:
+    """The class of the model; a recipe may have one of its own that derives from it."""
+    recipe = None if options.recipe is None else recipes.get(options.recipe).model
+    if recipe is not None and options.model == name_of(recipe):
+        return type(recipe)
+    return MODELS[options.model].make

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvec.optim.leaves import additive
+
 PyTree = Any
 
 
@@ -13,6 +15,9 @@ class ScaleByRowAdagradState(NamedTuple):
     """One accumulator a row."""
 
     sum_of_squares: PyTree  # [V, 1] for a table [V, D]; [V] for a vector [V]
+
+
+additive(ScaleByRowAdagradState, "sum_of_squares")
 
 
 def scale_by_row_adagrad(
@@ -66,6 +71,9 @@ class GloveAdagradState(NamedTuple):
     """Sums of squares, from which the program's learning rate follows."""
 
     sum_of_squares: PyTree  # as the parameters; [V, 1] for a table [V, D] with `per_row`
+
+
+additive(GloveAdagradState, "sum_of_squares")
 
 
 def glove_adagrad(

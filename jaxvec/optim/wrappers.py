@@ -1,6 +1,7 @@
 """Row optimizers made of others: damped, frozen, bounded."""
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,7 +10,7 @@ import numpy as np
 import optax
 
 from jaxvec.optim.rows import RowOptimizer, row_sparse
-from jaxvec.optim.writeback import slots_of, winners
+from jaxvec.optim.writeback import Slots, winners
 
 PyTree = Any
 
@@ -35,7 +36,7 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
     """
 
     def scratch(params):
-        return slots_of(params), optimizer.scratch(params)
+        return jax.tree.map(Slots().scratch, params), optimizer.scratch(params)
 
     def update(params, state, scratch, rows, gradients, rate, curvature):
         slots, inner = scratch
@@ -53,31 +54,56 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
         params, state, inner = optimizer.update(params, state, inner, rows, gradients, rate)
         return params, state, (slots, inner)
 
-    return RowOptimizer(optimizer.init, scratch, update, uses_curvature=True)
+    return replace(optimizer, scratch=scratch, update=update, uses_curvature=True)
 
 
 def damped_sgd(damping: float = 0.1) -> RowOptimizer:
     """SGD, `damped`: row -= rate · G / (1 + damping · rate · H)."""
-    return damped(row_sparse(_SGD, combine=False), damping)
+    return damped(row_sparse(_SGD, write_back="scatter"), damping)
 
 
 _SGD = optax.sgd(1.0)  # the same object each time, so that nothing is compiled twice
 
 
-def frozen(optimizer: RowOptimizer, mask: np.ndarray) -> RowOptimizer:
-    """A row-sparse optimizer that leaves some rows, and their state, as they are.
+def held(rows: PyTree, mask: jax.Array) -> PyTree:
+    """The rows that a step may update: ids of held ones become `V`, which is no row.
+
+    A pure function for use before `RowOptimizer.update`, whose optimizer then leaves the held
+    rows, and their state, as they are. The mask may be traced: another one compiles nothing anew.
 
     Args:
-      optimizer: of `row_sparse` or `damped_sgd`.
-      mask: bool[V], which.
+      rows: ids in tables of `V` rows each, int[...], in any tree.
+      mask: bool[V], True for a row to hold.
+
+    Returns:
+      The same tree of ids.
+
+    >>> held(jnp.array([0, 2, 1, 2, 3]), jnp.array([False, False, True])).tolist()
+    [0, 3, 1, 3, 3]
     """
-    places = np.where(mask, len(mask), np.arange(len(mask), dtype=np.int32))  # V: not written
+
+    def one(ids):
+        free = ~mask.at[ids].get(mode="fill", fill_value=True)
+        return jnp.where(free, ids, len(mask))
+
+    return jax.tree.map(one, rows)
+
+
+def frozen(optimizer: RowOptimizer, mask: np.ndarray | jax.Array) -> RowOptimizer:
+    """A row-sparse optimizer that leaves some rows, and their state, as they are.
+
+    The mask is part of the optimizer, and a constant of what is compiled for it; where it
+    should be data, use `held`.
+
+    Args:
+      optimizer: any but one of `dense`.
+      mask: bool[V], True for a row to leave.
+    """
 
     def update(params, state, scratch, rows, *rest):
-        rows = jax.tree.map(lambda ids: jnp.asarray(places, jnp.int32)[ids], rows)
-        return optimizer.update(params, state, scratch, rows, *rest)
+        return optimizer.update(params, state, scratch, held(rows, jnp.asarray(mask)), *rest)
 
-    return optimizer._replace(update=update)
+    return replace(optimizer, update=update)
 
 
 @functools.cache
@@ -91,7 +117,7 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
     they are, and so are rows not touched.
 
     Args:
-      optimizer: of `row_sparse` or `damped_sgd`.
+      optimizer: any but one of `dense`.
       max_norm: the bound, above 0.
 
     >>> sgd = bounded(row_sparse(optax.sgd(1.0)), 1.0)
@@ -116,7 +142,7 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
         params, state, scratch = optimizer.update(params, state, scratch, rows, *rest)
         return jax.tree.map(shorten, params, rows), state, scratch
 
-    return optimizer._replace(update=update)
+    return replace(optimizer, update=update)
 
 
 def shortened(rows: jax.Array, max_norm: float) -> jax.Array:

@@ -7,7 +7,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from jaxvec.vectors import ranking
-from jaxvec.vectors.table import keys
+from jaxvec.vectors.keys import key_list as keys
 from jaxvec.vectors.word_vectors import WordVectors
 
 METHODS = ("pca", "tsne")

@@ -1,21 +1,25 @@
 """Finished runs in files, whole, for further text to go on from."""
 
 import dataclasses
+import importlib
 import json
 import os
+import sys
+from typing import Any
 
 import jax
 import numpy as np
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.epoch import Model
-from jaxvec.train.registry import MODELS, name_of
+from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
 
+_MODELS = {entry.make.__name__: entry.make for entry in MODELS.values() if entry.trained}
 _KIND = "run"
 
 
@@ -23,10 +27,6 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """Writes an uncompressed ``.npz`` with tables, optimizer's state, vocabulary and history.
 
     The text itself is not written.
-
-    Raises:
-      TypeError: if `result` is no `Result`.
-      ValueError: if its model is not registered in `train.registry.MODELS`.
 
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
     >>> from jaxvec import SkipGram, fit
@@ -39,9 +39,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
-    make = MODELS[name_of(result.model)].make
-    options = {field.name: getattr(result.model, field.name) for field in dataclasses.fields(make)}  # type: ignore[arg-type]
-    model = {"name": make.__name__, **options}
+    model = {"name": _name(type(result.model)), **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(
         path,
@@ -61,22 +59,20 @@ def load_run(path: str | os.PathLike[str]) -> Result:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such file, damaged, or of a model that is not registered.
+      ValueError: if it is no such file, or damaged, or its model is a class of a module of yours
+        that is not imported.
     """
     arrays = load_arrays(path)
     if str(arrays.get("kind")) != _KIND:
         raise ValueError(f"{path} is not a saved run")
     fields = json.loads(str(arrays["model"]))
-    name = fields.pop("name")
-    makes = {entry.make.__name__: entry.make for entry in MODELS.values()}
-    if name not in makes:
-        raise ValueError(f"{path} is a run of {name}, which is not in jaxvec.train.registry.MODELS")
+    kind = _class(fields.pop("name"), path)
     params = {
         name.removeprefix("params."): array
         for name, array in arrays.items()
         if name.startswith("params.")
     }
-    model: Model = makes[name](**fields)
+    model: Model = kind(**fields)
     structure = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
     states = sum(name.startswith("state.") for name in arrays)
     nothing = np.zeros(0, np.int32), np.zeros(1, np.int64)
@@ -87,3 +83,21 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         Corpus(Vocab.from_arrays(arrays), *nothing, raw_words=0),
         model,
     )
+
+
+def _name(model: type) -> str:
+    """The name of a model's class; of one that is not in `_MODELS`, with its module."""
+    known = _MODELS.get(model.__name__) is model
+    return model.__name__ if known else f"{model.__module__}.{model.__name__}"
+
+
+def _class(name: str, path: str | os.PathLike[str]) -> Any:
+    """The class of that `_name`. A file makes no module be imported but those of jaxvec."""
+    module, _, own = name.rpartition(".")
+    if not module:
+        return _MODELS[own]
+    if module.startswith("jaxvec."):
+        importlib.import_module(module)
+    if module not in sys.modules:
+        raise ValueError(f"{path} is a run of {name}: import {module} first")
+    return getattr(sys.modules[module], own)
