@@ -18,7 +18,7 @@ from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.epoch import Model
 from jaxvec.train.registry import MODELS
 from jaxvec.train.warm import matched
-from jaxvec.train.workers import usual_workers
+from jaxvec.train.workers import default_workers
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -138,7 +138,7 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     if run is not None:
         settings["start"] = f"{options.start}, crc {crc(run.params.input):08x}"
     model = make_model(options)
-    settings["workers"] = options.workers or usual_workers(data, model, freeze=bool(freeze))
+    settings["workers"] = options.workers or default_workers(data, model, freeze=freeze)
     names = ("epochs", "optimizer", "learning_rate", "min_learning_rate", "valid")
     arguments = {name: getattr(options, name) for name in (*names, "grad_clip", "max_norm")} | {
         "key": jax.random.key(options.seed),
