@@ -198,6 +198,6 @@ def load_mapped(path: str, limit: int | None = None) -> WordVectors:
     return WordVectors.load(path, limit=limit, mmap=mapped)
 
 
-def neighbors_line(vectors: WordVectors, word: str, topn: int = 8) -> str:
-    """A word and its nearest neighbors, on one line."""
-    return f"{word}: " + " ".join(other for other, _ in vectors.most_similar(word, topn=topn))
+def neighbors_line(vectors: WordVectors, word: str) -> str:
+    """A word and its 8 nearest neighbors, on one line."""
+    return f"{word}: " + " ".join(other for other, _ in vectors.most_similar(word, topn=8))

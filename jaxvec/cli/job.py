@@ -5,7 +5,9 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-from jaxvec.cli import resume, stanford
+import jax
+
+from jaxvec.cli import stanford, warm_start
 from jaxvec.cli.common import check_folder, check_input, check_output, say
 from jaxvec.cli.data import count, fingerprint, input_files, read_data
 from jaxvec.cli.models import flags_of, make_model
@@ -16,7 +18,7 @@ from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.epoch import Model
 from jaxvec.train.registry import MODELS
 from jaxvec.train.warm import matched
-from jaxvec.train.workers import usual_workers
+from jaxvec.train.workers import default_workers
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -38,8 +40,8 @@ def check(options: argparse.Namespace) -> None:
     """Checks all that can be known before the text is read, in `options` with their defaults.
 
     Raises:
-      ValueError, FileNotFoundError: for the first option that cannot be, or does not go with
-        others.
+      ValueError, FileNotFoundError: for the first option that is out of range, does not go with
+        another, or names a file that is missing or would be overwritten.
     """
     if MODELS[options.model].trained:
         make_model(options)
@@ -115,7 +117,7 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     Raises:
       ValueError, KeyError, OSError: for input that cannot be read or does not fit.
     """
-    run = resume.begin(options)
+    run = warm_start.begin(options)
     data = read_data(options, None if run is None else run.data.vocab)
     formats.check_words(data.vocab.words, options.output, header=options.header)
     for word in options.probe:
@@ -127,7 +129,7 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
         what = "are pulled to" if options.load_parameters else "start from"
         say(f"{known.sum():,} of {len(known):,} words {what} {options.init}")
     start = None if resuming else run or stanford.start(options, data.vocab)
-    freeze = resume.frozen(options, data.vocab, run, init)
+    freeze = warm_start.frozen(options, data.vocab, run, init)
     settings, data = _settings(options, data)
     if not MODELS[options.model].trained:
         return Job(data, settings)
@@ -136,10 +138,9 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     if run is not None:
         settings["start"] = f"{options.start}, crc {crc(run.params.input):08x}"
     model = make_model(options)
-    settings["workers"] = options.workers or usual_workers(data, model, freeze=bool(freeze))
-    import jax
-
-    arguments = {
+    settings["workers"] = options.workers or default_workers(data, model, freeze=freeze)
+    names = ("epochs", "optimizer", "learning_rate", "min_learning_rate", "valid")
+    arguments = {name: getattr(options, name) for name in (*names, "grad_clip", "max_norm")} | {
         "key": jax.random.key(options.seed),
         "workers": settings["workers"],
         "init": init,
@@ -147,14 +148,7 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
         "freeze": freeze,
         "report_every": options.report_every or 1,
     }
-    for name in ("epochs", "optimizer", "learning_rate", "min_learning_rate", "valid"):
-        arguments[name] = getattr(options, name)
-    return Job(
-        data,
-        settings,
-        model,
-        arguments | {"grad_clip": options.grad_clip, "max_norm": options.max_norm},
-    )
+    return Job(data, settings, model, arguments)
 
 
 def _settings(

@@ -154,32 +154,30 @@ def _of_recipe(recipe: recipes.Recipe, options: argparse.Namespace) -> dict[str,
         fields.pop("sample_percentile", None)  # both say how to subsample
     fit = dict(recipe.fit)
     if options.model != name_of(recipe.model):
+        taken = inspect.signature(MODELS[options.model].make).parameters
+        fields = {name: value for name, value in fields.items() if name in taken}
         for name in ("optimizer", "learning_rate", "min_learning_rate"):
             fit.pop(name, None)
     elif options.learning_rate is not None and "min_learning_rate" in fit:  # falls as steeply
         fit["min_learning_rate"] *= options.learning_rate / fit["learning_rate"]
     options.recipe_text = recipe.text | recipe.counting
-    return {n: v for n, v in fields.items() if n in _arguments(options)} | fit
+    return fields | fit
 
 
 def make_model(options: argparse.Namespace) -> Model:
     """The model that the options describe, one that `fit` trains."""
-    return _make(options)(**given(options))
+    return _class(options)(**given(options))
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """The arguments of the model that the options give."""
-    names = _arguments(options)
+    """The arguments of the model that the options give, those without a flag too."""
+    names = inspect.signature(_class(options)).parameters
     return {k: v for k, v in vars(options).items() if k in names and v is not None}
 
 
-def _make(options: argparse.Namespace) -> Callable[..., Any]:
-    """The class of the model; a recipe may have a subclass of its own."""
+def _class(options: argparse.Namespace) -> Callable[..., Any]:
+    """The class of the model; a recipe may have one of its own that derives from it."""
     recipe = None if options.recipe is None else recipes.get(options.recipe).model
-    same = recipe is not None and options.model == name_of(recipe)
-    return type(recipe) if same else MODELS[options.model].make
-
-
-def _arguments(options: argparse.Namespace) -> set[str]:
-    """All arguments of the model, those without a flag too, which recipes set."""
-    return set(inspect.signature(_make(options)).parameters)
+    if recipe is not None and options.model == name_of(recipe):
+        return type(recipe)
+    return MODELS[options.model].make

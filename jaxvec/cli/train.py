@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec import recipes
-from jaxvec.cli import resume, stanford
+from jaxvec.cli import stanford, warm_start
 from jaxvec.cli.common import Flags, neighbors_line, number, path, say, whole
 from jaxvec.cli.data import IDENTITY, add_text_options
 from jaxvec.cli.interrupt import Interrupt
@@ -78,7 +78,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         _interval,
     )
     add("--resume", "continue from the last state in DIR, bit for bit; start anew without one")
-    resume.add_options(parser)
+    warm_start.add_options(parser)
     stanford.add_options(parser)
     parser.set_defaults(run=run)
 
@@ -226,7 +226,7 @@ def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bo
         check_outputs(options, resuming=True)
     _write(options, job.settings, vectors)
     stanford.save(options, result)
-    resume.save(options, result)
+    warm_start.save(options, result)
 
 
 def warn_if_collapsed(vectors: WordVectors) -> None:

@@ -7,7 +7,7 @@ program over a mesh, so the same code would serve several hosts. `N` workers.
 import functools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -64,28 +64,31 @@ def use_cores(workers: int | None = None) -> None:
             )
 
 
-def usual_workers(
+def default_workers(
     data: Corpus | Cooccurrence,
-    model: Model | None = None,
+    model: Any,
     *,
     dense: bool = False,
-    freeze: bool = False,
+    freeze: Collection[str] = (),
 ) -> int:
-    """The number of workers by default: one for 8 million words of text, or 4 million cells of
-    counts, at most one for each device.
+    """How many workers `fit` takes by default: `usual_workers`, or 1 where more cannot be.
+
+    Args:
+      data: the text or its counts.
+      model: the model.
+      dense, freeze: arguments of `fit`.
+    """
+    alone = getattr(model, "mittens", 0) or ((dense or freeze) and model.stratified)
+    return 1 if alone else usual_workers(data)
+
+
+def usual_workers(data: Corpus | Cooccurrence) -> int:
+    """A worker for every 8 million words of text, or 4 million cells of counts, if there are
+    so many devices.
 
     On text each learns by itself between one `combine` and the next, so that with little to
     learn from many learn less than one would; on counts what is shared out must be worth it.
-
-    Args:
-      data: what is trained on.
-      model: the model; GloVe trains on one worker with `mittens`, `dense` or `freeze`.
-      dense: as for `fit`.
-      freeze: whether words are frozen.
     """
-    stratified = model is not None and model.stratified
-    if getattr(model, "mittens", 0) or ((dense or freeze) and stratified):
-        return 1
     enough = _CELLS_A_WORKER if isinstance(data, Cooccurrence) else _WORDS_A_WORKER
     return max(1, min(len(data) // enough, len(jax.devices())))
 
