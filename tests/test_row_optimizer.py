@@ -157,9 +157,9 @@ def test_a_row_optimizer_is_taken_as_it_is():
     assert found is optimizer
     assert [schedule(p) for p in (0, 0.5, 1)] == [1, 1, 1]
     assert resolve_optimizer(optimizer, False, 0.5, None)[1](1) == pytest.approx(5e-5)
-    with pytest.raises(ValueError, match=r"grad_clip does not go .*optax.clip\(0.5\)"):
+    with pytest.raises(ValueError, match=r"not a RowOptimizer: .*optax.clip\(0.5\)"):
         resolve_optimizer(optimizer, False, None, None, 0.5)
-    with pytest.raises(ValueError, match=r"dense=True does not go .*optim.dense"):
+    with pytest.raises(ValueError, match=r"not a RowOptimizer: .*optim.dense"):
         resolve_optimizer(optimizer, True, None, None)
 
 

@@ -135,13 +135,13 @@ def _check_alone(dense: bool, grad_clip: float | None) -> None:
     """Raises a ValueError for what cannot be changed in a RowOptimizer that is made."""
     if grad_clip is not None:
         raise ValueError(
-            "grad_clip does not go with a RowOptimizer: make it of a transformation that clips, "
-            f"as optim.row_sparse(optax.chain(optax.clip({grad_clip:g}), transform))"
+            "grad_clip is for an optax transformation, not a RowOptimizer: make this of one that "
+            f"clips, optim.row_sparse(optax.chain(optax.clip({grad_clip:g}), transform))"
         )
     if dense:
         raise ValueError(
-            "dense=True does not go with a RowOptimizer: give the optax transformation itself, or "
-            "optim.dense(transform) without dense=True"
+            "dense=True is for an optax transformation, not a RowOptimizer: give the "
+            "transformation itself, or optim.dense(transform) without dense=True"
         )
 
 
