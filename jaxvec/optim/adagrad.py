@@ -99,7 +99,7 @@ def glove_adagrad(
         -g_n / sqrt(a + g₁² + … + g_{n-1}²)
 
     that is, the step is divided before its own square is added. For vectors a is
-    1/η², so that the first steps are those of rate η; their gradients are clipped to
+    1/η², so that the first steps have the rate η; their gradients are clipped to
     ±`clip`. For biases (arrays [V]) a is 1, whatever η, and nothing is clipped. The
     program's gradient is that of half the loss: f(x) (w·c + b + b′ - log x) times a vector.
 

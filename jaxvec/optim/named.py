@@ -59,7 +59,12 @@ OPTIMIZERS = {name: named.learning_rate for name, named in NAMED.items()}
 def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
     """The schedule of word2vec: a straight line from one rate to the other.
 
-    `optax.linear_schedule` over one step in the host's float64, where that is JAX's float32.
+    `optax.linear_schedule` from 0 to 1, computed in float64 on the host; optax's own is in JAX's
+    float32.
+
+    Args:
+      learning_rate: at a progress of 0.
+      min_learning_rate: at a progress of 1.
 
     >>> linear_decay(0.5, 0.1)(0.5)
     0.3

@@ -29,7 +29,7 @@ class RowOptimizer:
     vectors [V] such as biases. It is hashable, and compiled code is kept for each: make one
     once, not for each call.
 
-    Example: SGD, one row of each table at a time.
+    Example: SGD, by a plain scatter-add.
 
     >>> def update(params, state, scratch, rows, gradients, rate):
     ...     step = lambda table, ids, gradient: table.at[ids].add(-rate * gradient, mode="drop")

@@ -123,8 +123,8 @@ def check_early(transform: Any) -> None:
 def check(transform: Any, params: PyTree) -> None:
     """Tries a transformation on two rows, alone and in other places among four.
 
-    Once for parameters of a kind: those of the same structure, but for the number of rows. It
-    may be called while JAX traces: it asks for shapes and dtypes alone.
+    Parameters that differ in their number of rows alone are tried once. It may be called while
+    JAX traces: it asks for shapes and dtypes alone.
 
     Args:
       transform: an optax transformation that can begin with the parameters.
