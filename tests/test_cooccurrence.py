@@ -91,7 +91,7 @@ def test_sums_of_many_pairs_are_exact():
 
 def test_merging_keys_too_large_to_carry_a_place():
     keys = np.array([2**62, 3, 2**61])
-    ordered, sums = runs.in_order(keys, np.array([1, 2, 3], np.float32))
+    ordered, sums = runs.sort_by_key(keys, np.array([1, 2, 3], np.float32))
     assert ordered.tolist() == [3, 2**61, 2**62]
     assert sums.tolist() == [2, 3, 1]
 
@@ -141,7 +141,7 @@ def test_memory_needs_a_path_and_enough(tmp_path):
     corpus = Corpus.from_documents([["a", "b"]], min_count=1)
     with pytest.raises(ValueError, match="needs a path"):
         cooccurrence.count(corpus, memory=1 << 30)
-    with pytest.raises(ValueError, match="at least 67108864 bytes"):
+    with pytest.raises(ValueError, match="memory must be at least 67108864; got 1048576"):
         cooccurrence.count(corpus, memory=1 << 20, path=tmp_path / "cells")
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*none"):
         cooccurrence.count(_wide(["a", "b"]), window=2, path=tmp_path / "none" / "cells")
@@ -175,6 +175,15 @@ def test_saved_and_loaded(tmp_path, mmap):
     assert again.vocab.unk == "<unk>"
     with pytest.raises(ValueError, match="not a saved corpus"):
         Corpus.load(tmp_path / "cells")
+
+
+@pytest.mark.parametrize(
+    "options", [{"window": "2"}, {"window": 2.5}, {"window": True}, {"memory": "1GB", "path": "c"}]
+)
+def test_numbers_are_whole(options):
+    corpus = Corpus.from_documents([["a", "b"]], min_count=1)
+    with pytest.raises(TypeError, match=f"{next(iter(options))} must be a whole number; got"):
+        cooccurrence.count(corpus, **options)
 
 
 def test_bad_window_and_too_many_bits():

@@ -200,6 +200,44 @@ def test_questions_about_words_that_begin_like_comments(tmp_path):
     assert evaluate.analogies(ours, file).total == 2
 
 
-def test_restrict_vocab_must_be_positive(setting):
-    with pytest.raises(ValueError, match="at least 1"):
-        evaluate.analogies(setting[0], setting[2], restrict_vocab=0)
+@pytest.mark.parametrize("limit", [0, -1, 1.5])
+def test_restrict_vocab_must_be_whole_and_positive(setting, limit):
+    vectors, _, questions, pairs = setting
+    for score, file in (
+        (evaluate.analogies, questions), (evaluate.pairs, pairs),
+        (WordVectors.evaluate_word_analogies, questions), (WordVectors.evaluate_word_pairs, pairs),
+    ):  # fmt: skip
+        error = TypeError if limit == 1.5 else ValueError
+        with pytest.raises(error, match="restrict_vocab must be"):
+            score(vectors, file, restrict_vocab=limit)
+
+
+def test_gensims_default_knows_the_first_300000_words(tmp_path):
+    """The functions of `evaluate` know all words."""
+    words = [f"w{i}" for i in range(300_003)]
+    vectors = WordVectors(words, np.random.default_rng(0).normal(size=(len(words), 2)))
+    (tmp_path / "q").write_text("w0 w1 w2 w300001\n")
+    (tmp_path / "p").write_text("w0 w1 1\nw2 w3 4\nw4 w300000 2\n")
+    assert evaluate.analogies(vectors, tmp_path / "q").total == 1
+    assert vectors.evaluate_word_analogies(tmp_path / "q")[1][-1]["incorrect"] == []
+    assert evaluate.pairs(vectors, tmp_path / "p").found == 3
+    assert evaluate.pairs(vectors, tmp_path / "p", restrict_vocab=300_000).found == 2
+    assert vectors.evaluate_word_pairs(tmp_path / "p")[2] == pytest.approx(100 / 3)
+
+
+def test_pairs_in_another_encoding(tmp_path):
+    words = ["café", "thé", "eau", "lait"]
+    ours = WordVectors(words, np.random.default_rng(0).normal(size=(4, 3)))
+    theirs = KeyedVectors(3)
+    theirs.add_vectors(words, ours.vectors)
+    file = tmp_path / "p"
+    file.write_bytes("café\tthé\t9\neau\tlait\t2\nthé\teau\t5\n".encode("latin-1"))
+    found = ours.evaluate_word_pairs(file, encoding="latin-1")
+    expected = theirs.evaluate_word_pairs(str(file), encoding="latin-1")
+    assert found[1].statistic == pytest.approx(expected[1].statistic)
+    with pytest.raises(ValueError, match="not UTF-8"):
+        ours.evaluate_word_pairs(file)
+    with pytest.raises(ValueError, match=r"encoding must be one .* got 'utf-16'"):
+        ours.evaluate_word_pairs(file, encoding="utf-16")
+    with pytest.raises(ValueError, match="is not ascii"):
+        ours.evaluate_word_pairs(file, encoding="ascii")

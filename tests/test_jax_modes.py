@@ -58,7 +58,7 @@ def numeric_core() -> dict[str, list]:
     small = {"vector_size": 8, "window": 2}
     runs = {
         "skip-gram": (corpus, SkipGram(**small), {"freeze": ["w1"], "max_norm": 1.0}),
-        "gaps": (corpus, CBOW(**small, close_gaps=False, sample=1e-2), {"optimizer": "adam"}),
+        "cbow": (corpus, CBOW(**small, sample=1e-2), {"optimizer": "adam"}),
         "softmax": (corpus, Softmax(**small), {"optimizer": "row_adagrad"}),
         "glove": (cells, GloVe(vector_size=8), {}),
     }

@@ -136,3 +136,9 @@ def test_missing_file_and_empty_folder(tmp_path):
         lines("nowhere")
     with pytest.raises(ValueError, match="holds no text files"):
         lines(tmp_path)
+
+
+def test_ways_to_treat_errors_have_names(tmp_path):
+    (tmp_path / "a").write_text("fine")
+    with pytest.raises(ValueError, match="errors must be a name such as 'strict'"):
+        list(read.read_pieces([tmp_path / "a"], errors="replaced"))

@@ -297,10 +297,10 @@ def test_bad_arguments(topic_corpus, options, message):
 
 @pytest.mark.parametrize("name", ["vector_size", "window", "negative", "blocks", "block_tokens"])
 def test_bad_model(name):
-    with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1; got 0"):
+    with pytest.raises(ValueError, match=f"{name} must be at least 1; got 0"):
         SkipGram(**{name: 0})
     for value in (5.0, math.nan, math.inf):
-        with pytest.raises(ValueError, match=f"{name} must be a whole number of at least 1"):
+        with pytest.raises(TypeError, match=f"{name} must be a whole number; got the number"):
             SkipGram(**{name: value})
 
 

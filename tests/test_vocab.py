@@ -173,6 +173,23 @@ def test_bad_numbers(options):
         Vocab.from_counts(COUNTS, **options)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Vocab.from_counts(COUNTS, min_count="5"), "min_count must be a whole number; got"),
+        (lambda: Vocab.from_counts(COUNTS, min_count=2.5), "min_count must be a whole number; got"),
+        (lambda: Vocab.from_counts(COUNTS, max_size="5"), "max_size must be a whole number; got"),
+        (lambda: Vocab(["a"], [1], specials=["a"]), "specials must be a whole number; got a list"),
+        (lambda: Vocab(["a"], [1]).extended(COUNTS, min_count="5"), "min_count must be a whole"),
+        (lambda: Vocab(["a"], [1]).extended(["b"]), "counts must be a dict"),
+        (lambda: Vocab(["a"], [1]).encode(5), "words must be a list of words; got the number 5"),
+    ],
+)
+def test_options_of_another_type(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
+
+
 def test_words_that_no_file_could_hold():
     for word in ("", "a\nb"):
         with pytest.raises(ValueError, match="line break"):

@@ -51,19 +51,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--sample", type=number(0), metavar="T",
         help="threshold of subsampling; 0 for none (default: 1e-3); not for glove or "
         "ppmi-svd")  # fmt: skip
-    add("--sample-percentile", type=number(0), metavar="P",
-        help="subsample by the Pth percentile of the vocabulary's frequencies, in place of "
-        "--sample: keep a word of frequency f with probability sqrt(t / (f + t)); not for "
-        "glove or ppmi-svd")  # fmt: skip
-    add("--keep-gaps", dest="close_gaps", action="store_const", const=False,
-        help="let words that subsampling leaves out keep their place in windows; not for "
-        "glove or ppmi-svd")  # fmt: skip
     add("--no-symmetric", dest="symmetric", action="store_const", const=False,
         help="only the words that follow are context; with --window 1, the next word; not for "
         "glove or ppmi-svd")  # fmt: skip
-    add("--full-windows", action="store_const", const=True,
-        help="leave out words without a whole window around them; not for glove or "
-        "ppmi-svd")  # fmt: skip
     add("--spectral-words", type=whole(0), metavar="N",
         help="sgns, cbow: count so many words of the text for the vectors to begin with; 0: begin "
         "with random ones, as word2vec (default: 4194304)")  # fmt: skip
@@ -97,10 +87,7 @@ _FLAGS = {
     "negative": "--negative",
     "ns_exponent": "--ns-exponent",
     "sample": "--sample",
-    "sample_percentile": "--sample-percentile",
-    "close_gaps": "--keep-gaps",
     "symmetric": "--no-symmetric",
-    "full_windows": "--full-windows",
     "spectral_words": "--spectral-words",
     "blocks": "--blocks",
     "x_max": "--x-max",
@@ -131,8 +118,6 @@ def set_defaults(options: argparse.Namespace) -> None:
         if getattr(options, name) is not None and name not in _fields(options.model):
             having = " or ".join(model for model in _MODELS if name in _fields(model))
             raise ValueError(f"{flag} is for --model {having}, not {options.model}")
-    if options.sample is not None and options.sample_percentile is not None:
-        raise ValueError("--sample and --sample-percentile both say how to subsample: give one")
     model = _MODELS[options.model]
     if options.model == "ppmi-svd":
         for name, default in _OF_EPOCHS.items():
@@ -169,15 +154,16 @@ def _of_recipe(
     """
     fields = dict(vars(recipe.model))
     if options.sample is not None:
-        fields.pop("sample_percentile", None)
+        fields.pop("sample_percentile", None)  # both say how to subsample
     fit = dict(recipe.fit)
     if options.model != _name(recipe.model):
+        fields = {n: v for n, v in fields.items() if n in _fields(options.model)}
         for name in ("optimizer", "learning_rate", "min_learning_rate"):
             fit.pop(name, None)
     elif options.learning_rate is not None and "min_learning_rate" in fit:  # falls as steeply
         fit["min_learning_rate"] *= options.learning_rate / fit["learning_rate"]
     options.recipe_text = recipe.text | recipe.counting
-    return defaults | {n: v for n, v in fields.items() if n in _fields(options.model)} | fit
+    return defaults | fields | fit
 
 
 def _name(model: Model) -> str:
@@ -186,15 +172,19 @@ def _name(model: Model) -> str:
 
 def make_model(options: argparse.Namespace) -> Model:
     """The model that the options describe, which is one that `fit` trains."""
+    return _kind(options)(**given(options))
+
+
+def _kind(options: argparse.Namespace) -> Any:
+    """The class of the model, which a recipe may have of its own."""
     kind = _MODELS[options.model]
-    if options.recipe is not None and isinstance(recipes.get(options.recipe).model, kind):
-        kind = type(recipes.get(options.recipe).model)  # it may be a kind of its own
-    return kind(**given(options))
+    recipe = None if options.recipe is None else type(recipes.get(options.recipe).model)
+    return recipe if recipe is not None and kind in recipe.__mro__ else kind
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say of the model."""
-    fields = _fields(options.model)
+    fields = set(inspect.signature(_kind(options)).parameters)
     return {k: v for k, v in vars(options).items() if k in fields and v is not None}
 
 

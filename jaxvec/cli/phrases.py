@@ -13,8 +13,8 @@ from jaxvec.cli.common import check_output, number, path, say, text_paths, whole
 from jaxvec.storage.files import written_beside
 
 if TYPE_CHECKING:
-    from jaxvec.text.corpus import Pieces
     from jaxvec.text.phrases import Phrases
+    from jaxvec.text.pieces import Pieces
 
 
 def add_phrases_options(parser: argparse.ArgumentParser) -> None:
@@ -69,6 +69,7 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Finds phrases, or reads them, and writes what is asked for."""
     from jaxvec.text import phrases as core
+    from jaxvec.text.pieces import file_pieces
 
     if options.delimiter.split() != [options.delimiter]:
         raise ValueError("--delimiter must be one or more characters, none of them white space")
@@ -84,7 +85,7 @@ def run(options: argparse.Namespace) -> None:
         files = [stack.enter_context(_readable(file, folder)) for file in paths]
 
         def text(passes: list["Phrases"]) -> "Pieces":
-            pieces = core.words_of_files(files, options.tokenizer, options.errors)
+            pieces = file_pieces(files, options.tokenizer, options.errors)
             for phrases in passes:
                 pieces = phrases.apply_pieces(pieces)
             return pieces

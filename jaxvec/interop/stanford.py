@@ -18,6 +18,7 @@ from jaxvec.optim.adagrad import GloveAdagradState
 from jaxvec.storage.arrays import release
 from jaxvec.storage.files import existing, written_beside
 from jaxvec.text.vocab import Vocab
+from jaxvec.vectors.rows import unk_vector as unk_vector
 from jaxvec.vectors.word_vectors import WordVectors
 
 UNK = "<unk>"
@@ -25,7 +26,6 @@ UNK = "<unk>"
 _RECORD = np.dtype([("word1", "<i4"), ("word2", "<i4"), ("value", "<f8")])
 _RECORDS = 1 << 20  # taken at a time
 _ROWS = 4096  # likewise
-_RARE = 100  # words whose mean stands for every other
 
 
 def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
@@ -228,17 +228,6 @@ def load_gradsq(
     return GloveAdagradState(glove.Params(words, contexts, sums.input_bias, sums.output_bias))
 
 
-def unk_vector(vectors: WordVectors) -> np.ndarray:
-    """The mean of the vectors of the 100 rarest words, or of all if there are fewer: float32[D].
-
-    ``glove`` writes it as the last line of its text, for words outside the vocabulary.
-
-    >>> unk_vector(WordVectors(["a", "b"], [[1, 0], [0, 2]])).tolist()
-    [0.5, 1.0]
-    """
-    return vectors.vectors[-_RARE:].mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
 def with_unk(vectors: WordVectors) -> WordVectors:
     """The same words and vectors, and ``<unk>`` after them with its `unk_vector`, of count 0.
 
@@ -250,12 +239,14 @@ def with_unk(vectors: WordVectors) -> WordVectors:
     """
     if UNK in vectors:
         raise ValueError(f"there is a word {UNK} already")
-    return WordVectors(
-        [*vectors.index_to_key, UNK],
-        np.vstack([vectors.vectors, unk_vector(vectors)]),
-        counts=None if vectors.counts is None else np.append(vectors.counts, 0),
+    longer = WordVectors(
+        vectors.index_to_key,
+        vectors.vectors,
+        attributes=vectors.attributes,
         metadata=vectors.metadata,
     )
+    longer.add_vectors(UNK, unk_vector(vectors))
+    return longer
 
 
 def _save(

@@ -1,4 +1,4 @@
-"""The mathematics of the models, as pure functions of arrays; and the random draws they need."""
+"""The losses of the models as pure functions of arrays, and the random draws they need."""
 
 from jaxvec.models import cbow as cbow
 from jaxvec.models import checks as checks

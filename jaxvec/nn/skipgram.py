@@ -150,10 +150,10 @@ def negative_sampling_loss(
     batch_size, n_samples = noise.shape[:2]
     if weights is None:
         weights = jnp.ones(batch_size, inputs.dtype)
-    ids = jnp.zeros((batch_size, 1 + n_samples), jnp.int32)  # of a batch, only its shape counts
-    batch = sgns.Batch(ids[:, 0], ids[:, 0], ids[:, 1:], weights)
-    others = jnp.concatenate([outputs[:, None], noise], axis=1)
-    return sgns.rows_loss(sgns.Params(inputs[:, None], others), batch)
+    weights = weights[:, None, None]
+    of_noise = jnp.broadcast_to(weights, (batch_size, 1, n_samples))
+    vectors = sgns.Params(inputs[:, None], jnp.concatenate([outputs[:, None], noise], axis=1))
+    return sgns.center_losses(vectors, jnp.concatenate([weights, of_noise], axis=2), 1).sum()
 
 
 def _uniform(key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:

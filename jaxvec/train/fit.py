@@ -14,7 +14,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
 from jaxvec.optim.named import Schedule, rates, resolve_optimizer
 from jaxvec.optim.wrappers import bounded, damped, frozen, shortened
-from jaxvec.storage.pool import ahead
+from jaxvec.storage.pool import prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
 from jaxvec.train.arguments import checked
@@ -276,7 +276,7 @@ def _ahead(
         parts = [segments.get(key, j) if j < count else segments.empty() for j in chosen]
         return team.share(list(zip(parts, keys[i : i + team.workers], strict=True)))
 
-    return ahead(ready, range(first, count, team.workers))
+    return prefetch(ready, range(first, count, team.workers))
 
 
 def _save_or_stop(

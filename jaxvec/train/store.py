@@ -1,14 +1,16 @@
 """Finished runs in files, whole, for further text to go on from."""
 
 import dataclasses
+import importlib
 import json
 import os
+import sys
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
@@ -40,7 +42,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
-    model = {"name": type(result.model).__name__, **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
+    model = {"name": _name(type(result.model)), **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(
         path,
@@ -60,13 +62,14 @@ def load_run(path: str | os.PathLike[str]) -> Result:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such file, or damaged.
+      ValueError: if it is no such file, or damaged, or its model is a class of a module of yours
+        that is not imported.
     """
     arrays = load_arrays(path)
     if str(arrays.get("kind")) != _KIND:
         raise ValueError(f"{path} is not a saved run")
     fields = json.loads(str(arrays["model"]))
-    kind = _MODELS[fields.pop("name")]
+    kind = _class(fields.pop("name"), path)
     params = {
         name.removeprefix("params."): array
         for name, array in arrays.items()
@@ -83,3 +86,21 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         Corpus(Vocab.from_arrays(arrays), *nothing, raw_words=0),
         model,
     )
+
+
+def _name(model: type) -> str:
+    """The name of a model's class; of one that is not in `_MODELS`, with its module."""
+    known = _MODELS.get(model.__name__) is model
+    return model.__name__ if known else f"{model.__module__}.{model.__name__}"
+
+
+def _class(name: str, path: str | os.PathLike[str]) -> Any:
+    """The class of that `_name`. A file makes no module be imported but those of jaxvec."""
+    module, _, own = name.rpartition(".")
+    if not module:
+        return _MODELS[own]
+    if module.startswith("jaxvec."):
+        importlib.import_module(module)
+    if module not in sys.modules:
+        raise ValueError(f"{path} is a run of {name}: import {module} first")
+    return getattr(sys.modules[module], own)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
@@ -30,7 +31,6 @@ class Plan(NamedTuple):
 
     ids: jax.Array  # int32[W + S + B·M + W]
     docs: jax.Array  # the same; -1 where there is no token
-    kept: Any  # bool, the same, where words that are left out keep their place; else ()
     steps: jax.Array  # int32, how many steps the tokens left fill
 
 
@@ -49,15 +49,9 @@ class TextModel:
       vector_size: `D`.
       window: `W`, the farthest neighbor that is context, each side.
       sample: threshold of subsampling, as word2vec's; 0 for none.
-      sample_percentile: subsample as `sampling.keep_probability_percentile` has it, with the
-        percentile (0 to 100) of the vocabulary's frequencies as threshold, and not by `sample`.
-      close_gaps: whether windows close up over the words that subsampling leaves out, as in
-        word2vec; or those only take no part, as centers or as context.
       symmetric: whether words on both sides are context, or those after the word alone: with
         a `window` of 1 the next word is what is predicted.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
-      full_windows: leave out words nearer than `window` to the start of their document, or (and
-        without `symmetric` only) its end.
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones if the vocabulary
         is so small, or a word so frequent, that steps would grow too large; see `stability.stable`.
@@ -69,10 +63,7 @@ class TextModel:
     shrink_windows: bool = True
     block_tokens: int = 32
     blocks: int | None = None
-    sample_percentile: float | None = None
-    close_gaps: bool = True
     symmetric: bool = True
-    full_windows: bool = False
 
     loss_unit = "pair"
     stratified = False
@@ -84,15 +75,9 @@ class TextModel:
         whole("blocks", 1 if self.blocks is None else self.blocks)
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
-        if self.sample_percentile is not None and not 0 <= self.sample_percentile <= 100:
-            raise ValueError(
-                f"sample_percentile must be between 0 and 100; got {self.sample_percentile}"
-            )
 
     def keep_probability(self, counts: np.ndarray) -> np.ndarray:
         """What subsampling keeps of each word, float64[V]."""
-        if self.sample_percentile is not None:
-            return sampling.keep_probability_percentile(counts, self.sample_percentile)
         return sampling.keep_probability(counts, self.sample)
 
     @property
@@ -147,18 +132,14 @@ class TextModel:
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
         """Subsamples a segment: token ids and their documents."""
+        return self.padded(*sampling.subsample(key, *segment, constants.keep))
+
+    def padded(self, ids: jax.Array, docs: jax.Array, count: jax.Array) -> Plan:
+        """The plan of `count` tokens, with room around them; see `Plan`."""
         room = (self.window, self.step_tokens + self.window)
-        kept: Any = ()
-        if self.close_gaps:
-            ids, docs, count = sampling.subsample(key, *segment, constants.keep)
-        else:
-            ids, docs = segment
-            kept = jnp.pad(sampling.random_words(key, ids.shape) <= constants.keep[ids], room)
-            count = (docs >= 0).sum(dtype=jnp.int32)
         return Plan(
             ids=jnp.pad(ids, room),
             docs=jnp.pad(docs, room, constant_values=-1),
-            kept=kept,
             steps=-(-count // self.step_tokens),
         )
 
@@ -178,13 +159,16 @@ class TextModel:
         else:
             reach = jnp.full(bits.shape, window, jnp.int32)
 
-        def weights(docs, reach, kept):
-            return sampling.window_weights(
-                docs, reach, window, symmetric=self.symmetric, full=self.full_windows, kept=kept
-            )
+        return Stretches(ids, jax.vmap(self.window_weights)(docs, reach))
 
-        kept = None if self.close_gaps else jax.vmap(stretch, (None, 0))(plan.kept, starts)
-        return Stretches(ids, jax.vmap(weights)(docs, reach, kept))
+    def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
+        """Which words of a block are context of which, float32[M, X].
+
+        Args:
+          docs: the documents of a block and of `W` tokens on each side, int32[X].
+          reach: how far each of the block's words looks, int32[M].
+        """
+        return sampling.window_weights(docs, reach, self.window, symmetric=self.symmetric)
 
     def centers(self, ids: jax.Array) -> jax.Array:
         """The words of the stretches themselves: int32[B, M]."""
@@ -302,6 +286,5 @@ class NegativeSampling(TextModel):
 
 
 def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")
+    """Refuses an option that is no whole number of at least `least`."""
+    check_whole(name, value, least=least)

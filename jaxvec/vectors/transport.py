@@ -8,8 +8,9 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.spatial.distance import cdist
 
+from jaxvec.vectors.keys import Key, key_list
 from jaxvec.vectors.ranking import unit
-from jaxvec.vectors.table import Key, WordTable, keys
+from jaxvec.vectors.table import WordTable
 
 
 def transport_cost(supply: np.ndarray, demand: np.ndarray, costs: np.ndarray) -> float:
@@ -50,7 +51,7 @@ def word_movers_distance(
         if isinstance(document, str) and document not in vectors:
             raise ValueError(f"a text must be a list of words; got {document[:80]!r}: split it")
     counts = [
-        Counter(vectors.get_index(word) for word in keys(document) if word in vectors)
+        Counter(vectors.get_index(word) for word in key_list(document) if word in vectors)
         for document in (document1, document2)
     ]
     if not all(counts):

@@ -20,23 +20,14 @@ A recipe for GloVe has options of `cooccurrence.count` too:
 10
 """
 
-import dataclasses
-import warnings
 from typing import Any, NamedTuple
 
-import jax
-import jax.numpy as jnp
-
-from jaxvec.models.sgns import Params
-from jaxvec.text.corpus import Corpus
+from jaxvec.recipes.wikitext import NormalSkipGram
 from jaxvec.train.cbow import CBOW
 from jaxvec.train.epoch import Model
 from jaxvec.train.glove import GloVe
-from jaxvec.train.segments import TokenSegments
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.softmax import Softmax
-
-_NORMAL_WORDS = 4_000_000
 
 
 class Recipe(NamedTuple):
@@ -146,31 +137,6 @@ def d2l_glove() -> Recipe:
     return Recipe(model, {"min_count": 5}, fit, counting)
 
 
-@dataclasses.dataclass(frozen=True)
-class NormalSkipGram(SkipGram):
-    """`SkipGram` whose two tables begin with normal random numbers; see `wikitext_sgns`."""
-
-    def init(self, key: jax.Array, vocab_size: int) -> Params:
-        """Both tables drawn from N(0, 0.1²): float32[V, D]."""
-        shape = (vocab_size, self.vector_size)
-        keys = jax.random.split(key)
-        return Params(*(0.1 * jax.random.normal(k, shape, jnp.float32) for k in keys))
-
-    def segments(
-        self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
-    ) -> tuple[TokenSegments, TokenSegments | None]:
-        """Those of `SkipGram`; warns of text too small to leave that start behind."""
-        if len(data) < _NORMAL_WORDS:
-            warnings.warn(
-                f"{len(data):,} words are too few for wikitext-sgns, whose author had 77 million: "
-                f"below {_NORMAL_WORDS:,}, five epochs leave most vectors near their random start, "
-                "and neighbors mean little; take more text or epochs, or word2vec-skipgram, which "
-                "learns from less",
-                stacklevel=3,
-            )
-        return super().segments(data, valid, key, workers)
-
-
 def wikitext_sgns() -> Recipe:
     """Skip-gram as a tutorial in PyTorch trains it on WikiText-103.
 
@@ -202,16 +168,16 @@ def wikitext_sgns() -> Recipe:
     Text of a million words gives frequent words vague neighbors (*war*: during, army, british,
     union), WikiText-2 better ones (*military*: support, forces, instead, army, commander), and
     both give rare words chance ones: a warning comes below 4 million. (For WikiText-2 the
-    author's code takes ``--epochs 50 --min-count 20 --window 10 --sample-percentile 90 --negative
-    100 --vector-size 250``.) ``--max-norm 1``, which other tutorials have, keeps products within
-    ±1, so that most words end close to one direction.
+    author's code takes 50 epochs, words that occur 20 times, and ``window=10,
+    sample_percentile=90, negative=100, vector_size=250``.) ``--max-norm 1``,
+    which other tutorials have, keeps products within ±1, so that most words end close to one
+    direction.
 
     Breslow 2022, "Implementing Word2vec in PyTorch from the Ground Up";
     https://github.com/JonahBreslow/Word2Vec-PyTorch.
     """
     model = NormalSkipGram(
-        vector_size=300, window=8, shrink_windows=False, full_windows=True,
-        sample_percentile=85.0, close_gaps=False,
+        vector_size=300, window=8, shrink_windows=False, sample_percentile=85.0,
         negative=50, ns_exponent=0.75, block_negatives=64, blocks=30, spectral_words=0,
     )  # fmt: skip
     fit = {
