@@ -268,6 +268,9 @@ def test_nothing_is_written_to_the_callers_arrays():
     assert (table.tolist(), counts.tolist(), words) == ([[3, 4], [0, 2]], [3, 9], ["a", "b"])
     assert hues.tolist() == [1, 2]
     assert vectors.counts.tolist() == [5, 1, 1]
+    vectors.counts = counts = np.array([1, 2, 3])
+    counts[0] = 7
+    assert vectors.get_vecattr("a", "count") == 1
 
 
 @pytest.mark.parametrize("kind", [WordTable, WordQueries, WordVectors])

@@ -72,6 +72,10 @@ class WordTable:
         """How often each word occurs, int64[V], or None if unknown."""
         return self.attributes.get(COUNT)
 
+    @counts.setter
+    def counts(self, counts: ArrayLike) -> None:
+        self.attributes[COUNT] = column(COUNT, counts, len(self))
+
     @property
     def norms(self) -> np.ndarray:
         """The lengths of the vectors, 1 for zero vectors: float32[V].

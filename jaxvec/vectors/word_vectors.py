@@ -89,9 +89,7 @@ class WordVectors(WordQueries):
             path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, encoding=encoding,
             errors=errors,
         )  # fmt: skip
-        vectors = cls.__new__(cls)
-        vars(vectors).update(vars(table))
-        return vectors
+        return cls._of(table)
 
     @classmethod
     def load_word2vec_format(
@@ -136,6 +134,10 @@ class WordVectors(WordQueries):
         )  # fmt: skip
         if fvocab is not None:
             formats.add_counts(table, fvocab, encoding=encoding, errors=unicode_errors)
+        return cls._of(table)
+
+    @classmethod
+    def _of(cls, table: WordTable) -> Self:
         vectors = cls.__new__(cls)
         vars(vectors).update(vars(table))
         return vectors
