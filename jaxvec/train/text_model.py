@@ -138,7 +138,13 @@ class TextModel:
         return self.padded(*sampling.subsample(key, *segment, constants.keep))
 
     def padded(self, ids: jax.Array, docs: jax.Array, count: jax.Array) -> Plan:
-        """The plan of `count` tokens, with room around them; see `Plan`."""
+        """The plan of `count` tokens, padded; see `Plan`.
+
+        Args:
+          ids: token ids, int32[S].
+          docs: their documents, int32[S]; negative where there is none.
+          count: how many tokens the steps cover, int32.
+        """
         room = (self.window, self.step_tokens + self.window)
         return Plan(
             ids=jnp.pad(ids, room),
@@ -165,11 +171,11 @@ class TextModel:
         return Stretches(ids, jax.vmap(self.window_weights)(docs, reach))
 
     def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
-        """Which words of a block are context of which, float32[M, X].
+        """The weight of each pair of center and context of one block: float32[M, X].
 
         Args:
-          docs: the documents of a block and of `W` tokens on each side, int32[X].
-          reach: how far each of the block's words looks, int32[M].
+          docs: documents of a block and of `W` tokens on each side, int32[X].
+          reach: the window of each center, int32[M].
         """
         return sampling.window_weights(docs, reach, self.window, symmetric=self.symmetric)
 
