@@ -110,15 +110,6 @@ def test_no_such_recipe(folder, capsys):
         recipes.get("word3vec")
 
 
-@pytest.mark.parametrize("name", ["word2vec", "fasttext-sgns"])
-def test_learns_the_topics(topic_corpus, name):
-    """The text is small, and so has none of its frequent words left out."""
-    recipe = recipes.get(name)
-    model = dataclasses.replace(recipe.model, sample=0)
-    result = fit(topic_corpus, model, key=KEY, **{**recipe.fit, "epochs": 25})
-    assert topic_accuracy(result.vectors()) > 0.9
-
-
 def test_wikitexts_skipgram_leaves_its_start_behind(topic_corpus):
     """With a higher rate, smaller steps and vectors: the text is small, of which it warns."""
     recipe = recipes.get("wikitext-sgns")
