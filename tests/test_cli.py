@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from gensim.models import KeyedVectors
 
-from jaxvec import Corpus, WordVectors
+from jaxvec import CBOW, Corpus, SkipGram, Softmax, WordVectors
 from jaxvec.cli import data as data_command
-from jaxvec.cli import main
+from jaxvec.cli import main, make_parser
 from jaxvec.cli import train as train_command
 from jaxvec.cli.log import Log
+from jaxvec.cli.models import make_model, set_defaults
 from jaxvec.cooccurrence import Cooccurrence
 from tests.conftest import topic_accuracy
 from tests.reference import cooccurrences
@@ -41,8 +42,9 @@ def contents(folder: Path) -> dict[str, bytes | None]:
 
 def test_from_text_to_vectors_that_gensim_opens(folder, capsys):
     command = ["train", "text.txt", "-o", "v.bin", "--vector-size", "16", "--epochs", "8",
-               "--window", "3", "--sample", "0", "--valid", "0.1", "--learning-rate", "0.05",
-               "--probe", "t1w1", "t2w2", "--log", "run.jsonl"]  # fmt: skip
+               "--window", "3", "--sample", "0", "--spectral-words", "0", "--valid", "0.1",
+               "--learning-rate", "0.05", "--probe", "t1w1", "t2w2",
+               "--log", "run.jsonl"]  # fmt: skip
     assert main(command) == 0
     messages = capsys.readouterr().err
     assert "24,000 words" in messages
@@ -259,14 +261,11 @@ def test_output_to_a_closed_pipe_is_quiet(folder):
 
 
 @pytest.mark.parametrize(
-    "options", [["cbow"], ["cbow", "--cbow-sum"], ["softmax"], ["sgns", "--blocks", "16"],
-                ["sgns", "--workers", "2"]]
+    ("flags", "expected"),
+    [(["cbow"], CBOW()), (["cbow", "--cbow-sum"], CBOW(cbow_mean=False)), (["softmax"], Softmax()),
+     (["sgns", "--blocks", "16"], SkipGram(blocks=16))],
 )  # fmt: skip
-def test_models(folder, options, topic_documents):
-    (folder / "topics.txt").write_text("\n".join(" ".join(d) for d in topic_documents))
-    command = ["train", "topics.txt", "--model", *options, "--vector-size", "16", "--sample", "0",
-               "--epochs", "15", "--window", "3", "-o"]  # fmt: skip
-    for output in ("a.bin", "b.bin"):
-        assert main([*command, output]) == 0
-    assert topic_accuracy(WordVectors.load("a.bin")) > 0.9
-    assert (folder / "a.bin").read_bytes() == (folder / "b.bin").read_bytes()
+def test_models(flags, expected):
+    options = make_parser("train").parse_args(["train", "text.txt", "--model", *flags])
+    set_defaults(options)
+    assert make_model(options) == expected

@@ -1,5 +1,4 @@
 import contextlib
-import dataclasses
 
 import jax
 import numpy as np
@@ -11,7 +10,6 @@ from jaxvec.cli.models import make_model, set_defaults
 from jaxvec.cli.train import warn_if_collapsed
 from jaxvec.cooccurrence import count
 from jaxvec.train.steps import StepReports
-from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(1)
 
@@ -99,15 +97,6 @@ def test_no_such_recipe(folder, capsys):
     assert "recipe must be one of word2vec, " in capsys.readouterr().err
     with pytest.raises(ValueError, match="got 'word3vec'"):
         recipes.get("word3vec")
-
-
-@pytest.mark.parametrize("name", ["word2vec", "fasttext-sgns"])
-def test_learns_the_topics(topic_corpus, name):
-    """The text is small, and so has none of its frequent words left out."""
-    recipe = recipes.get(name)
-    model = dataclasses.replace(recipe.model, sample=0)
-    result = fit(topic_corpus, model, key=KEY, **{**recipe.fit, "epochs": 25})
-    assert topic_accuracy(result.vectors()) > 0.9
 
 
 @pytest.mark.parametrize(("spread", "told"), [(0.2, True), (0.5, False)])
