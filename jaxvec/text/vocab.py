@@ -361,5 +361,5 @@ def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
         )
     whole = given.astype(np.int64)
     if whole.sum(dtype=np.float64) >= 2.0**63:
-        raise ValueError(f"the counts come to more than {2**63 - 1}, which 64 bits cannot hold")
+        raise ValueError(f"the counts add up to more than {2**63 - 1}, which 64 bits cannot hold")
     return whole
