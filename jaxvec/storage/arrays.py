@@ -10,7 +10,7 @@ from typing import IO
 
 import numpy as np
 
-from jaxvec.storage.files import existing, written_beside
+from jaxvec.storage.files import atomic_write, existing
 
 ZIP_MAGIC = b"PK\x03\x04"
 """The first bytes of a zip file, and so of an ``.npz``."""
@@ -48,7 +48,7 @@ def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
     >>> load_arrays(path, mapped=True)["ids"]
     memmap([0, 1, 2])
     """
-    with written_beside(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy")
             assert archive.fp is not None
