@@ -49,9 +49,9 @@ def test_equals_the_obvious_way(name, window, symmetric, distance_weighting):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Few pairs are counted at a time, and few cells merged, so that a small text has many."""
-    monkeypatch.setattr(counting, "_CHUNK_PAIRS", 64)
+    monkeypatch.setattr(counting, "_PAIRS_IN_FLIGHT", 64)
     monkeypatch.setattr(counting, "_SLICE", 7)
-    monkeypatch.setattr(counting, "_BLOCK", 20)
+    monkeypatch.setattr(counting, "_INTERVAL", 20)
     monkeypatch.setattr(runs, "_SLICE", 5)
     monkeypatch.setattr(runs, "_STRIDE", 2)
 
@@ -103,7 +103,7 @@ def test_killed_leaves_nothing(tmp_path):
 from jaxvec import Corpus, cooccurrence
 import sys, time
 from jaxvec.cooccurrence import counting
-counting._CHUNK_PAIRS = 1000
+counting._PAIRS_IN_FLIGHT = 1000
 def wait(*arguments):
     print("counted", flush=True)
     time.sleep(60)

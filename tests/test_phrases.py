@@ -77,8 +77,8 @@ def test_in_pieces_and_batches_as_whole(seed, monkeypatch, tmp_path):
     whole = Phrases.from_documents(documents, **options)
     expected = list(whole.apply(documents))
     monkeypatch.setattr(indexing, "_BATCH", 1 + 10 * seed)
-    monkeypatch.setattr(bigrams, "_CHUNK", 50)
-    monkeypatch.setattr(bigrams, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(bigrams, "_SORTED", 50)
+    monkeypatch.setattr(bigrams, "_INTERVAL", 1 << 14)
     folder = tmp_path if seed % 2 else None
     parts = Phrases.from_pieces(pieces(documents, seed), folder=folder, **options)
     assert parts.found == whole.found

@@ -115,7 +115,7 @@ def test_loads_what_word2vec_and_glove_write(tmp_path):
         (f"a 9\nb {10**20}\n", "line 2"),
         ("a 9\n\nb 1\n", "line 2 is ''"),
         ("a 9\n 5\n", "line 2 is ' 5'"),
-        (f"a {2**62}\nb {2**62}\n", "the counts come to more than"),
+        (f"a {2**62}\nb {2**62}\n", "the counts add up to more than"),
     ],
 )
 def test_broken_files_are_refused(tmp_path, text, message):

@@ -4,7 +4,7 @@ import argparse
 import json
 
 from jaxvec.cli.common import Flags, check_output, path, say, whole
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 
 
 def add_classes_options(parser: argparse.ArgumentParser) -> None:
@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.output:
         with (
-            written_beside(options.output) as temporary,
+            atomic_write(options.output) as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
             for number, places in enumerate(core.members(classes)):

@@ -8,7 +8,7 @@ from pathlib import Path
 from jaxvec.cli.common import neighbors_line, say
 from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.text.read import text_lines
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
@@ -82,7 +82,7 @@ class Log:
 
     def _write(self, history: list[Report]) -> None:
         """Rewrites the whole log: a killed run may have logged an epoch twice."""
-        with written_beside(self._options.log) as temporary, open(temporary, "w") as log:
+        with atomic_write(self._options.log) as temporary, open(temporary, "w") as log:
             for past in history:
                 log.write(json.dumps(self._told.get(past.epoch, _finite(past._asdict()))) + "\n")
 

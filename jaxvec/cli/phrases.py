@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jaxvec.cli.common import Flags, check_output, number, path, say, text_paths, whole
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from jaxvec.text.phrases import Phrases
@@ -147,7 +147,7 @@ def _write(pieces: "Pieces", output: str) -> int:
     """Writes a document a line, except empty ones; returns the number of words."""
     total, begun = 0, False
     with (
-        written_beside(output) as temporary,
+        atomic_write(output) as temporary,
         open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         for words, ends in pieces:

@@ -30,8 +30,8 @@ from jaxvec.storage.runs import GrowingArray, Run, RunStore, merge, sort_by_key,
 from jaxvec.text.corpus import Corpus
 
 _SLICE = 1 << 15  # tokens whose pairs fit a core's cache
-_CHUNK_PAIRS = 1 << 25  # pairs in flight, if `memory` sets no smaller number
-_BLOCK = 1 << 18  # entries of a merged interval, if `memory` sets no smaller number
+_PAIRS_IN_FLIGHT = 1 << 25  # pairs in flight, if `memory` sets no smaller number
+_INTERVAL = 1 << 18  # entries of a merged interval, if `memory` sets no smaller number
 _UNIT = 2.0**32  # weights are multiples of 1 / this: sums are exact up to 2 million, in any order
 _BYTES_A_PAIR = 24  # while they are counted
 _BYTES_AN_ENTRY = 140  # while they are merged
@@ -104,11 +104,11 @@ def count(
     folder = None if memory is None else beside
     threads = cores()
     counters = 1 if on_device else threads
-    chunk, block = _CHUNK_PAIRS // counters, _BLOCK
+    flight, interval = _PAIRS_IN_FLIGHT // counters, _INTERVAL
     if memory is not None:
-        chunk = min(chunk, memory // _BYTES_A_PAIR // counters)
-        block = min(block, memory // _BYTES_AN_ENTRY // (2 * threads + 1))
-    tokens = max(1, min(chunk // window, len(corpus)))
+        flight = min(flight, memory // _BYTES_A_PAIR // counters)
+        interval = min(interval, memory // _BYTES_AN_ENTRY // (2 * threads + 1))
+    tokens = max(1, min(flight // window, len(corpus)))
     counter = device.counter if on_device else _counter
     pairs = counter(corpus, tokens, id_bits, window, symmetric, distance_weighting)
     starts = range(0, len(corpus), tokens)
@@ -119,10 +119,10 @@ def count(
         runs = store.load(list(handles))
     if symmetric:
         with RunStore(folder) as store:
-            mirrored = merge(runs, block, threads, _mirror(id_bits, store))
+            mirrored = merge(runs, interval, threads, _mirror(id_bits, store))
             runs = store.load([handle for both in mirrored for handle in both])
     longest = sum(len(run.keys) for run in runs)
-    cells = _matrix(merge(runs, block, threads), longest, id_bits, corpus, settings, folder)
+    cells = _matrix(merge(runs, interval, threads), longest, id_bits, corpus, settings, folder)
     if path is None:
         return cells
     del runs

@@ -85,7 +85,7 @@ def sum_pairs(
     if symmetric:
         left, right = jnp.minimum(left, right), jnp.maximum(left, right)
     distance = jnp.arange(window, dtype=jnp.uint32)[:, None]  # d - 1
-    none = jnp.uint32(2**32 - 1)  # row of what is no pair: sorts to the end
+    none = jnp.uint32(2**32 - 1)  # row of padding and across documents: sorts to the end
     row = jnp.where(real, left.astype(jnp.uint32), none).reshape(-1)
     rest = (right.astype(jnp.uint32) * jnp.uint32(window) + distance).reshape(-1)
     row, rest = lax.sort((row, rest), num_keys=2)

@@ -8,7 +8,7 @@ from scipy import sparse
 from jaxvec.storage.arrays import load_arrays, release, save_arrays
 from jaxvec.text.vocab import Vocab
 
-_CELLS = 1 << 20  # cells that are checked at once
+_CELLS = 1 << 20  # cells that are checked together
 
 
 class Cooccurrence:

@@ -21,7 +21,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.models import glove
 from jaxvec.optim.adagrad import GloveAdagradState
 from jaxvec.storage.arrays import release
-from jaxvec.storage.files import existing, written_beside
+from jaxvec.storage.files import atomic_write, existing
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors.rows import unk_vector as unk_vector
 from jaxvec.vectors.word_vectors import WordVectors
@@ -53,7 +53,7 @@ def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
       >>> load_records(path, cells.vocab).matrix().toarray().tolist()
       [[1.0, 2.0], [2.0, 0.0]]
     """
-    with written_beside(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         for start in range(0, len(cells), _RECORDS):
             stop = min(start + _RECORDS, len(cells))
             records = np.empty(stop - start, _RECORD)
@@ -281,7 +281,7 @@ def _save(
         return np.column_stack([vectors, bias[start : start + _ROWS]]).astype("<f8")
 
     halves = [(words, word_biases), (contexts, context_biases)]
-    with written_beside(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         if vocab is None:
             for half in halves:
                 for start in starts:

@@ -85,7 +85,7 @@ ATTRIBUTES = {
     "word_vec": "write get_vector",
     "words_closer_than": "write closer_than",
     "expandos": "write attributes, or get_vecattr and set_vecattr",
-    "train": "write jaxvec.fit(corpus, model, key=…, init=vectors) to go on from vectors",
+    "train": "write jaxvec.fit(corpus, model, key=…, init=vectors) to continue from vectors",
 }
 """Attributes of gensim's vectors, of old versions too, and what to write in jaxvec."""
 

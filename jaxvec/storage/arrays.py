@@ -10,12 +10,12 @@ from typing import IO
 
 import numpy as np
 
-from jaxvec.storage.files import existing, written_beside
+from jaxvec.storage.files import atomic_write, existing
 
 ZIP_MAGIC = b"PK\x03\x04"
 """The first bytes of a zip file, and so of an ``.npz``."""
 _ALIGNMENT = 64
-_PIECE = 1 << 20  # numbers that are written at once
+_PIECE = 1 << 20  # numbers of one write
 _DAMAGES = (
     zipfile.BadZipFile,
     zlib.error,
@@ -48,11 +48,11 @@ def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
     >>> load_arrays(path, mapped=True)["ids"]
     memmap([0, 1, 2])
     """
-    with written_beside(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy")
             assert archive.fp is not None
-            # zip64 sizes take 20 bytes of extra fields; a field of our own (id, size, zeros) pads
+            # zip64 sizes take 20 bytes of extra fields; a field of zeros is the padding
             start = archive.fp.tell() + _LOCAL_HEADER + len(member.filename) + 20
             padding = -(start + 4) % _ALIGNMENT
             member.extra = b"jv" + padding.to_bytes(2, "little") + bytes(padding)
@@ -141,7 +141,7 @@ def release(array: np.ndarray) -> None:
 
 
 def check_encoding(words: Sequence[str]) -> None:
-    """Refuses words that UTF-8 cannot hold: those with half a surrogate pair.
+    """Refuses words with half a surrogate pair, which UTF-8 cannot hold.
 
     Raises:
       ValueError: for such a word.

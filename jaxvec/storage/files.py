@@ -82,7 +82,7 @@ def writable(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
-def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """An atomic write: yields a temporary file, renamed to `path` if the block succeeds.
 
     Readers see the old file or the whole new one, never a part. The temporary file is in the same
@@ -92,7 +92,7 @@ def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
       FileNotFoundError: if there is no folder for it.
       OSError: if the folder cannot be written to.
 
-    >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
+    >>> with atomic_write(getfixture("tmp_path") / "a.txt") as temporary:
     ...     _ = temporary.write_text("all or nothing")
     """
     target = writable(path)

@@ -75,11 +75,11 @@ class RunStore:
 
 
 class GrowingArray:
-    """An array to append to: in memory, or in a temporary file as that of `RunStore`.
+    """An array to append to: in memory, or in a temporary file such as `RunStore` has.
 
     Args:
       dtype: of the array.
-      capacity: the greatest length it may come to; memory is reserved for it.
+      capacity: the greatest length; memory is reserved for it.
       folder: where the temporary file is; None for memory.
 
     >>> growing = GrowingArray(np.int32, 5, None)
@@ -166,7 +166,7 @@ def sort_by_key(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndar
 def merge(
     runs: Sequence[Run], entries: int, threads: int, then: Callable[[Run], Any] = lambda run: run
 ) -> Iterator[Any]:
-    """Adds up runs, key by key, in blocks of rising keys.
+    """Adds up runs, key by key, in intervals of rising keys.
 
     The keys are cut into intervals of about `entries` entries, all runs together, and each
     interval is merged by itself, on any thread::

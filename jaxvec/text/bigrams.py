@@ -2,14 +2,14 @@
 
 Counts are exact: nothing is pruned. Each bigram is one int64 key::
 
-    63          32 31 30                        0
-    | first word | 0 | second word               |   the words stand side by side
-    | first word | 1 | node of a trie            |   connectors stand between them
+    | bits 63 … 32 | 31 | 30 … 0         |
+    | first word   | 0  | second word    |   the words stand side by side
+    | first word   | 1  | node of a trie |   connectors stand between them
 
 Words are codes of a `WordIndexer`, connectors the lowest of them. The path from the root of the
-trie to the node spells the connectors and the second word: for "bank of the …" the codes of
-"of", "the" and the next word. Keys are sorted a chunk at a time and counted; the sorted runs are
-merged. With a `folder` they wait in a temporary file, and only the words are in memory.
+trie to the node spells the connectors and the second word: for "bank of the river" the codes of
+"of", "the" and "river". Keys are sorted and counted as they come, 2^22 at least, and these runs
+are merged. With a `folder` they wait in a temporary file, and only the words are in memory.
 """
 
 import os
@@ -25,8 +25,8 @@ from jaxvec.text.indexing import WordIndexer
 from jaxvec.text.pieces import Pieces
 from jaxvec.text.vocab import word_list
 
-_CHUNK = 1 << 22  # keys that are sorted together
-_BLOCK = 1 << 18  # entries of an interval that is merged
+_SORTED = 1 << 22  # keys that are sorted together
+_INTERVAL = 1 << 18  # entries of an interval that is merged
 _FIRST = 32  # the bit at which the first word begins
 _NODE = 1 << 31  # the bit that says that the lower 31 are a node
 _CODE_BITS = 31
@@ -123,24 +123,24 @@ def count(
     indexer, trie = WordIndexer(), _Trie()
     connectors = len([indexer.codes[word] for word in dict.fromkeys(connector_words)])
     handles: list[Any] = []
-    chunk: list[np.ndarray] = []
+    waiting: list[np.ndarray] = []
     open_end = np.zeros(0, np.int32)
     with RunStore(None if folder is None else Path(folder)) as store:
         for codes, ends in indexer.batches(pieces):
             start = indexer.tokens - len(codes) - len(open_end)
             codes = np.concatenate([open_end, codes])
             keys, open_end = _keys(codes, np.array(ends, np.int64) - start, connectors, trie)
-            chunk.append(keys)
-            if sum(map(len, chunk)) >= _CHUNK:
-                handles.append(store.add(_counted(chunk)))
-                chunk = []
+            waiting.append(keys)
+            if sum(map(len, waiting)) >= _SORTED:
+                handles.append(store.add(_counted(waiting)))
+                waiting = []
         word_list(indexer.codes)  # raises
         if not indexer.tokens:
             raise ValueError(f"no words in {source}: expected text with at least one word")
-        if chunk:
-            handles.append(store.add(_counted(chunk)))
+        if waiting:
+            handles.append(store.add(_counted(waiting)))
         distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0))]
-        for run in merge(store.load(handles), _BLOCK, cores()):
+        for run in merge(store.load(handles), _INTERVAL, cores()):
             distinct += len(run.keys)
             kept = run.sums >= min_count
             often.append((run.keys[kept], run.sums[kept]))
@@ -216,8 +216,8 @@ def _keys(
     return (codes[left].astype(np.int64) << _FIRST) | second, open_end
 
 
-def _counted(chunk: list[np.ndarray]) -> Run:
-    """How often each key occurs in a chunk."""
-    keys = np.concatenate(chunk)
+def _counted(waiting: list[np.ndarray]) -> Run:
+    """The keys that wait, sorted, with how often each occurs."""
+    keys = np.concatenate(waiting)
     keys.sort()
     return sum_sorted(keys, 0, np.ones(1))

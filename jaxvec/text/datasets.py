@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import pooch
 
-from jaxvec.storage.files import expanded, written_beside
+from jaxvec.storage.files import atomic_write, expanded
 
 # what a failed download or a damaged archive raises
 _DAMAGE = (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
@@ -111,7 +111,7 @@ def _download(name: str, source: Source, cache: Path, files: dict[str, Path]) ->
             for split, path in files.items():
                 with (
                     _member(Path(archive), source.members[split]) as text,
-                    written_beside(path) as new,
+                    atomic_write(path) as new,
                 ):
                     with open(new, "wb") as out:
                         shutil.copyfileobj(text, out)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGES = ("jax", "numpy", "scipy", "optax", "flax", "orbax")
-"""The packages that are read beside the standard library."""
+"""The packages that are read in addition to the standard library."""
 
 _LEFT_OUT = {"test", "tests", "testing", "site-packages", "idlelib", "lib2to3", "_vendor"}
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)

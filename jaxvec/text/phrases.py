@@ -10,7 +10,7 @@ import numpy as np
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number, check_whole
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
 from jaxvec.text.pieces import FromText, Pieces, document_pieces
@@ -262,7 +262,7 @@ def save_phrases(passes: Iterable[Phrases], path: str | os.PathLike[str]) -> Non
       FileNotFoundError: if there is no folder for it.
     """
     with (
-        written_beside(path) as temporary,
+        atomic_write(path) as temporary,
         open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(phrase_lines(passes))

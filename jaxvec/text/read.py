@@ -1,6 +1,6 @@
 """Streaming readers: files, folders and standard input as pieces of lines, and files of lines.
 
-A line is a document. Text is read in chunks of `CHUNK` bytes, so that memory stays bounded even
+A line is a document. Text is read in parts of `READ_SIZE` bytes, so that memory stays bounded even
 for a file of a single line, if it has white space.
 """
 
@@ -15,8 +15,8 @@ from typing import BinaryIO, cast
 from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import DAMAGED, decompressed, existing, expanded
 
-CHUNK = 1 << 20
-"""Bytes that are read at once."""
+READ_SIZE = 1 << 20
+"""Bytes of one read."""
 
 _MARKS = {  # other encodings' byte order marks, the longer first
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -82,8 +82,8 @@ def read_pieces(
         ``"ignore"`` …
 
     Yields:
-      ``(text, ends)``: a line without its line end; or part of a line longer than `CHUNK`, cut at
-      white space. A line without white space is never cut.
+      ``(text, ends)``: a line without its line end; or part of a line longer than `READ_SIZE`,
+      cut at white space. A line without white space is never cut.
 
     Raises:
       FileNotFoundError: if a path does not exist.
@@ -148,7 +148,7 @@ def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
             for line in lines[:-1]:
                 yield line.removesuffix("\r"), True
             parts = [lines[-1]]
-        elif sum(map(len, parts)) >= CHUNK and (cut := _last_space(first)):
+        elif sum(map(len, parts)) >= READ_SIZE and (cut := _last_space(first)):
             yield "".join(parts[:-1]) + first[:cut], False
             parts = [first[cut:]]
     yield "".join(parts).removesuffix("\r"), True
@@ -163,7 +163,7 @@ def _last_space(text: str) -> int:
 
 
 def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
-    """Streams the text of a file in chunks.
+    """Streams the text of a file.
 
     Args:
       file: decompressed.
@@ -171,7 +171,7 @@ def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
       errors: as for `read_pieces`; None is strict, where the caller has no such option.
 
     Yields:
-      The text of each chunk, cut between characters.
+      The text of each part of `READ_SIZE` bytes, cut between characters.
 
     Raises:
       ValueError: as `read_pieces`.
@@ -180,34 +180,34 @@ def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
     offset, at_start = 0, True
     while True:
         try:
-            chunk = file.read(CHUNK)
+            data = file.read(READ_SIZE)
         except DAMAGED as error:
             raise ValueError(f"cannot read {name} after byte {offset}: {error}") from None
-        if not offset and (encoding := _other_encoding(chunk)):
+        if not offset and (encoding := _other_encoding(data)):
             raise ValueError(
                 f"{name} is {encoding} text, not UTF-8: convert it, such as by "
                 f"'iconv -f {encoding} -t UTF-8'"
             )
-        if (nul := chunk.find(0)) >= 0:
+        if (nul := data.find(0)) >= 0:
             raise ValueError(
                 f"{name} is not text: byte {offset + nul} is zero; expected UTF-8 text, "
                 "plain or compressed by gzip, bzip2 or xz"
             )
-        pending = len(decoder.getstate()[0])  # bytes of a character cut by the last chunk
+        pending = len(decoder.getstate()[0])  # bytes of a character cut by the last read
         try:
-            text = decoder.decode(chunk, final=not chunk)
+            text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             at = offset - pending + error.start
             way_out = ", or read it with errors='replace'" if errors else ""
             raise ValueError(
                 f"{name} is not UTF-8: byte offset {at} ({error.reason}); convert the file{way_out}"
             ) from None
-        offset += len(chunk)
+        offset += len(data)
         if at_start and text:
             text, at_start = text.removeprefix("\ufeff"), False
         if text:
             yield text
-        if not chunk:
+        if not data:
             return
 
 

@@ -12,7 +12,7 @@ from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_whole
 from jaxvec.messages.unknown import UnknownWord
 from jaxvec.storage.arrays import array_text, check_encoding, text_array
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.text.read import text_lines
 
 _LINE = re.compile(
@@ -248,7 +248,7 @@ class Vocab:
                 raise ValueError(f"a file of words and counts cannot hold {word!r}, which ends in "
                                  "a blank")  # fmt: skip
         with (
-            written_beside(path) as temporary,
+            atomic_write(path) as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
             if self.words and self.words[0].startswith("\ufeff"):
@@ -361,5 +361,5 @@ def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
         )
     whole = given.astype(np.int64)
     if whole.sum(dtype=np.float64) >= 2.0**63:
-        raise ValueError(f"the counts come to more than {2**63 - 1}, which 64 bits cannot hold")
+        raise ValueError(f"the counts add up to more than {2**63 - 1}, which 64 bits cannot hold")
     return whole

@@ -20,7 +20,7 @@ from jaxvec.storage.pool import cores, ordered_map
 from jaxvec.train.options import Option, VectorSize
 from jaxvec.vectors.word_vectors import WordVectors
 
-_CELLS = 1 << 22  # cells of a block of rows
+_CELLS = 1 << 22  # cells of a slice of rows
 _OVERSAMPLES = 20  # random directions beyond `D`
 _COLUMNS = 32  # columns of one product, few enough for a core's cache
 _ZERO = 1e-6  # singular values below this share of the largest are rounding errors
@@ -66,7 +66,8 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
     """
     if not isinstance(counts, Cooccurrence):
         raise TypeError(
-            f"PMI is of counts, not of {kind(counts)}: write cooccurrence.count(corpus, window=5)"
+            f"counts must be a Cooccurrence; got {kind(counts)}: write "
+            "cooccurrence.count(corpus, window=5)"
         )
     check_number("cds", cds)
     check_number("shift", shift)
@@ -76,7 +77,7 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
         raise ValueError(f"shift must be at least 1; got {shift}")
     size = len(counts.vocab)
     rows, columns = np.zeros(size), np.zeros(size)
-    for part, words, contexts, data in _blocks(counts):
+    for part, words, contexts, data in _row_slices(counts):
         rows[part] = np.bincount(words, data, part.stop - part.start)
         columns += np.bincount(contexts, data, size)
     smoothed = np.where(columns > 0, columns, 1) ** cds
@@ -85,7 +86,7 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
 
     lengths = np.zeros(size + 1, np.int64)
     kept_contexts, kept = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
-    for part, words, contexts, data in _blocks(counts):
+    for part, words, contexts, data in _row_slices(counts):
         pmi = (np.log(data) + of_word[part][words] + of_context[contexts]).astype(np.float32)
         positive = pmi > 0
         lengths[1:][part] = np.bincount(words[positive], minlength=part.stop - part.start)
@@ -161,7 +162,7 @@ def svd(
 def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
     """The product of a sparse matrix [V, V] and a dense one [V, n], on all cores.
 
-    Blocks of columns are multiplied separately, so that the bits do not depend on the cores.
+    Groups of columns are multiplied separately, so that the bits do not depend on the cores.
     """
     parts = np.array_split(tall, -(-tall.shape[1] // _COLUMNS), axis=1)
     return np.hstack(list(ordered_map(lambda part: matrix @ part, parts, cores())))
@@ -171,7 +172,7 @@ def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The thin SVD U Σ Wᵀ of a matrix [V, n], from the eigenvectors of its Gram matrix, in float64.
 
     LAPACK's SVD synchronizes the threads of BLAS at many small steps, which took ten times as long
-    on a busy machine. Squaring costs half the digits of float64, which leaves those of float32.
+    on a busy machine. Squaring costs half the digits of float64, which leaves enough for float32.
 
     Returns:
       U float32[V, n], Σ float64[n] and W float32[n, n].
@@ -276,8 +277,8 @@ def vectors(
     return vectors
 
 
-def _blocks(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Splits the matrix of counts into blocks of rows, of about `_CELLS` cells each.
+def _row_slices(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Splits the matrix of counts into slices of rows with about `_CELLS` cells each.
 
     Yields:
       (rows, words, contexts, data): the slice of rows, and for each of its cells the row within

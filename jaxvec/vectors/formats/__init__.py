@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec.storage.arrays import check_encoding
-from jaxvec.storage.files import expanded, written_beside
+from jaxvec.storage.files import atomic_write, expanded
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors.attributes import COUNT, column
 from jaxvec.vectors.formats import archive, binary, projector, text
@@ -133,7 +133,7 @@ def save(
     if found.files:
         found.write(vectors, Path(path))
         return
-    with written_beside(path) as temporary:
+    with atomic_write(path) as temporary:
         found.write(vectors, temporary)
 
 

@@ -5,7 +5,7 @@ import os
 import warnings
 from pathlib import Path
 
-from jaxvec.storage.files import expanded, writable, written_beside
+from jaxvec.storage.files import atomic_write, expanded, writable
 from jaxvec.vectors.formats import text
 from jaxvec.vectors.formats.format import Format
 from jaxvec.vectors.table import WordTable
@@ -55,7 +55,7 @@ def write(vectors: WordTable, folder: str | os.PathLike[str]) -> None:
         raise ValueError(f"cannot write {folder}: it is a file, not a folder")
     writable(folder).mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(written_beside(file)) for file in files(folder)]
+        opened = [stack.enter_context(atomic_write(file)) for file in files(folder)]
         numbers, words, config = (
             stack.enter_context(open(file, "w", encoding="utf-8", newline="\n")) for file in opened
         )
