@@ -55,7 +55,7 @@ class Flags:
             switch.
           help: what it does.
           type: what makes a value of its text.
-          tags: in place of those of the group.
+          tags: replace the tags of the group.
           options: others of `argparse.ArgumentParser.add_argument`.
         """
         *flags, metavar = names.split()
@@ -122,7 +122,11 @@ def number(
 
 
 def size(text: str) -> int:
-    """A type of arguments: numbers of bytes, such as 1GB or 512MiB."""
+    """A type of arguments: numbers of bytes.
+
+    Raises:
+      argparse.ArgumentTypeError: unless the text is a number with a unit, such as 1GB or 512MiB.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
     if not match:
         raise argparse.ArgumentTypeError(f"expected a size such as 1GB or 512MiB, not {text!r}")
@@ -176,7 +180,15 @@ def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
 
 
 def check_folder(folder: Path, path: str) -> None:
-    """ValueError unless `folder`, where `path` is to be written, exists and is writable."""
+    """Checks that a folder exists and is writable.
+
+    Args:
+      folder: the folder.
+      path: of the output in it, for the message.
+
+    Raises:
+      ValueError: if it is not.
+    """
     if not folder.is_dir():
         raise ValueError(f"cannot write {path}: there is no folder {folder}")
     try:
@@ -187,17 +199,35 @@ def check_folder(folder: Path, path: str) -> None:
 
 
 def check_input(path: str | None, what: str = "file") -> None:
-    """FileNotFoundError or ValueError unless `path` is None or a file that exists."""
+    """Checks that an input file exists.
+
+    Args:
+      path: of the file, or None.
+      what: the kind of file, for the message.
+
+    Raises:
+      FileNotFoundError, ValueError: if it is missing, or a folder.
+    """
     if path is not None:
         existing(path, what)
 
 
 def load_mapped(path: str, limit: int | None = None) -> WordVectors:
-    """The vectors of a file; those of an `.npz` stay on disk, memory-mapped."""
+    """The vectors of a file; an `.npz` stays on disk, memory-mapped.
+
+    Args:
+      path: of the file.
+      limit: read only the first `limit` words.
+    """
     mapped = Path(path).is_file() and formats.kind(path) == "npz"  # a pipe is read only once
     return WordVectors.load(path, limit=limit, mmap=mapped)
 
 
 def neighbors_line(vectors: WordVectors, word: str) -> str:
-    """A word and its 8 nearest neighbors, on one line."""
+    """A line with a word and its 8 nearest neighbors.
+
+    Args:
+      vectors: of all words.
+      word: the word.
+    """
     return f"{word}: " + " ".join(other for other, _ in vectors.most_similar(word, topn=8))

@@ -51,7 +51,11 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Counts and writes the counts."""
+    """Counts and writes the counts.
+
+    Raises:
+      ValueError, OSError: for bad input, before anything is written.
+    """
     inputs = input_files(options)
     check_output(options.output, force=options.force, inputs=inputs)
     if options.save_vocab:

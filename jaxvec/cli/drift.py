@@ -30,14 +30,18 @@ def add_drift_options(parser: argparse.ArgumentParser) -> None:
         whole(1),
     )
     add("--min-count N", "compare words with a count of at least N in both files", whole(1))
-    add("--words WORD", "list these words, not those that moved most", nargs="+")
+    add("--words WORD", "list these words, not the ones that moved most", nargs="+")
     add("--center", "fit the rotation to vectors less their mean")
     add("--json", "print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the words; KeyError for the first of `--words` that is not compared."""
+    """Prints the words.
+
+    Raises:
+      KeyError: for the first of `--words` that is not compared.
+    """
     from jaxvec.vectors import align
 
     before, after = WordVectors.load(options.before), WordVectors.load(options.after)

@@ -77,7 +77,15 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> None:
-    """ValueError if an output would overwrite a file; the log may exist if `resuming`."""
+    """Checks that the outputs can be written and overwrite nothing.
+
+    Args:
+      options: with their defaults.
+      resuming: whether the log may exist.
+
+    Raises:
+      ValueError: for the first output that cannot be written.
+    """
     force = options.force
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)

@@ -59,7 +59,12 @@ class Log:
             self._write(result.history)
 
     def tell(self, vectors: WordVectors, epoch: int = 0) -> Score:
-        """Prints the scores of vectors, and neighbors."""
+        """Prints the scores of vectors, and neighbors.
+
+        Args:
+          vectors: the vectors.
+          epoch: of the returned score.
+        """
         options = self._options
         score = self._scores.score(vectors, epoch)
         if score.analogies:

@@ -125,8 +125,7 @@ def _refuse_foreign(options: argparse.Namespace) -> None:
 
 
 def _defaults(options: argparse.Namespace, recipe: recipes.Recipe | None) -> dict[str, Any]:
-    """The defaults of the model, those for the documentation and those of the recipe, the last
-    first."""
+    """The defaults of the options: of the recipe, else for the documentation, else of the model."""
     entry = MODELS[options.model]
     model = make_model(options)
     defaults: dict[str, Any] = {
@@ -147,7 +146,7 @@ def _defaults(options: argparse.Namespace, recipe: recipes.Recipe | None) -> dic
 
 
 def _of_recipe(recipe: recipes.Recipe, options: argparse.Namespace) -> dict[str, Any]:
-    """The options of a recipe; for another model than the recipe's, those that it takes too,
+    """The options of a recipe. Another model than the recipe's gets the options that it shares,
     without the optimizer and its rates."""
     fields = dict(vars(recipe.model))
     if options.sample is not None:

@@ -68,7 +68,11 @@ def add_phrases_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Finds or reads phrases, and writes them or the text."""
+    """Finds or reads phrases, and writes them or the text.
+
+    Raises:
+      ValueError, OSError: for bad input, before anything is written.
+    """
     from jaxvec.text import phrases as core
     from jaxvec.text.pieces import file_pieces
 

@@ -48,7 +48,7 @@ _OPTIONS = {
     "map": ("size", *_SCATTER, "pairs"),
     "page": _SCATTER,
 }
-"""The options of each kind of picture, besides those of all kinds."""
+"""The options of each kind of picture, besides the common ones."""
 
 _NAMES = {
     "log": "--log",

@@ -125,7 +125,11 @@ def _print_neighbors(heading: str, neighbors: Neighbors) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    """Prints the scores."""
+    """Prints the scores.
+
+    Raises:
+      ValueError, OSError: if there is nothing to evaluate, or a file cannot be read.
+    """
     if not options.analogies and not options.pairs:
         raise ValueError("nothing to evaluate: give --analogies F, --pairs F, or both")
     check_input(options.analogies, "file of analogies")

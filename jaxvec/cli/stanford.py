@@ -27,7 +27,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def check(options: argparse.Namespace) -> None:
-    """ValueError if they do not go with the other options."""
+    """Checks that they go with the other options.
+
+    Raises:
+      ValueError: for the first that does not.
+    """
     for name in ("header", "unk_vector", *OUTPUTS, *_INPUTS):
         flag = f"--{name.replace('_', '-')}"
         if getattr(options, name) and options.model != "glove":
@@ -44,13 +48,26 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_words(options: argparse.Namespace, vocab: Vocab) -> None:
-    """ValueError if `--unk-vector` would add <unk> twice."""
+    """Checks that `--unk-vector` can add <unk>.
+
+    Args:
+      options: of the command.
+      vocab: the words.
+
+    Raises:
+      ValueError: if <unk> is a word already.
+    """
     if options.unk_vector and stanford.UNK in vocab:
         raise ValueError(f"--unk-vector: the vocabulary has a word {stanford.UNK} already")
 
 
 def files(options: argparse.Namespace, names: tuple[str, ...] = _INPUTS) -> list[str]:
-    """The files that the options name, by default those to start from."""
+    """The files that the options name.
+
+    Args:
+      options: of the command.
+      names: of the options; by default the files to start from.
+    """
     return [getattr(options, name) for name in names if getattr(options, name)]
 
 
@@ -81,7 +98,12 @@ def start(options: argparse.Namespace, vocab: Vocab) -> State:
 
 
 def save(options: argparse.Namespace, result: Result) -> None:
-    """Writes the files that the options ask for."""
+    """Writes the files that the options name.
+
+    Args:
+      options: of the command.
+      result: of the run.
+    """
     if options.save_parameters:
         stanford.save_parameters(result.params, options.save_parameters)
         say(f"the parameters are in {options.save_parameters}")

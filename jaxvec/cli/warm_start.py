@@ -72,7 +72,12 @@ def frozen(
 
 
 def save(options: argparse.Namespace, result: Result) -> None:
-    """Writes the run, if the options ask for it."""
+    """Writes the run, if the options ask for it.
+
+    Args:
+      options: of the command.
+      result: of the run.
+    """
     if options.save_run:
         save_run(result, options.save_run)
         say(f"the run is in {options.save_run}")
