@@ -6,6 +6,7 @@ from jaxvec.optim.adagrad import glove_adagrad as glove_adagrad
 from jaxvec.optim.adagrad import row_adagrad as row_adagrad
 from jaxvec.optim.adagrad import scale_by_row_adagrad as scale_by_row_adagrad
 from jaxvec.optim.rows import RowOptimizer as RowOptimizer
+from jaxvec.optim.rows import StateLeaf as StateLeaf
 from jaxvec.optim.rows import dense as dense
 from jaxvec.optim.rows import row_sparse as row_sparse
 from jaxvec.optim.wrappers import bounded as bounded

@@ -18,6 +18,13 @@ from jaxvec.optim.writeback import combine_copies, slots_of
 PyTree = Any
 
 
+class StateLeaf(NamedTuple):
+    """What a leaf of an optimizer's state belongs to, and how workers' copies of it are merged."""
+
+    table: int | None  # the number among `jax.tree.leaves(params)` whose rows it has; None: scalar
+    merge: str  # "sum" for accumulators of squares, else "mean"
+
+
 class RowOptimizer(NamedTuple):
     """A pair of pure functions, and the scratch memory that they need while a run lasts.
 
@@ -28,12 +35,22 @@ class RowOptimizer(NamedTuple):
       the loss's gradient by each gathered copy, both structured as ``params``.
     - ``uses_curvature``: whether ``update`` takes one argument more, a bound of the second
       derivative along each gathered copy, a number a row.
+    - ``leaves(params, state)``: a `StateLeaf` for each leaf of the state, structured as it.
     """
 
     init: Callable[[PyTree], PyTree]
     scratch: Callable[[PyTree], PyTree]
     update: Callable[..., tuple[PyTree, PyTree, PyTree]]
     uses_curvature: bool = False
+    leaves: Callable[[PyTree, PyTree], PyTree] = lambda params, state: _leaves(state, None)
+
+
+def _leaves(state: PyTree, owners: list[int | None] | None) -> PyTree:
+    paths, treedef = jax.tree_util.tree_flatten_with_path(state)
+    return treedef.unflatten(
+        StateLeaf(owner, "sum" if "sum_of_squares" in jax.tree_util.keystr(path) else "mean")
+        for (path, _), owner in zip(paths, owners or [None] * len(paths), strict=True)
+    )
 
 
 @functools.cache
@@ -130,7 +147,10 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
         ]
         return treedef.unflatten(tables), state_def.unflatten(whole), scratch
 
-    return RowOptimizer(init, scratch, update)
+    def leaves(params, state):
+        return _leaves(state, rowwise.owners(transform, params, state))
+
+    return RowOptimizer(init, scratch, update, leaves=leaves)
 
 
 def _write(whole: jax.Array, targets: jax.Array, old, new, combine: bool) -> jax.Array:

@@ -53,7 +53,7 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
         params, state, inner = optimizer.update(params, state, inner, rows, gradients, rate)
         return params, state, (slots, inner)
 
-    return RowOptimizer(optimizer.init, scratch, update, uses_curvature=True)
+    return optimizer._replace(scratch=scratch, update=update, uses_curvature=True)
 
 
 def damped_sgd(damping: float = 0.1) -> RowOptimizer:
