@@ -30,7 +30,7 @@ import jax.numpy as jnp
 from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.cbow import CBOW
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.glove import GloVe
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.skipgram import SkipGram

@@ -13,7 +13,7 @@ from jaxvec import Corpus, GloVe, SkipGram, Vocab, WordVectors, cooccurrence, fi
 from jaxvec import stanford as files
 from jaxvec.cli import main
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 
 V, D, ETA = 7, 4, 0.3
 KEY = jax.random.key(0)

@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import re
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,9 @@ import pytest
 from jaxvec import CBOW, GloVe, SkipGram, Softmax, cooccurrence, fit, sweep
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import segments
-from jaxvec.train.epoch import State, train_segment
+from jaxvec.train.contracts import State
+from jaxvec.train.epoch import run_segment
+from jaxvec.train.parallel.many import train_many
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import stable
 
@@ -114,12 +115,11 @@ def test_one_that_diverges_stops_no_other(topic_corpus):
 
 
 def test_one_program_for_all_sweeps_of_a_shape(topic_corpus):
-    train = sys.modules["jaxvec.train.sweep"]._train
-    train.clear_cache()
+    train_many.clear_cache()
     for seed in (1, 2):
         keys = jax.random.split(jax.random.key(seed), 4)
         sweep(topic_corpus, SMALL, key=keys, epochs=2, learning_rate=0.01 * seed)
-    assert train._cache_size() == 1
+    assert train_many._cache_size() == 1
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])
@@ -127,7 +127,7 @@ def test_no_copy_of_the_tables_in_a_step(topic_corpus, name):
     """As `vmap` of loops of different lengths would make."""
     optimizer, _ = resolve_optimizer(name, False, None, None)
     constants = SMALL.constants(topic_corpus)
-    one = functools.partial(train_segment.__wrapped__, SMALL, optimizer, together="models")
+    one = functools.partial(run_segment, SMALL, optimizer, together="models")
 
     @functools.partial(jax.jit, donate_argnums=0)
     def train(states, keys):
@@ -135,7 +135,7 @@ def test_no_copy_of_the_tables_in_a_step(topic_corpus, name):
             lambda state, key: one(state, constants, segment, key, jnp.ones(2)), axis_name="models"
         )(states, keys)
 
-    segment = TokenSegments(topic_corpus).get(KEYS[0], 0)
+    segment = TokenSegments(topic_corpus).epoch(KEYS[0])(0)
     params = SMALL.init(KEYS[0], len(topic_corpus.vocab))
     state = State(params, optimizer.init(params))
     states = jax.tree.map(lambda a: jnp.stack([a] * 4), state)

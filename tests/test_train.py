@@ -12,7 +12,7 @@ from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sampl
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import epoch
 from jaxvec.train.segments import TokenSegments
-from jaxvec.train.stability import NonFiniteError
+from jaxvec.train.watch import NonFiniteError
 from tests.conftest import topic_accuracy
 from tests.reference import window_pairs
 
@@ -23,7 +23,7 @@ SMALL = SkipGram(vector_size=16, window=3, sample=0)
 def segment_of(corpus, model):
     segments = TokenSegments(corpus)
     assert len(segments.sizes) == 1
-    return model.plan(model.constants(corpus), KEY, segments.get(KEY, 0))
+    return model.plan(model.constants(corpus), KEY, segments.epoch(KEY)(0))
 
 
 def batches(corpus, model):
@@ -100,7 +100,7 @@ def test_segments_hold_the_corpus(topic_corpus, tokens):
     segments = TokenSegments(topic_corpus, tokens)
     ids, starts = [], 0
     for i, size in enumerate(segments.sizes):
-        segment = segments.get(KEY, i)
+        segment = segments.epoch(KEY)(i)
         real = segment.docs >= 0
         assert real.sum() == size
         assert segment.ids.shape == segments.empty().ids.shape
@@ -141,7 +141,7 @@ def compiled(corpus, optimizer) -> str:
     state = epoch.State(params := model.init(KEY, len(corpus.vocab)), optimizer.init(params))
     constants = model.constants(corpus)
     lowered = epoch.train_segment.lower(
-        model, optimizer, state, constants, TokenSegments(corpus).get(KEY, 0), KEY, jnp.ones(2)
+        model, optimizer, state, constants, TokenSegments(corpus).epoch(KEY)(0), KEY, jnp.ones(2)
     )
     return lowered.compile().as_text()
 

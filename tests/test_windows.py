@@ -35,7 +35,7 @@ def test_pairs_are_the_obvious_ones(documents, symmetric, full, close):
         full_windows=full, close_gaps=close, **sample,
     )  # fmt: skip
     constants = model.constants(corpus)
-    plan = model.plan(constants, KEY, TokenSegments(corpus).get(KEY, 0))
+    plan = model.plan(constants, KEY, TokenSegments(corpus).epoch(KEY)(0))
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
     found = np.zeros((20, 20))
     for t in range(int(plan.steps)):
@@ -64,7 +64,7 @@ def test_percentile_subsampling_keeps_what_it_says(topic_corpus):
     for close in (True, False):
         model = SkipGram(sample_percentile=85, close_gaps=close)
         assert np.array_equal(model.keep_probability(counts), expected)
-        segment = TokenSegments(topic_corpus).get(KEY, 0)
+        segment = TokenSegments(topic_corpus).epoch(KEY)(0)
         plan = model.plan(model.constants(topic_corpus), KEY, segment)
         ids = np.asarray(plan.ids)[np.asarray(plan.docs >= 0 if close else plan.kept)]
         kept = np.bincount(ids, minlength=len(counts)) / counts

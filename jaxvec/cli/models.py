@@ -8,7 +8,7 @@ from jaxvec import recipes
 from jaxvec.cli.common import number, whole
 from jaxvec.train import ppmi
 from jaxvec.train.cbow import CBOW
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.glove import GloVe
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.softmax import Softmax

@@ -31,7 +31,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train import ppmi
 from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.fit import Stopped, fit
-from jaxvec.train.warm import matched
+from jaxvec.train.start import matched
 from jaxvec.train.workers import use_cores, usual_workers
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors

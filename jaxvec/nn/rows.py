@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from jaxvec.interop.stanford import unk_vector as mean_of_rarest
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.warm import matched
+from jaxvec.train.start import matched
 from jaxvec.vectors.table import FLOATING
 from jaxvec.vectors.word_vectors import WordVectors
 

@@ -48,7 +48,7 @@ def rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
 
 
 def resolve_optimizer(
-    optimizer: str | optax.GradientTransformation,
+    optimizer: str | optax.GradientTransformation | RowOptimizer,
     dense: bool,
     learning_rate: float | Schedule | None,
     min_learning_rate: float | None,
@@ -64,6 +64,10 @@ def resolve_optimizer(
     if grad_clip is not None and not 0 < grad_clip < math.inf:
         raise ValueError(f"grad_clip must be a positive number; got {grad_clip}")
     schedule = _schedule(optimizer, learning_rate, min_learning_rate)
+    if isinstance(optimizer, RowOptimizer):
+        if dense or grad_clip is not None:
+            raise ValueError("dense and grad_clip are for a transformation, not a RowOptimizer")
+        return optimizer, schedule
     if named and optimizer not in _TRANSFORMS:  # GloVe's rate is part of its rule, no decay
         transform, combine = _glove(optimizer, float(schedule(0)), grad_clip or 100.0), False
         schedule = linear_decay(1.0, 1.0)

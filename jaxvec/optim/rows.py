@@ -46,6 +46,7 @@ class RowOptimizer(NamedTuple):
 
 
 def _leaves(state: PyTree, owners: list[int | None] | None) -> PyTree:
+    treedef: Any
     paths, treedef = jax.tree_util.tree_flatten_with_path(state)
     return treedef.unflatten(
         StateLeaf(owner, "sum" if "sum_of_squares" in jax.tree_util.keystr(path) else "mean")

@@ -10,10 +10,9 @@ import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import corpus_instead, kind
-from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.epoch import Model, State
+from jaxvec.train.contracts import Model, State, missing
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors.table import WordTable
@@ -79,8 +78,12 @@ def checked_model(model: Any) -> Model:
         raise TypeError(f"the model is an instance: write {model.__name__}(), not the class")
     if isinstance(model, list | tuple):
         raise TypeError("fit trains one model; jaxvec.sweep trains many at a time")
-    if not hasattr(model, "default_optimizer"):
-        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}")
+    lacks = missing(model)
+    if lacks:
+        own = ""
+        if "default_optimizer" not in lacks or "rows_loss" not in lacks:
+            own = f", which lacks {', '.join(lacks)} of jaxvec.train.contracts.Model"
+        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}{own}")
     return cast(Model, model)
 
 
@@ -109,9 +112,7 @@ def checked_key(key: Any, *, many: bool = False) -> jax.Array:
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """TypeError unless a name or an optax transformation."""
-    if isinstance(optimizer, RowOptimizer):
-        raise TypeError("give optimizer the optax transformation itself: fit makes it row-sparse")
+    """TypeError unless a name, an optax transformation or a `RowOptimizer`."""
     if optimizer is None or isinstance(optimizer, str) or hasattr(optimizer, "update"):
         return
     if isinstance(optimizer, float | int | np.number):
@@ -166,7 +167,7 @@ def check_init(init: Any) -> None:
     elif isinstance(init, dict):
         how = "WordVectors(list(found), list(found.values()))"
     elif isinstance(init, State) or hasattr(init, "_fields"):
-        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+        how = "start=jaxvec.State(params, None), for parameters"
     elif hasattr(init, "index_to_key"):
         how = "WordVectors(kv.index_to_key, kv.vectors)"
     elif hasattr(init, "__array__"):
@@ -186,7 +187,7 @@ def check_start(start: Any) -> None:
     elif isinstance(start, Checkpoints):
         how = "checkpoints=…, from which fit goes on by itself"
     elif hasattr(start, "_fields"):
-        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+        how = "start=jaxvec.State(params, None), for parameters"
     raise TypeError(f"start takes the Result of an earlier run, not {kind(start)}: write {how}")
 
 

@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 
 from jaxvec.messages.gensim import explained, kind
 from jaxvec.storage.files import expanded, to_json, writable
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 
 
 class Progress(NamedTuple):

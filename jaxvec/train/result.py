@@ -8,8 +8,7 @@ import numpy as np
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import to_be_called
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.epoch import Model
-from jaxvec.train.text_model import TextModel
+from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.vectors.queries import listed
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
@@ -90,15 +89,13 @@ class Result(NamedTuple):
           ValueError: if the model was not trained to predict words (GloVe), or no word of the
             context is known. (gensim returns None then.)
         """
-        if not isinstance(self.model, TextModel):
+        if not isinstance(self.model, PredictsWords):
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
         ids = vocab.encode(listed(context_words))
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
-        hidden = np.asarray(self.params.input)[ids].sum(axis=0)
-        if getattr(self.model, "cbow_mean", True):
-            hidden /= len(ids)
+        hidden = self.model.context_vector(np.asarray(self.params.input)[ids])
         logits = np.asarray(self.params.output) @ hidden
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()

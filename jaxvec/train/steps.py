@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvec.train.callbacks import call_all
-from jaxvec.train.epoch import Steps
+from jaxvec.train.contracts import Steps
 
 
 class StepReport(NamedTuple):

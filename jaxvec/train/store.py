@@ -14,7 +14,7 @@ from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.cbow import CBOW
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.glove import GloVe
 from jaxvec.train.result import Report, Result
 from jaxvec.train.skipgram import SkipGram
