@@ -61,11 +61,13 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
 
 
 def check_data(data: Any) -> None:
-    """TypeError unless text or counts."""
+    """TypeError unless text or counts; ValueError for a vocabulary of one word."""
     if not isinstance(data, Corpus | Cooccurrence):
         if hasattr(data, "default_optimizer"):
             raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
         raise TypeError(corpus_instead(data))
+    if len(data.vocab) < 2:
+        raise ValueError("the vocabulary has one word; two or more are needed to learn from")
 
 
 def checked_model(model: Any) -> Model:

@@ -247,7 +247,8 @@ class Stratified(Protocol):
 
 @runtime_checkable
 class UntrainedLoss(Protocol):
-    """Knows the loss of vectors that know nothing, above which a run counts as diverged."""
+    """Knows the loss of vectors that know nothing, above which a run counts as diverged. A run of
+    other models diverges only by what is not finite, and by rows that are too long."""
 
     def untrained_loss(self, data: Any) -> float:
         """The mean loss where all tables are zeros."""

@@ -131,7 +131,7 @@ def fit(
     (model,), optimize = rule.models, rule.optimizer
     if workers is None:
         workers = default_workers(data, model, dense=dense, freeze=freeze)
-    _check(data, model, workers, dense=dense, freeze=freeze, max_norm=max_norm)
+    _check(model, workers, dense=dense, freeze=freeze, max_norm=max_norm)
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
     if max_norm is not None:
@@ -146,11 +146,11 @@ def fit(
         segments, held_out, how, epochs,
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
-    state, at = begin.resumed(checkpoints, states[0])
+    states[0], at = begin.resumed(checkpoints, states[0])
     reports = StepReports(report_every, step_callbacks, at.steps // workers)
     hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
     (result,) = loop.train(
-        job, [state], at, hooks, watches, start_seconds=start_seconds, progress=progress
+        job, states, at, hooks, watches, start_seconds=start_seconds, progress=progress
     )
     return result
 
@@ -172,7 +172,6 @@ def frozen_places(vocab: Vocab, words: Collection[str]) -> jax.Array:
 
 
 def _check(
-    data: Corpus | Cooccurrence,
     model: Model,
     workers: int,
     *,
@@ -181,12 +180,12 @@ def _check(
     max_norm: float | None,
 ) -> None:
     """Raises a ValueError for arguments that do not go together."""
-    if len(data.vocab) < 2:
-        raise ValueError("the vocabulary has one word; two or more are needed to learn from")
     shared_out = isinstance(model, Stratified) and workers > 1
+    name = type(model).__name__
     if dense and shared_out:
-        raise ValueError(f"with dense=True GloVe trains on one worker, not {workers}")
+        raise ValueError(f"with dense=True {name} trains on one worker, not {workers}")
     if max_norm is not None and dense:
         raise ValueError("max_norm needs dense=False")
     if freeze and (dense or shared_out):
-        raise ValueError("freeze needs dense=False, and GloVe one worker")
+        alone = f", and {name} one worker" if shared_out else ""
+        raise ValueError(f"freeze needs dense=False{alone}")

@@ -106,7 +106,7 @@ class Hooks:
 
 def train(
     job: Job,
-    states: Sequence[State],
+    states: list[State],
     at: Progress,
     hooks: Hooks,
     watches: Sequence[Watch],
@@ -118,7 +118,7 @@ def train(
 
     Args:
       job: what.
-      states: of the `k` models; donated.
+      states: of the `k` models; donated, and the list is emptied, so that nothing holds them.
       at: where the run is.
       hooks: what is called.
       watches: one of each model.
@@ -133,11 +133,10 @@ def train(
       DivergedError, ValueError: see `Watch` and `check_pairs`.
     """
     since = time.perf_counter()
-    training = _compiled(job, job.parallel.begin(states))
-    seconds: dict[str, Any] = {
-        "compile_seconds": time.perf_counter() - since,
-        "start_seconds": start_seconds,
-    }
+    training = job.parallel.begin(states)
+    states.clear()
+    training = _compiled(job, training)
+    compiled = time.perf_counter() - since
     histories = [[Report(*report) for report in at.history], *([] for _ in job.models[1:])]
     last = at.epoch if at.ended else job.epochs
     tallies = [at] * len(job.models)
@@ -149,7 +148,8 @@ def train(
             for m, history in enumerate(histories):
                 state = job.parallel.state(training, m)
                 report = _report(job, m, state.params, tallies[m], watches[m])
-                report = report if epoch else report._replace(**seconds)
+                if epoch == 0:
+                    report = report._replace(compile_seconds=compiled, start_seconds=start_seconds)
                 history.append(report)
                 result = Result(*state, history, job.data, job.models[m])
                 ended |= call_all(hooks.callbacks, report, result) or hooks.steps.stopped
@@ -178,7 +178,7 @@ def watched(job: Job, states: Sequence[State], *, raises: bool) -> list[Watch]:
     """
     return [
         Watch(
-            model.untrained_loss(job.data) if isinstance(model, UntrainedLoss) else 0.0,
+            model.untrained_loss(job.data) if isinstance(model, UntrainedLoss) else math.inf,
             state.params,
             raises=raises,
         )

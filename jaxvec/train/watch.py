@@ -33,7 +33,7 @@ class Watch:
       diverged: whether the run has; only with `raises` False.
 
     Args:
-      untrained: the loss per pair or cell of vectors that know nothing; 0 if it is not known.
+      untrained: the loss per pair or cell of vectors that know nothing; infinite for no bound.
       params: the tables that the run begins with.
       raises: end the run; or only set `diverged`.
 
