@@ -14,9 +14,9 @@ from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import segments
 from jaxvec.train.contracts import State
 from jaxvec.train.epoch import run_segment
-from jaxvec.train.parallel.many import train_many
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import stable
+from tests.conftest import segment_programs
 
 KEYS = jax.random.split(jax.random.key(7), 4)
 SMALL = SkipGram(vector_size=16, window=3, blocks=2)
@@ -114,12 +114,13 @@ def test_one_that_diverges_stops_no_other(topic_corpus):
     assert_solo(results[:1], topic_corpus, [SMALL], KEYS[:1], [0.02], **options)
 
 
-def test_one_program_for_all_sweeps_of_a_shape(topic_corpus):
-    train_many.clear_cache()
-    for seed in (1, 2):
-        keys = jax.random.split(jax.random.key(seed), 4)
-        sweep(topic_corpus, SMALL, key=keys, epochs=2, learning_rate=0.01 * seed)
-    assert train_many._cache_size() == 1
+def test_one_program_for_all_sweeps_of_a_shape(topic_corpus, caplog):
+    model = dataclasses.replace(SMALL, vector_size=9)
+    with segment_programs(caplog) as programs:
+        for seed in (1, 2):
+            keys = jax.random.split(jax.random.key(seed), 4)
+            sweep(topic_corpus, model, key=keys, epochs=2, learning_rate=0.01 * seed)
+    assert len(programs) == 1
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])

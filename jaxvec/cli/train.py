@@ -32,7 +32,7 @@ from jaxvec.train import ppmi
 from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.fit import Stopped, fit
 from jaxvec.train.start import matched
-from jaxvec.train.workers import use_cores, usual_workers
+from jaxvec.train.workers import default_workers, use_cores
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -200,8 +200,7 @@ def run(options: argparse.Namespace) -> int:
     start = None if resuming else run or stanford.start(options, data.vocab)
     freeze = onward.frozen(options, data.vocab, run, init)
     settings, data = _prepared(options, data)
-    alone = options.mittens or (freeze and options.model == "glove")
-    options.workers = options.workers or (1 if alone else usual_workers(data))
+    options.workers = options.workers or default_workers(data, model, freeze=freeze)
     settings["workers"] = options.workers
     if init is not None:
         settings["init"] = f"{options.init}, crc {crc(init.vectors):08x}"

@@ -79,7 +79,7 @@ def checked_model(model: Any) -> Model:
     if inspect.isclass(model):
         raise TypeError(f"the model is an instance: write {model.__name__}(), not the class")
     if isinstance(model, list | tuple):
-        raise TypeError("fit trains one model; jaxvec.sweep trains many at a time")
+        raise TypeError("fit trains one model; jaxvec.sweep trains many together")
     lacks = missing(model)
     if lacks:
         own = ""
@@ -130,7 +130,13 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
-    """TypeError unless a number, None, or (if it may vary) a schedule."""
+    """TypeError unless a number, None, or a schedule.
+
+    Args:
+      name: of the argument.
+      rate: its value.
+      may_vary: whether it may be a schedule.
+    """
     if rate is None or _is_number(rate):
         return
     if not may_vary or not callable(rate):
@@ -148,7 +154,12 @@ def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
 
 
 def check_whole(name: str, value: Any) -> None:
-    """TypeError unless a whole number; ValueError for one below 1."""
+    """TypeError unless a whole number; ValueError for one below 1.
+
+    Args:
+      name: of the argument.
+      value: its value.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} must be a whole number; got {kind(value)}")
     if value < 1:
@@ -194,7 +205,12 @@ def check_start(start: Any) -> None:
 
 
 def check_words(name: str, words: Any) -> None:
-    """TypeError unless a collection of words."""
+    """TypeError unless a collection of words.
+
+    Args:
+      name: of the argument.
+      words: its value.
+    """
     if isinstance(words, str):
         raise TypeError(f"{name} takes a list of words: write {name}=[{words!r}]")
     odd = words  # an iterator could be read only once
@@ -205,7 +221,12 @@ def check_words(name: str, words: Any) -> None:
 
 
 def check_callables(name: str, found: Any) -> None:
-    """TypeError unless a list of functions."""
+    """TypeError unless a list of functions.
+
+    Args:
+      name: of the argument.
+      found: its value.
+    """
     if callable(found) and not isinstance(found, Sequence):
         raise TypeError(f"{name} takes a list of functions: write {name}=[f]")
     if not isinstance(found, list | tuple):

@@ -47,7 +47,7 @@ class CBOW(NegativeSampling):
         return cbow.rows_curvature(vectors, batch, self.cbow_mean)
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array):
-        """The blocks of a step."""
+        """The blocks of a step; see `contracts.Source.batch`."""
         text, negatives = self.sampled(constants, plan, bits, step)
         return cbow.Blocks(
             centers=self.centers(text.ids),

@@ -64,6 +64,10 @@ class Objective(Protocol):
 
         Row i of each, [V, …], is of word i. Two of them are ``input`` and ``output``,
         float32[V, D]; others are as the model likes.
+
+        Args:
+          key: of their random numbers.
+          vocab_size: `V`.
         """
 
     def rows(self, batch: Batch) -> PyTree:
@@ -71,8 +75,12 @@ class Objective(Protocol):
         repeats; structured as the tables."""
 
     def rows_loss(self, vectors: PyTree, batch: Batch) -> jax.Array:
-        """The weighted sum of a batch's losses, a scalar; `vectors` has for each table its rows,
-        float32[*shape of the ids, …]."""
+        """The weighted sum of a batch's losses, a scalar.
+
+        Args:
+          vectors: for each table its rows at ``rows(batch)``, float32[*shape of the ids, …].
+          batch: from `Source.batch`.
+        """
 
     def weight(self, batch: Batch) -> jax.Array:
         """What a mean loss divides by: the summed weights of the batch's pairs, a scalar."""
@@ -113,10 +121,14 @@ class Source(Protocol):
     def segments(
         self, data: Any, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[Segments, Segments | None]:
-        """What is trained on, and the share `valid` of the data that is held out, None for 0.
+        """The segments to train on, and the held-out ones, None if `valid` is 0.
 
-        The number of segments to train on is a multiple of `workers`, and each is for one worker;
-        what is held out is for one. `key` is for a random choice of what is held out.
+        Args:
+          data: the text or its counts.
+          valid: the share of the data to hold out.
+          key: for a random choice of it.
+          workers: `N`. The number of segments to train on is a multiple of it; worker k of a
+            call takes every `N`-th. Held-out segments are for one worker.
 
         Raises:
           ValueError: if the data are of another kind, or there is nothing to learn from.
@@ -130,13 +142,25 @@ class Source(Protocol):
         """The most steps that a segment of these shapes can take. Static."""
 
     def plan(self, constants: PyTree, key: jax.Array, segment: Any) -> Plan:
-        """A segment made ready, such as by subsampling, with how many steps it takes."""
+        """A segment made ready, such as by subsampling, with its trip count.
+
+        Args:
+          constants: from `constants`.
+          key: of its random numbers.
+          segment: one of `segments`.
+        """
 
     def bits(self) -> tuple[int, ...]:
         """The shape of the random bits of one step. Static; ``(0,)`` for none."""
 
     def batch(self, constants: PyTree, plan: Any, bits: jax.Array, step: jax.Array) -> Batch:
-        """The batch of step `step`, int32[], with random bits uint32[*bits()]."""
+        """The batch of a step.
+
+        Args:
+          constants, plan: from `constants` and `plan`.
+          bits: random, uint32[*bits()].
+          step: from 0, int32[].
+        """
 
 
 class Model(Objective, Source, Protocol):
@@ -169,8 +193,8 @@ class HeadStart(Protocol):
     """The names of the fields that only `head_start` reads; not compiled in."""
 
     def head_start(self, segments: Any) -> PyTree | None:
-        """Tables [T, …] that are added to the first T rows of `init`'s, from what is trained on;
-        None if there is none."""
+        """Tables [T, …] to add to the first T rows of `init`'s, learned from the segments to train
+        on; None if there is nothing to learn."""
 
 
 @runtime_checkable
@@ -179,7 +203,11 @@ class Curvature(Protocol):
 
     def rows_curvature(self, vectors: PyTree, batch: Batch) -> PyTree:
         """For each gathered row a bound of the loss's second derivative along it; the shapes
-        of ``rows(batch)``."""
+        of ``rows(batch)``.
+
+        Args:
+          vectors, batch: as for `Objective.rows_loss`.
+        """
 
 
 @runtime_checkable
@@ -191,11 +219,17 @@ class Prior(Protocol):
         """Whether it does. If so `init` is needed, and one worker."""
 
     def drawn_to(self, constants: Any, data: Any, prior: np.ndarray, known: np.ndarray) -> PyTree:
-        """Constants with the vectors `prior`, float32[V, D], to which the words that are
-        `known`, bool[V], are drawn."""
+        """Constants with the vectors that words are drawn to.
+
+        Args:
+          constants: from ``constants(data)``.
+          data: the text or its counts.
+          prior: float32[V, D].
+          known: which words have a vector there, bool[V].
+        """
 
     def free(self, constants: Any) -> PyTree:
-        """Constants without the pull, to judge what is held out with."""
+        """Constants without the pull, for the held-out loss."""
 
 
 @runtime_checkable
@@ -234,21 +268,21 @@ class StepSize(Protocol):
 
 @runtime_checkable
 class Stratified(Protocol):
-    """Its batches touch disjoint rows where their cells do: several workers share the tables
-    out (`parallel.strata`) rather than have copies of them (`parallel.copies`).
+    """Trains on cells of a matrix, each of which touches one row and one column: several workers
+    share the tables out (`parallel.strata`) rather than copy them (`parallel.copies`).
 
     ``segments(…, workers=N)`` then has arrays [N, …] by phase, of ids within shards.
     """
 
     columns: PyTree
-    """Structured as the tables: True for those of columns, whose shards go round; False for
-    those of rows, which stay with their worker."""
+    """Structured as the tables: True for tables of columns, whose shards move from worker to
+    worker; False for tables of rows, whose shards stay."""
 
 
 @runtime_checkable
 class UntrainedLoss(Protocol):
     """Knows the loss of vectors that know nothing, above which a run counts as diverged. A run of
-    other models diverges only by what is not finite, and by rows that are too long."""
+    other models diverges if a number is not finite or a row too long."""
 
     def untrained_loss(self, data: Any) -> float:
         """The mean loss where all tables are zeros."""
@@ -310,4 +344,9 @@ class Parallel(Protocol):
         """
 
     def state(self, training: Any, model: int = 0) -> State:
-        """The state of a model, on the first device. May share memory with `training`."""
+        """The state of a model, on the first device. May share memory with `training`.
+
+        Args:
+          training: as `begin` or `train` returned it.
+          model: its number.
+        """

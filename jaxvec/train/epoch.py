@@ -93,8 +93,13 @@ def run_segment(
 def train_segment(
     model, optimizer, state, constants, segment, key, rates, places=None
 ) -> tuple[State, Steps]:
-    """`run_segment`, compiled. `state` is donated: its buffers are reused, do not read it after
-    the call."""
+    """`run_segment`, compiled.
+
+    Args:
+      model, optimizer: static.
+      state: donated; its buffers are reused. Do not read it after the call.
+      constants, segment, key, rates, places: as for `run_segment`.
+    """
     return run_segment(model, optimizer, state, constants, segment, key, rates, places)
 
 

@@ -73,7 +73,7 @@ def fit(
       workers: the number of devices; each trains on its own share of the data. On text their
         tables are merged at least 16 times an epoch (`parallel.copies`); for GloVe each has
         a part of them (`parallel.strata`). By default one for every 8 million words, or 4 million
-        cells, if JAX has as many devices: a CPU is one, unless `use_cores` was called before.
+        cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before.
         Another number gives other bits.
       dense: update whole tables each step, with any optax transformation; slow.
       learning_rate: the rate at the start, by default the model's own or, with another
@@ -161,7 +161,7 @@ def frozen_places(vocab: Vocab, words: Collection[str]) -> jax.Array:
 
     Args:
       vocab: of `V` words.
-      words: those that are frozen.
+      words: the frozen ones.
 
     Raises:
       KeyError: if one is not in the vocabulary.

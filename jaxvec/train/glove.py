@@ -85,7 +85,7 @@ class GloVe:
                 raise ValueError(f"{name} must be 0 or positive; got {getattr(self, name)}")
 
     def init(self, key: jax.Array, vocab_size: int) -> glove.Params:
-        """The C program's start."""
+        """The C program's start; see `glove.init`."""
         return glove.init(key, vocab_size, self.vector_size)
 
     def segments(
@@ -142,7 +142,7 @@ class GloVe:
         return len(segment.words) // self.chunks
 
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
-        """The segment as it is: it was shuffled when it was made."""
+        """The segment as it is, for it is shuffled already; see `contracts.Source.plan`."""
         filled = (segment.counts > 0).any(axis=1)
         last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
         return Plan(glove.Chunks(*segment), -(-last // self.chunks))
@@ -152,7 +152,7 @@ class GloVe:
         return (0,)
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
-        """The chunks of a step."""
+        """The chunks of a step; see `contracts.Source.batch`."""
         chunks = jax.tree.map(
             lambda array: lax.dynamic_slice_in_dim(array, step * self.chunks, self.chunks),
             plan.chunks,
@@ -172,7 +172,8 @@ class GloVe:
         return rows._replace(output=jnp.concatenate([rows.output, own], axis=1))
 
     def rows_loss(self, vectors: glove.Params, batch: Step) -> jax.Array:
-        """Half of `glove.rows_loss`: the C program's cost, and so its gradient; with the pull."""
+        """Half of `glove.rows_loss`, as the C program has it, and the pull of a prior; see
+        `contracts.Objective.rows_loss`."""
         if not self.mittens:
             return glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha) / 2
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])

@@ -30,7 +30,7 @@ class SkipGram(NegativeSampling):
     def batch(
         self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
     ) -> sgns.Blocks:
-        """The blocks of a step."""
+        """The blocks of a step; see `contracts.Source.batch`."""
         text, negatives = self.sampled(constants, plan, bits, step)
         return sgns.Blocks(
             centers=self.centers(text.ids),

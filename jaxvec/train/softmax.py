@@ -51,7 +51,8 @@ class Softmax(TextModel):
         return jnp.arange(len(counts), dtype=jnp.int32)
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
-        """A word's own pairs, and as many in which the softmax contrasts it with others."""
+        """Twice the busiest word's share: its own pairs, and the softmax's contrast with others;
+        see `contracts.StepSize`."""
         del counts
         return float(2 * share.max())
 
@@ -65,7 +66,7 @@ class Softmax(TextModel):
         return self.step_tokens // self.block_tokens, self.block_tokens
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
-        """The blocks of a step."""
+        """The blocks of a step; see `contracts.Source.batch`."""
         text = self.stretches(plan, bits, step)
         blocks = softmax.Blocks(self.centers(text.ids), text.ids, text.weights)
         return Step(blocks, constants.words)

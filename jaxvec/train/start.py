@@ -123,8 +123,8 @@ def states(
 
 
 def resumed(checkpoints: Checkpoints | None, own: State) -> tuple[State, Progress]:
-    """The state and the place in the data of the last checkpoint; those of the start if there is
-    none.
+    """The state and the place in the data of the last checkpoint; `own` and the beginning if there
+    is none.
 
     Args:
       checkpoints: where they are, if anywhere.

@@ -29,6 +29,10 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
 
     The text itself is not written.
 
+    Args:
+      result: of `fit` or `sweep`.
+      path: of the file.
+
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
     >>> from jaxvec import fit
     >>> result = fit(corpus, SkipGram(vector_size=8), key=jax.random.key(0), epochs=1)

@@ -61,7 +61,7 @@ def sweep(
       key: one `jax.random.key`, or an array of `k`, as `jax.random.split` makes them.
       learning_rate: one, or `k`; each as for `fit`.
       epochs, optimizer, min_learning_rate, valid, progress: as for `fit`. Of counts the same
-        cells are held out from all models, those of the first key.
+        cells, chosen by the first key, are held out from all models.
       workers: how many devices to use; by default the most that divide `k`.
 
     Returns:
@@ -122,7 +122,7 @@ def _as_many(**parts: list) -> list[list]:
     lengths = {name: len(items) for name, items in parts.items() if len(items) != 1}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         told = ", ".join(f"{count} of {name}" for name, count in lengths.items())
-        raise ValueError(f"a sweep needs one of each, or as many of all; got {told}")
+        raise ValueError(f"a sweep needs one of each, or the same number of all; got {told}")
     count = max(lengths.values(), default=1)
     return [items * count if len(items) == 1 else items for items in parts.values()]
 

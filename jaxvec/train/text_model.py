@@ -54,7 +54,7 @@ class TextModel:
       close_gaps: whether windows close up over the words that subsampling leaves out, as in
         word2vec; or those only take no part, as centers or as context.
       symmetric: whether words on both sides are context, or those after the word alone: with
-        a `window` of 1 the next word is what is predicted.
+        a `window` of 1 the model predicts the next word.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
       full_windows: leave out words nearer than `window` to the start of their document, or (and
         without `symmetric` only) its end.
@@ -105,7 +105,7 @@ class TextModel:
         return (self.blocks or DEFAULT_BLOCKS) * self.block_tokens
 
     def init(self, key: jax.Array, vocab_size: int) -> Params:
-        """word2vec's start."""
+        """word2vec's start; see `sgns.init`."""
         return init(key, vocab_size, self.vector_size)
 
     def segments(
@@ -141,7 +141,7 @@ class TextModel:
     def plan(
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
-        """Subsamples a segment: token ids and their documents."""
+        """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
         room = (self.window, self.step_tokens + self.window)
         kept: Any = ()
         if self.close_gaps:
@@ -158,7 +158,13 @@ class TextModel:
         )
 
     def stretches(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Stretches:
-        """The text of a step, its windows drawn from random bits, uint32[B, M]."""
+        """The text of a step and its windows.
+
+        Args:
+          plan: from `plan`.
+          bits: random, uint32[B, M], one of each token's window.
+          step: from 0, int32[].
+        """
         window, size = self.window, self.block_tokens
         blocks = self.step_tokens // size
         starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + step) * size
@@ -275,7 +281,13 @@ class NegativeSampling(TextModel):
     def sampled(
         self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
     ) -> tuple[Stretches, jax.Array]:
-        """The text of a step, and negatives for each block: int32[B, N]."""
+        """The text of a step, and negatives for each block: int32[B, N].
+
+        Args:
+          constants, plan: from `constants` and `plan`.
+          bits: random, uint32[B, 2N + M]; see `bits`.
+          step: from 0, int32[].
+        """
         text = self.stretches(plan, bits[:, 2 * self.negatives :], step)
         noise_bits = bits[:, : 2 * self.negatives].reshape(-1, self.negatives, 2)
         return text, sampling.draw(constants.words, noise_bits)
@@ -295,6 +307,12 @@ class NegativeSampling(TextModel):
 
 
 def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least `least`."""
+    """Raises a ValueError if an option is no whole number of at least `least`.
+
+    Args:
+      name: of the option.
+      value: its value.
+      least: the smallest that is allowed.
+    """
     if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")

@@ -139,7 +139,12 @@ def sums(steps: Steps) -> tuple[float, float]:
 
 
 def mean(loss: float, weight: float) -> float:
-    """The loss per pair; NaN if `weight` is 0."""
+    """The loss per pair; NaN if there are none.
+
+    Args:
+      loss: the sum.
+      weight: of the pairs.
+    """
     return loss / weight if weight else math.nan
 
 

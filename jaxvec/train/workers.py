@@ -69,7 +69,6 @@ def default_workers(
     *,
     dense: bool = False,
     freeze: Collection[str] = (),
-    mittens: float = 0.0,
 ) -> int:
     """How many workers `fit` takes by default: `usual_workers`, or 1 where more cannot be.
 
@@ -77,11 +76,10 @@ def default_workers(
       data: the text or its counts.
       model: a `contracts.Model`.
       dense, freeze: arguments of `fit`. A model that shares its tables out takes neither
-        with several workers.
-      mittens: an option of `GloVe`, if the model at hand does not have it yet.
+        with several workers, and one with a prior takes one worker.
     """
-    alone = mittens or (isinstance(model, Prior) and model.has_prior)
-    if alone or ((dense or freeze) and isinstance(model, Stratified)):
+    prior = isinstance(model, Prior) and model.has_prior
+    if prior or ((dense or freeze) and isinstance(model, Stratified)):
         return 1
     return usual_workers(data)
 
@@ -122,13 +120,23 @@ def by_worker(over: Mesh) -> NamedSharding:
 
 
 def replicated(tree: PyTree, over: Mesh) -> PyTree:
-    """A copy of the arrays on each worker."""
+    """A copy of the arrays on each worker.
+
+    Args:
+      tree: arrays.
+      over: the workers.
+    """
     return jax.device_put(tree, NamedSharding(over, P()))
 
 
 def stacked_on(over: Mesh, parts: Sequence[PyTree]) -> PyTree:
-    """Host arrays of `N` parts, one part on each worker; stacked on the host, for the devices
-    are busy."""
+    """Host arrays, stacked along a first axis that is split over the workers. Stacked on the host,
+    for the devices are busy.
+
+    Args:
+      over: `N` workers.
+      parts: `N` pytrees, or a multiple.
+    """
     stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *parts)
     return jax.device_put(stacked, by_worker(over))
 

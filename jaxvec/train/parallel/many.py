@@ -66,7 +66,12 @@ class Many:
 
 
 def stacked(trees: Sequence[PyTree], over: Mesh) -> PyTree:
-    """Arrays of `k` models, stacked along a first axis that is split over the devices."""
+    """Arrays of `k` models, stacked along a first axis that is split over the devices.
+
+    Args:
+      trees: one of each model.
+      over: the devices.
+    """
     return jax.device_put(jax.tree.map(lambda *leaves: jnp.stack(leaves), *trees), by_worker(over))
 
 
@@ -90,7 +95,7 @@ def train_many(
       mesh, model, optimizer, shared: as of `Many`; static.
       states: donated.
       states, constants, keys, rates: of all models, along a first axis of `k`.
-      segment: likewise, or one for all if `shared`.
+      segment: along a first axis too, or one for all if `shared`.
 
     Returns:
       The states, and the steps of each model, [k, max_steps].

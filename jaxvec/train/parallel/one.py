@@ -32,7 +32,7 @@ class One:
         return part, jax.random.wrap_key_data(key, impl=self.program.impl)
 
     def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:
-        """`epoch.train_segment`."""
+        """See `epoch.train_segment`."""
         model, optimizer, constants, places, _ = self.program
         return train_segment(model, optimizer, training, constants, *part, rates[0], places)
 

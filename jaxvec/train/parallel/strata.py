@@ -1,4 +1,4 @@
-"""Workers share the tables out: each has shards of its own, and those of columns go round.
+"""Workers share the tables out: each has shards of rows and of columns, and the latter go round.
 
 With `N` workers row i of a table is row i // `N` of shard i mod `N`. Worker k keeps shard k
 of the tables of rows, and in phase r has shard (k + r) mod `N` of the tables of columns. No
@@ -168,8 +168,8 @@ def train_strata(
 
 
 def _going_round(model: Stratified, optimizer: RowOptimizer, state: State) -> State:
-    """For each leaf of a state whether its shards go round: those of a table of columns and of
-    the optimizer's state that belongs to one."""
+    """For each leaf of a state whether its shards go round: tables of columns, and the optimizer's
+    state of their rows."""
     columns = jax.tree.leaves(model.columns)
     opt_state = jax.tree.map(
         lambda leaf: leaf.table is not None and columns[leaf.table],
