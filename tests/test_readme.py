@@ -36,13 +36,13 @@ def text(name: str) -> str:
 
 def fences(name: str, *languages: str) -> list[str]:
     """The code blocks in one of these languages."""
-    blocks = re.findall(r"^```(\w+)\n(.*?)^```$", text(name), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```$", text(name), re.MULTILINE | re.DOTALL)
     return [code for language, code in blocks if language in languages]
 
 
 def prose(name: str) -> str:
     """All but the code blocks."""
-    return re.sub(r"^```\w+\n.*?^```$", "", text(name), flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"^```\w*\n.*?^```$", "", text(name), flags=re.MULTILINE | re.DOTALL)
 
 
 def inline(name: str) -> list[str]:
