@@ -68,13 +68,6 @@ def test_momentum_is_lazy(params, transform):
         assert jnp.ndim(leaf) == 0 or not np.any(leaf[few:])
 
 
-def test_scattered_sgd_equals_optax(params):
-    ours, _ = train(optim.row_sparse(optax.sgd(1.0), write_back="scatter"), params, [batch(0)])
-    theirs, _ = train(optim.dense(optax.sgd(1.0)), params, [batch(0)])
-    for a, b in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
-
-
 def test_scattered_accumulators_sum_the_squares_of_copies(params):
     """A row touched n times gathers Σ g², within n times (Σ g)² either way."""
     transform, one = optax.adagrad(1.0, initial_accumulator_value=0.1, eps=0), batch(0)
@@ -103,20 +96,6 @@ def test_row_adagrad_equals_the_slow_reference():
         ours = optax.apply_updates(ours, updates)
         reference.row_adagrad(expected, gradients, sums, 0.1, 1e-6)
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
-
-
-def test_vectors_and_tables_mix():
-    """Biases, one number a row, are updated by their own rows."""
-    params = {"table": jnp.ones((5, 2)), "bias": jnp.ones(7)}
-    rows = {"table": jnp.array([1, 1, 4]), "bias": jnp.array([6, 0])}
-    gradients = {"table": jnp.ones((3, 2)), "bias": jnp.array([1.0, 2.0])}
-    for transform in (optax.adagrad(1.0), optim.row_adagrad(1.0)):
-        sparse, dense = optim.row_sparse(transform), optim.dense(transform)
-        ours, _, _ = sparse.update(
-            params, sparse.init(params), sparse.scratch(params), rows, gradients, 0.1
-        )
-        theirs, _, _ = dense.update(params, dense.init(params), (), rows, gradients, 0.1)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), ours, theirs)
 
 
 @pytest.mark.parametrize(

@@ -31,16 +31,12 @@ RULES = {
 }
 
 
-def optimizers():
-    named = {name: resolve_optimizer(name, False, None, None)[0] for name in NAMED}
-    return named | {f"optax {name}": optim.row_sparse(rule) for name, rule in RULES.items()}
-
-
 @pytest.mark.parametrize("name", [*NAMED, *(f"optax {name}" for name in RULES)])
 def test_leaves_are_declared(name):
     """Sums of squares add up, all else is averaged; each leaf goes with the table as long."""
-    optimizer = optimizers()[name]
-    state = optimizer.init(PARAMS)
+    rule = RULES[name.removeprefix("optax ")] if "optax" in name else name
+    optimizer, _ = resolve_optimizer(rule, True, None, None)
+    state = jax.eval_shape(optimizer.init, PARAMS)
     declared = optimizer.leaves(PARAMS, state)
     assert jax.tree.structure(declared) == jax.tree.structure(state)
     lengths = [len(table) for table in PARAMS]
@@ -48,7 +44,7 @@ def test_leaves_are_declared(name):
         jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(declared), strict=True
     ):
         additive = "sum_of_squares" in jax.tree_util.keystr(path)
-        number = lengths.index(len(leaf)) if leaf.ndim else None
+        number = lengths.index(leaf.shape[0]) if leaf.ndim else None
         assert one == optim.StateLeaf(number, "sum" if additive else "mean")
 
 
@@ -97,7 +93,7 @@ def test_a_wrapper_keeps_what_is_declared():
     assert wrapped.uses_curvature
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", ["adam", "partition"])
 def test_init_is_traced(name):
     init = optim.row_sparse(RULES[name]).init
     expected = init(PARAMS)
@@ -161,9 +157,9 @@ def test_a_row_optimizer_is_taken_as_it_is():
     assert found is optimizer
     assert [schedule(p) for p in (0, 0.5, 1)] == [1, 1, 1]
     assert resolve_optimizer(optimizer, False, 0.5, None)[1](1) == pytest.approx(5e-5)
-    with pytest.raises(ValueError, match=r"grad_clip does not go .*optax.clip\(0.5\)"):
+    with pytest.raises(ValueError, match=r"not a RowOptimizer: .*optax.clip\(0.5\)"):
         resolve_optimizer(optimizer, False, None, None, 0.5)
-    with pytest.raises(ValueError, match=r"dense=True does not go .*optim.dense"):
+    with pytest.raises(ValueError, match=r"not a RowOptimizer: .*optim.dense"):
         resolve_optimizer(optimizer, True, None, None)
 
 

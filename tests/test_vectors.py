@@ -116,13 +116,16 @@ def test_sort_is_gensims(table):
         (lambda v: v.add_vectors(["a", "b"], [[1, 2]]), r"need vectors \[2, 2\]; got \(1, 2\)"),
         (lambda v: v.add_vectors(["a"], [[1, 2, 3]]), r"need vectors \[1, 2\]; got \(1, 3\)"),
         (lambda v: v.add_vectors(["x", "x"], np.eye(2)), "'x' comes twice"),
-        (lambda v: v.add_vectors(["x"], [[1, 2]], {"count": [1, 2]}), "as many counts"),
-        (lambda v: v.add_vectors(["x"], [[1, 2]], {"hue": [1, 2]}), "1 words need as many values"),
+        (lambda v: v.add_vectors(["x"], [[1, 2]], {"count": [1, 2]}), "need 1 counts"),
+        (
+            lambda v: v.add_vectors(["x"], [[1, 2]], {"hue": [1, 2]}),
+            "1 words need 1 values of 'hue'",
+        ),
         (lambda v: v.add_vector("a", [1, 2]), "the word 'a' has a vector"),
         (lambda v: v.add_vector("x", [1, 2, 3]), r"need vectors \[1, 2\]; got \(1, 3\)"),
         (lambda v: v.set_vecattr("a", "count", -1), "whole numbers from 0"),
         (lambda v: v.get_mean_vector([]), "at least one word or vector"),
-        (lambda v: v.get_mean_vector(["a"], [1, 2]), "1 words need as many weights"),
+        (lambda v: v.get_mean_vector(["a"], [1, 2]), "1 words need 1 weights; got"),
         (lambda v: v.rank_by_centrality(["x"]), "at least one word"),
         (lambda v: v.relative_cosine_similarity("a", "b", 0), "0 neighbors of 'a' add up to 0"),
         (lambda v: v.most_similar(np.ones(3)), r"must be \[2\]; got \[3\]"),
@@ -184,7 +187,7 @@ def test_unknown_words(ours, ask):
     [
         (["a"], np.ones((2, 3)), None, r"got \(2, 3\)"),
         (["a", "a"], np.ones((2, 3)), None, "comes twice"),
-        (["a", "b"], np.ones((2, 3)), [1], "as many counts"),
+        (["a", "b"], np.ones((2, 3)), [1], "need 2 counts"),
     ],
 )
 def test_bad_tables(words, table, counts, message):
@@ -265,6 +268,9 @@ def test_nothing_is_written_to_the_callers_arrays():
     assert (table.tolist(), counts.tolist(), words) == ([[3, 4], [0, 2]], [3, 9], ["a", "b"])
     assert hues.tolist() == [1, 2]
     assert vectors.counts.tolist() == [5, 1, 1]
+    vectors.counts = counts = np.array([1, 2, 3])
+    counts[0] = 7
+    assert vectors.get_vecattr("a", "count") == 1
 
 
 @pytest.mark.parametrize("kind", [WordTable, WordQueries, WordVectors])

@@ -59,7 +59,12 @@ OPTIMIZERS = {name: named.learning_rate for name, named in NAMED.items()}
 def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
     """The schedule of word2vec: a straight line from one rate to the other.
 
-    `optax.linear_schedule` over one step in the host's float64, where that is JAX's float32.
+    `optax.linear_schedule` from 0 to 1, computed in float64 on the host; optax's own is in JAX's
+    float32.
+
+    Args:
+      learning_rate: at a progress of 0.
+      min_learning_rate: at a progress of 1.
 
     >>> linear_decay(0.5, 0.1)(0.5)
     0.3
@@ -135,13 +140,13 @@ def _check_alone(dense: bool, grad_clip: float | None) -> None:
     """Raises a ValueError for what cannot be changed in a RowOptimizer that is made."""
     if grad_clip is not None:
         raise ValueError(
-            "grad_clip does not go with a RowOptimizer: make it of a transformation that clips, "
-            f"as optim.row_sparse(optax.chain(optax.clip({grad_clip:g}), transform))"
+            "grad_clip is for an optax transformation, not a RowOptimizer: make this of one that "
+            f"clips, optim.row_sparse(optax.chain(optax.clip({grad_clip:g}), transform))"
         )
     if dense:
         raise ValueError(
-            "dense=True does not go with a RowOptimizer: give the optax transformation itself, or "
-            "optim.dense(transform) without dense=True"
+            "dense=True is for an optax transformation, not a RowOptimizer: give the "
+            "transformation itself, or optim.dense(transform) without dense=True"
         )
 
 

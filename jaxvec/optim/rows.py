@@ -15,6 +15,7 @@ import optax
 
 from jaxvec.optim import rowwise, writeback
 from jaxvec.optim.leaves import Declared
+from jaxvec.optim.leaves import StateLeaf as StateLeaf
 from jaxvec.optim.writeback import Touched, WriteBack
 
 PyTree = Any
@@ -28,7 +29,7 @@ class RowOptimizer:
     vectors [V] such as biases. It is hashable, and compiled code is kept for each: make one
     once, not for each call.
 
-    Example: SGD, one row of each table at a time.
+    Example: SGD, by a plain scatter-add.
 
     >>> def update(params, state, scratch, rows, gradients, rate):
     ...     step = lambda table, ids, gradient: table.at[ids].add(-rate * gradient, mode="drop")
@@ -78,7 +79,13 @@ def dense(transform: optax.GradientTransformation) -> RowOptimizer:
     """Any optax transformation, applied to whole tables: O(V) a step.
 
     The gradient of the rows is summed into tables of zeros, which is the gradient of the
-    loss by the tables. The slow path that row-sparse ones are held to.
+    loss by the tables. The slow path that row-sparse ones are held to. The same object for the
+    same transformation.
+
+    >>> sgd, table = dense(optax.sgd(1.0)), jnp.zeros(3)
+    >>> ids, gradients = jnp.array([1, 1]), jnp.array([1.0, 2.0])
+    >>> sgd.update(table, sgd.init(table), sgd.scratch(table), ids, gradients, 0.5)[0].tolist()
+    [0.0, -1.5, 0.0]
     """
 
     def update(params, state, scratch, rows, gradients, rate):

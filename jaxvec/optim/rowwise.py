@@ -27,6 +27,10 @@ def begin(transform: Any, params: PyTree) -> PyTree:
     Some states hold the parameters that they began with; an array that is there twice
     cannot be donated.
 
+    Args:
+      transform: an optax transformation.
+      params: tables, which may be traced.
+
     Raises:
       ValueError: if its update asks for more than gradients, state and parameters, or makes
         no updates of them.
@@ -56,13 +60,25 @@ def begin(transform: Any, params: PyTree) -> PyTree:
 def updated(
     transform: Any, gradients: PyTree, state: PyTree, params: PyTree
 ) -> tuple[PyTree, PyTree]:
-    """A transformation's updates and next state; some mix dtypes, whether JAX is strict or not."""
+    """A transformation's updates and next state.
+
+    Under JAX's standard promotion of dtypes: some transformations mix them.
+
+    Args:
+      transform: an optax transformation.
+      gradients, params: the same tree of arrays.
+      state: of the transformation.
+    """
     with jax.numpy_dtype_promotion("standard"):
         return transform.update(gradients, state, params)
 
 
 def owners(transform: Any, params: PyTree, state: PyTree) -> list[int | None]:
     """For each leaf of the state, the number of the table whose rows it has; None if a scalar.
+
+    Args:
+      transform, params: as for `begin`.
+      state: of the transformation.
 
     Raises:
       ValueError: for a leaf that is neither per element, per row nor a scalar.
@@ -89,10 +105,10 @@ _TRIAL = _Trial(*[jax.ShapeDtypeStruct((4, 3), np.float32)] * 2)
 
 
 def check_early(transform: Any) -> None:
-    """`check`, before any tables are known, on tables of three dimensions.
+    """`check` on two small tables, before the parameters are known.
 
     Nothing if the transformation cannot begin on these: it may be made for parameters of
-    another structure, as with labels or a mask.
+    another structure, as with labels or a mask. Then `check` on those has to tell.
 
     Raises:
       ValueError: as `check` does.
@@ -107,8 +123,8 @@ def check_early(transform: Any) -> None:
 def check(transform: Any, params: PyTree) -> None:
     """Tries a transformation on two rows, alone and in other places among four.
 
-    Once for parameters of a kind: those of the same structure, but for the number of rows. It
-    may be called while JAX traces: it asks for shapes and dtypes alone.
+    Parameters that differ in their number of rows alone are tried once. It may be called while
+    JAX traces: it asks for shapes and dtypes alone.
 
     Args:
       transform: an optax transformation that can begin with the parameters.
@@ -123,7 +139,9 @@ def check(transform: Any, params: PyTree) -> None:
 
 
 @cache
-def _check(transform: Any, treedef: Any, kinds: tuple[tuple[tuple[int, ...], np.dtype], ...]):
+def _check(
+    transform: Any, treedef: Any, kinds: tuple[tuple[tuple[int, ...], np.dtype], ...]
+) -> None:
     rng = np.random.default_rng(0)
     step = jax.jit(partial(updated, transform))
 

@@ -1,4 +1,7 @@
-"""Row optimizers made of others: damped, frozen, bounded."""
+"""Row optimizers made of others: damped, frozen, bounded.
+
+Each takes a `RowOptimizer` and returns one, whose state is the same.
+"""
 
 import functools
 from dataclasses import replace
@@ -19,20 +22,29 @@ PyTree = Any
 def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) -> RowOptimizer:
     """An SGD-like optimizer for large steps: rows move less where the loss may bend sharply.
 
-    For the sum H of the curvatures of a row's copies, their gradients are divided by
+    For the sum H of the curvature bounds of a row's occurrences in a step, its gradient G is
+    divided by
 
         1 + damping · scale · rate · H
 
-    A row with few pairs in a step moves as without; one with thousands, which at that rate
-    would be thrown far beyond where they pull it, by SGD no more than G / (damping · H) for its
-    gradient G, whatever the rate. With damping 1 and the exact curvature it would be the step of
-    implicit SGD (Toulis and Airoldi 2017) for pairs that all pull the same way. The pairs
-    of a word pull in many, and H is a bound: a tenth of it proved enough.
+    A row of few pairs moves nearly as without. A row of thousands of pairs, which plain SGD
+    would throw far beyond their optimum, moves by at most G / (damping · H) under SGD, whatever
+    the rate. With damping 1 and the exact curvature this would be the step of implicit SGD for
+    pairs that all pull the same way. The pairs of a word pull in many directions, and H is a
+    bound: a damping of 0.1 proved enough.
 
     Args:
       optimizer: whose steps are proportional to the gradient.
-      damping: in units of the curvature bound's own step.
-      scale: its total step for a gradient of 1 at a rate of 1: 10 for a momentum of 0.9.
+      damping: the fraction of the curvature bound that counts.
+      scale: the optimizer's total step for a gradient of 1 at a rate of 1, such as 10 for a
+        momentum of 0.9.
+
+    Returns:
+      An optimizer that uses curvature; the same object for the same arguments.
+
+    References:
+      Toulis and Airoldi 2017, "Asymptotic and finite-sample properties of estimators based on
+      stochastic gradients", for implicit SGD.
     """
 
     def scratch(params):
@@ -58,7 +70,11 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
 
 
 def damped_sgd(damping: float = 0.1) -> RowOptimizer:
-    """SGD, `damped`: row -= rate · G / (1 + damping · rate · H)."""
+    """SGD, `damped`: row -= rate · G / (1 + damping · rate · H).
+
+    Args:
+      damping: see `damped`.
+    """
     return damped(row_sparse(_SGD, write_back="scatter"), damping)
 
 
@@ -108,17 +124,20 @@ def frozen(optimizer: RowOptimizer, mask: np.ndarray | jax.Array) -> RowOptimize
 
 @functools.cache
 def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
-    """A row-sparse optimizer after whose update the rows touched have a norm of at most so much.
+    """A row-sparse optimizer that keeps the norm of each row it updates at `max_norm` or less.
 
         row *= min(1, max_norm / |row|)
 
-    The projection onto a ball, as of ``max_norm`` in PyTorch's ``Embedding``, which shortens
-    rows before they are used rather than after. Biases, arrays of one dimension, are left as
-    they are, and so are rows not touched.
+    The projection onto a ball, as ``max_norm`` of PyTorch's ``Embedding``, which shortens
+    rows before they are used, and this after their update. Biases, arrays of one dimension, stay
+    as they are, and so do rows that are not touched.
 
     Args:
       optimizer: any but one of `dense`.
       max_norm: the bound, above 0.
+
+    Raises:
+      ValueError: if the bound is not a positive number.
 
     >>> sgd = bounded(row_sparse(optax.sgd(1.0)), 1.0)
     >>> table, rows = jnp.zeros((3, 2)), jnp.array([1])
@@ -146,8 +165,15 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
 
 
 def shortened(rows: jax.Array, max_norm: float) -> jax.Array:
-    """The rows, those longer than `max_norm` made as long as that; arrays of one dimension as
-    they are."""
+    """The rows, scaled to a length of `max_norm` if they are longer.
+
+    Args:
+      rows: [..., D]; an array [V] of biases is returned as it is.
+      max_norm: the bound, above 0.
+
+    >>> shortened(jnp.array([[3.0, 4.0], [0.0, 1.0]]), 2.5).tolist()
+    [[1.5, 2.0], [0.0, 1.0]]
+    """
     if rows.ndim == 1:
         return rows
     norms = jnp.sqrt(jnp.square(rows).sum(-1, keepdims=True))

@@ -24,7 +24,7 @@ class Touched(NamedTuple):
 
 
 class WriteBack(Protocol):
-    """A strategy, for one table at a time: pure functions, and the buffer that they work in.
+    """A strategy, for a table: pure functions, and the buffer that they work in.
 
     Hashable; compiled code is kept for each object.
     """
@@ -77,7 +77,7 @@ class Slots:
 
     The scratch has a slot for each row. Each occurrence writes its position to the slot of its
     id; one write survives and names the winner, to whose gradient all occurrences of the id
-    add theirs. Slots need no clearing: a step reads only those that it wrote. The fastest way
+    add theirs. Slots need no clearing: a step reads only slots that it wrote. The fastest way
     to sum on a CPU; an accelerator adds to equal rows one after the other.
     """
 

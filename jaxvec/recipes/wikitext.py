@@ -1,4 +1,4 @@
-"""The model of the recipe wikitext-sgns: what that tutorial does as no other program does."""
+"""The model of the recipe wikitext-sgns, with what only that tutorial does."""
 
 import dataclasses
 import warnings
@@ -15,17 +15,18 @@ from jaxvec.train.segments import TokenSegments
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.text_model import Constants, Plan
 
-LEAST_TOKENS = 4_000_000  # with fewer, five epochs do not leave the random start behind
+LEAST_TOKENS = 4_000_000  # with fewer, five epochs leave most vectors near their initial values
 
 
 @explained_model
 @dataclasses.dataclass(frozen=True)
 class NormalSkipGram(SkipGram):
-    """`SkipGram` with the start, subsampling and windows of `recipes.wikitext_sgns`.
+    """`SkipGram` with the initial tables, subsampling and windows of `recipes.wikitext_sgns`.
 
-    Both tables start from N(0, 0.1²). A token that subsampling drops keeps its place: it is
-    neither center nor context, but windows do not close over it. A center needs `window` tokens
-    of its document on each side that has context, dropped ones among them; others have no pairs.
+    Both tables start from N(0, 0.1²). A token that subsampling drops is neither center nor
+    context, but keeps its place: windows do not close over it. A center has pairs only if its
+    document has `window` tokens before and after it, dropped ones included (only after it, if
+    not `symmetric`).
 
     Attributes:
       sample_percentile: subsample by `keep_probability` of this percentile, 0 to 100, and not by
@@ -42,7 +43,7 @@ class NormalSkipGram(SkipGram):
             )
 
     def init(self, key: jax.Array, vocab_size: int) -> Params:
-        """Both tables drawn from N(0, 0.1²): float32[V, D].
+        """Draws both tables from N(0, 0.1²): float32[V, D] each.
 
         Args:
           key: a `jax.random` key.
@@ -55,22 +56,25 @@ class NormalSkipGram(SkipGram):
     def segments(
         self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[TokenSegments, TokenSegments | None]:
-        """The segments of `SkipGram`; warns of text too small to leave the random start behind."""
+        """The segments of `SkipGram`, see there; warns if the text is too small for this recipe."""
         if len(data) < LEAST_TOKENS:
             warnings.warn(
                 f"{len(data):,} words are too few for wikitext-sgns, whose author had 77 million: "
-                f"below {LEAST_TOKENS:,}, five epochs leave most vectors near their random start, "
-                "and neighbors mean little; take more text or epochs, or word2vec-skipgram, which "
-                "learns from less",
+                f"below {LEAST_TOKENS:,}, five epochs leave most vectors near their random initial "
+                "values, and neighbors mean little; use more text or epochs, or the recipe "
+                "word2vec-skipgram, which needs less text",
                 stacklevel=3,
             )
         return super().segments(data, valid, key, workers)
 
     def keep_probability(self, counts: np.ndarray) -> np.ndarray:
-        """The probability sqrt(t / (f + t)) with which each word is kept, float64[V].
+        """The probability sqrt(t / (f + t)) to keep each word, float64[V].
 
         f is a word's share of all tokens, and t the percentile `sample_percentile` of the `V`
         shares.
+
+        Args:
+          counts: of the words, [V].
 
         >>> NormalSkipGram(sample_percentile=50).keep_probability(np.array([900, 100])).round(3)
         array([0.598, 0.913])
@@ -84,24 +88,28 @@ class NormalSkipGram(SkipGram):
     def plan(
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
-        """A segment with all its tokens; document d of a dropped one is written as -2 - d.
+        """The plan of all tokens of a segment; a dropped one of document d has document -2 - d.
 
         Args:
-          constants: of the vocabulary.
+          constants: of the vocabulary; see `TextModel.constants`.
           key: a `jax.random` key.
-          segment: token ids and their documents, int32[S] each; document -1 where there is no
-            token.
+          segment: token ids and their documents, int32[S] each; document -1 is padding.
         """
         ids, docs = segment
         kept = sampling.random_words(key, ids.shape) <= constants.keep[ids]
         return self.padded(ids, jnp.where(kept, docs, -2 - docs), (docs >= 0).sum(dtype=jnp.int32))
 
     def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
-        """The pairs of a block whose center has a whole window, see `TextModel.window_weights`."""
+        """1 for each pair of a block whose center has a whole window, else 0: float32[M, X].
+
+        Args:
+          docs: documents of a block and of `window` tokens on each side, int32[X], from `plan`.
+          reach: the window of each center, int32[M].
+        """
         window = self.window
-        places = jnp.where(docs < 0, -2 - docs, docs)  # the documents of dropped tokens too
-        own = places[window:-window]
-        whole = places[2 * window :] == own
+        all_docs = jnp.where(docs < 0, -2 - docs, docs)  # of dropped tokens too; -1 stays
+        own = all_docs[window:-window]
+        whole = all_docs[2 * window :] == own
         if self.symmetric:
-            whole &= places[: -2 * window] == own
+            whole &= all_docs[: -2 * window] == own
         return jnp.where(whole[:, None], super().window_weights(docs, reach), 0)

@@ -172,7 +172,7 @@ class Phrases(FromText):
           ValueError: if it is no list of words; `apply` takes many documents.
         """
         if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-            raise ValueError("expected the words of one document; for others see apply")
+            raise ValueError("expected the words of one document; for many write apply(documents)")
         return self._join(list(words), True)[0]
 
     def apply(

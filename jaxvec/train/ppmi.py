@@ -6,7 +6,7 @@ Letters: `V` vocabulary size, `D` vector size, `N` nonzero cells.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,7 @@ from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number, check_whole
 from jaxvec.storage.arrays import release
 from jaxvec.storage.pool import cores, ordered_map
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.vectors.word_vectors import WordVectors
 
 _CELLS = 1 << 22  # cells of a slice of rows
@@ -226,10 +227,12 @@ def weighted(
 def vectors(
     counts: Cooccurrence,
     *,
-    vector_size: int = 100,
-    cds: float = 0.75,
-    shift: float = 1.0,
-    eigenvalue_weighting: float = 0.5,
+    vector_size: VectorSize = 100,
+    cds: Annotated[float, Option("raise counts of contexts to the power A", "A", least=0)] = 0.75,
+    shift: Annotated[float, Option("subtract log K from each PMI", "K", least=1)] = 1.0,
+    eigenvalue_weighting: Annotated[
+        float, Option("weigh dimensions by singular values to the power P", "P", least=0)
+    ] = 0.5,
     which: str = "input",
     seed: int = 1,
 ) -> WordVectors:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +14,7 @@ from jaxvec.models import sampling
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.train.segments import TokenSegments
 
 DEFAULT_BLOCKS = 2
@@ -57,13 +58,15 @@ class TextModel:
         is so small, or a word so frequent, that steps would grow too large; see `stability.stable`.
     """
 
-    vector_size: int = 100
-    window: int = 5
-    sample: float = 1e-3
-    shrink_windows: bool = True
+    vector_size: VectorSize = 100
+    window: Annotated[int, Option("farthest context word each side", "W", least=1)] = 5
+    sample: Annotated[float, Option("threshold of subsampling; 0 for none", "T", least=0)] = 1e-3
+    shrink_windows: Annotated[bool, Option("windows of W words, not a random 1 to W")] = True
     block_tokens: int = 32
-    blocks: int | None = None
-    symmetric: bool = True
+    blocks: Annotated[
+        int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
+    ] = None
+    symmetric: Annotated[bool, Option("only the words that follow are context")] = True
 
     loss_unit = "pair"
     stratified = False
@@ -135,7 +138,13 @@ class TextModel:
         return self.padded(*sampling.subsample(key, *segment, constants.keep))
 
     def padded(self, ids: jax.Array, docs: jax.Array, count: jax.Array) -> Plan:
-        """The plan of `count` tokens, with room around them; see `Plan`."""
+        """The plan of `count` tokens, padded; see `Plan`.
+
+        Args:
+          ids: token ids, int32[S].
+          docs: their documents, int32[S]; negative where there is none.
+          count: how many tokens the steps cover, int32.
+        """
         room = (self.window, self.step_tokens + self.window)
         return Plan(
             ids=jnp.pad(ids, room),
@@ -162,11 +171,11 @@ class TextModel:
         return Stretches(ids, jax.vmap(self.window_weights)(docs, reach))
 
     def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
-        """Which words of a block are context of which, float32[M, X].
+        """The weight of each pair of center and context of one block: float32[M, X].
 
         Args:
-          docs: the documents of a block and of `W` tokens on each side, int32[X].
-          reach: how far each of the block's words looks, int32[M].
+          docs: documents of a block and of `W` tokens on each side, int32[X].
+          reach: the window of each center, int32[M].
         """
         return sampling.window_weights(docs, reach, self.window, symmetric=self.symmetric)
 
@@ -217,10 +226,12 @@ class NegativeSampling(TextModel):
         begin with; see `spectral`. 0 for word2vec's start, random vectors.
     """
 
-    negative: int = 5
-    ns_exponent: float = 0.75
+    negative: Annotated[int, Option("negative samples of a prediction", "K", least=1)] = 5
+    ns_exponent: Annotated[float, Option("draw negatives by counts to the power A", "A")] = 0.75
     block_negatives: int | None = None
-    spectral_words: int = 1 << 22
+    spectral_words: Annotated[
+        int, Option("words counted for the spectral start; 0 for a random start", least=0)
+    ] = 1 << 22
 
     def __post_init__(self):
         super().__post_init__()

@@ -31,7 +31,7 @@ def column(name: str, values: Any, size: int) -> np.ndarray:
         found = found.astype(object)
     if found.shape != (size,):
         what = "counts" if name == COUNT else f"values of {name!r}"
-        raise ValueError(f"{size} words need as many {what}, not {found.shape}")
+        raise ValueError(f"{size} words need {size} {what}; got shape {found.shape}")
     texts = found.dtype == object and all(isinstance(v, str | None) for v in found)
     if found.dtype.kind not in "biuf" and not texts:
         raise TypeError(f"attribute {name!r} takes numbers, bools or strings; got {found.dtype}")
@@ -39,7 +39,12 @@ def column(name: str, values: Any, size: int) -> np.ndarray:
 
 
 def blank(like: np.ndarray, size: int) -> np.ndarray:
-    """What words have that were given no value: 0, False, or None among strings."""
+    """The values of words that were given none: 0, False, or None among strings.
+
+    Args:
+      like: an array of the attribute's dtype.
+      size: the number of words.
+    """
     return np.full(size, None) if like.dtype == object else np.zeros(size, like.dtype)
 
 

@@ -73,7 +73,7 @@ def analogies(
     Args:
       vectors: the word vectors.
       path: a file as `questions-words.txt`: ``: section`` lines, four words a line; other
-        lines beginning with ``#`` are skipped, if they have not four words.
+        lines beginning with ``#`` are skipped, unless they have four words.
       restrict_vocab: know only this many words, from the first on; None for all.
       similarity_function: ``"most_similar"``, or ``"most_similar_cosmul"`` for 3CosMul; see
         `analogies.solve` for both formulas.
@@ -138,7 +138,7 @@ def pairs(
 
     Args:
       vectors: the word vectors.
-      path: two words and a number a line, parted by tabs (or, without tabs, by spaces);
+      path: two words and a number a line, separated by tabs (or, without tabs, by spaces);
         lines beginning with ``#``, and a heading, are skipped.
       restrict_vocab: know only this many words, from the first on; None for all.
 
@@ -244,7 +244,8 @@ def _read_pairs(path, delimiter: str | None, encoding: str) -> Iterator[tuple[st
         elif i or _number(third.replace(",", ".")) is not None:
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
-                f"words and a finite number with a decimal point, parted by {delimiter or 'tabs'}"
+                "words and a finite number with a decimal point, separated by "
+                f"{delimiter or 'tabs'}"
             )  # but for the first line, which may be a heading
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors.table import WordTable
 
-_RARE = 100  # words whose mean stands for every other, as in the GloVe program
+_RARE = 100  # words, as in the GloVe program
 
 
 def matched(vectors: WordTable, vocab: Vocab, vector_size: int) -> tuple[np.ndarray, np.ndarray]:

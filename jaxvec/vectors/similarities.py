@@ -110,7 +110,9 @@ class Similarities(WordTable):
             raise ValueError("get_mean_vector needs at least one word or vector")
         each = np.ones(len(terms)) if weights is None else np.asarray(weights, np.float64)
         if each.shape != (len(terms),):
-            raise ValueError(f"{len(terms)} words need as many weights, not {each.shape}")
+            raise ValueError(
+                f"{len(terms)} words need {len(terms)} weights; got shape {each.shape}"
+            )
         known = [
             not (ignore_missing and isinstance(term, Key | NO_KEY)) or self.has_index_for(term)
             for term in terms

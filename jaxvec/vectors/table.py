@@ -13,7 +13,7 @@ from jaxvec.vectors.attributes import COUNT, blank, column, put
 from jaxvec.vectors.keys import NO_KEY, Key, is_key, key_list, no_key
 
 FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
-"""What the numbers of vectors may be."""
+"""The dtypes that vectors may have."""
 
 
 class WordTable:
@@ -71,6 +71,10 @@ class WordTable:
     def counts(self) -> np.ndarray | None:
         """How often each word occurs, int64[V], or None if unknown."""
         return self.attributes.get(COUNT)
+
+    @counts.setter
+    def counts(self, counts: ArrayLike) -> None:
+        self.attributes[COUNT] = column(COUNT, counts, len(self))
 
     @property
     def norms(self) -> np.ndarray:
@@ -144,7 +148,7 @@ class WordTable:
         raise UnknownWord(str(key), self.index_to_key)
 
     def __getitem__(self, words: Key | Iterable[Key]) -> np.ndarray:
-        """The vector of a word [D], or those of many [n, D]; see `get_vector`."""
+        """The vector of a word [D], or the vectors of many [n, D]; see `get_vector`."""
         if isinstance(words, Key):
             return self.get_vector(words)
         return self.vectors[[self.get_index(word) for word in key_list(words)]]

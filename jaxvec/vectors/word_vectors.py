@@ -77,7 +77,7 @@ class WordVectors(WordQueries):
         encoding: str = "utf8",
         errors: str = "strict",
     ) -> Self:
-        """Reads any of those formats, recognized by content; see `formats.load`.
+        """Reads any format, recognized by content; see `formats.load`.
 
         Args:
           path, limit, dtype, mmap, fvocab, encoding, errors: as for `formats.load`.
@@ -89,9 +89,7 @@ class WordVectors(WordQueries):
             path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, encoding=encoding,
             errors=errors,
         )  # fmt: skip
-        vectors = cls.__new__(cls)
-        vars(vectors).update(vars(table))
-        return vectors
+        return cls._of(table)
 
     @classmethod
     def load_word2vec_format(
@@ -136,6 +134,10 @@ class WordVectors(WordQueries):
         )  # fmt: skip
         if fvocab is not None:
             formats.add_counts(table, fvocab, encoding=encoding, errors=unicode_errors)
+        return cls._of(table)
+
+    @classmethod
+    def _of(cls, table: WordTable) -> Self:
         vectors = cls.__new__(cls)
         vars(vectors).update(vars(table))
         return vectors
@@ -208,7 +210,7 @@ class WordVectors(WordQueries):
         if lockf != 1:
             raise ValueError(
                 f"lockf must be 1; got {lockf}: no vectors are locked here, but "
-                "fit(corpus, model, init=vectors, freeze=words) keeps those of words as they are"
+                "fit(corpus, model, init=vectors, freeze=words) trains the other words"
             )
         other = self.load_word2vec_format(
             fname, None, binary, encoding, unicode_errors, datatype=self.vectors.dtype
@@ -224,7 +226,7 @@ class WordVectors(WordQueries):
     def wmdistance(
         self, document1: Sequence[Key], document2: Sequence[Key], norm: bool = True
     ) -> float:
-        """The Word Mover's Distance: the least mean way from one text's words to the other's.
+        """The Word Mover's Distance: the least mean distance to move one text's words to another's.
 
         min Σ_ij F_ij |v_i - v_j| over flows F ≥ 0 between the words of both, which for each
         word add up to its share of its text; solved exactly, as a linear program. Words
@@ -232,7 +234,7 @@ class WordVectors(WordQueries):
 
         Args:
           document1: the words of a text.
-          document2: those of another.
+          document2: the words of another.
           norm: whether to scale the vectors to length 1 before.
 
         Returns:
@@ -246,7 +248,8 @@ class WordVectors(WordQueries):
         >>> wv.wmdistance(["a", "a", "b", "b"], ["a", "c"])  # half of it stays, half goes √2
         0.7071067811865476
 
-        Source: Kusner et al. 2015, "From Word Embeddings To Document Distances".
+        References:
+          Kusner et al. 2015, "From Word Embeddings To Document Distances".
         """
         from jaxvec.vectors import transport  # starts scipy
 
@@ -274,7 +277,7 @@ class WordVectors(WordQueries):
         Returns:
           The share of right answers, 0 if nothing could be asked; and the sections, each with
           its name as ``section`` and its questions, four words each, as ``correct`` and
-          ``incorrect``. The last has those of all, and the name ``Total accuracy``.
+          ``incorrect``. The last, ``Total accuracy``, has the questions of all.
 
         Raises:
           FileNotFoundError: if there is no such file.

@@ -33,7 +33,8 @@ FORMATS: tuple[Format, ...] = (
     archive.SAFETENSORS,
     projector.FORMAT,
 )
-"""All formats. To recognize a file the last is asked first, so that GloVe text is what is left."""
+"""All formats. To recognize a file the last is asked first; GloVe text, without a mark, is the
+rest."""
 
 _SHOWN = 8  # words that `info` tells
 
@@ -97,10 +98,10 @@ def save(
     ``words`` (UTF-8 text, one a line), ``counts`` and ``metadata`` (JSON); ``.safetensors``
     the same as tensors. `.npz` and safetensors keep the dtype. ``.projector`` makes a folder
     for TensorBoard's embedding projector, which `load` does not read; see `projector.write`.
-    A file appears whole or not at all, and what `load` would refuse is not written.
+    A file appears whole or not at all, and nothing is written that `load` would refuse.
 
     Args:
-      vectors: what to write.
+      vectors: the table.
       path: where, in a folder that is there; a file there is replaced.
       header: give GloVe text a header too, which makes it word2vec text.
       format: one of these suffixes, for a name that ends otherwise.
@@ -157,8 +158,8 @@ def check_words(
     >>> check_words(["new york"], "v.txt")
     Traceback (most recent call last):
     ...
-    ValueError: word 'new york' holds white space, which text and word2vec binary cannot tell \
-from what parts words from numbers; save as .npz
+    ValueError: word 'new york' holds white space, which in text and word2vec binary \
+ends a word; save as .npz
     """
     _check_words(_by_suffix(path, header=header), words)
 

@@ -35,7 +35,12 @@ def check(words: Sequence[str]) -> None:
 
 
 def write(vectors: WordTable, path: Path) -> None:
-    """Writes the format, with a line break after each vector as word2vec does."""
+    """Writes the format, with a line break after each vector as word2vec does.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     with open(path, "wb") as file:
         file.write(f"{len(vectors)} {vectors.vector_size}\n".encode())
         for word, row in zip(vectors.index_to_key, vectors.vectors, strict=True):
@@ -79,7 +84,7 @@ def count(source: Source) -> int:
 
 
 def read(source: Source, options: Options) -> WordTable:
-    """Reads as many vectors as the header says, of the size that it says.
+    """Reads the number of vectors that the header says, of the size that it says.
 
     Line breaks after them may be there or not. With a `limit` below the header's number, what
     follows is not looked at, but the file must be long enough.

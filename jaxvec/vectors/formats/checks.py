@@ -80,12 +80,12 @@ def check_lines(words: Sequence[str]) -> None:
 
 
 def check_blanks(words: Sequence[str]) -> None:
-    """ValueError for a word that cannot be told from the numbers after it."""
+    """ValueError for a word with blanks, which end a word, or tabs at an end of it."""
     for word in words:
         if " " in word or word.strip("\t") not in ("", word):
             raise ValueError(
-                f"word {word!r} holds white space, which text and word2vec binary cannot tell "
-                "from what parts words from numbers; save as .npz"
+                f"word {word!r} holds white space, which in text and word2vec binary ends a "
+                "word; save as .npz"
             )
 
 

@@ -1,4 +1,4 @@
-"""`Format`: what a format of files of word vectors is made of, and `Options`, how it is read."""
+"""`Format`: the contract of a file format of word vectors, and `Options`, how it is read."""
 
 import os
 from collections.abc import Callable, Sequence

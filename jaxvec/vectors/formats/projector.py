@@ -23,7 +23,7 @@ def files(folder: str | os.PathLike[str]) -> list[Path]:
 def write(vectors: WordTable, folder: str | os.PathLike[str]) -> None:
     """Writes numbers and words into separate files, as the projector reads them.
 
-    ``vectors.tsv`` has the `D` numbers of a word on each line, parted by tabs.
+    ``vectors.tsv`` has the `D` numbers of a word on each line, separated by tabs.
     ``metadata.tsv`` has the words, and nothing else, as gensim's `word2vec2tensor` writes
     them; or if counts are known two columns under the header that the projector then expects.
     ``projector_config.pbtxt`` makes ``tensorboard --logdir FOLDER`` show them.

@@ -38,14 +38,24 @@ def check_glove(words: Sequence[str]) -> None:
 
 
 def write(vectors: WordTable, path: Path) -> None:
-    """Writes word2vec text: a header, and the shortest decimals that give the same numbers."""
+    """Writes word2vec text: a header, and the shortest decimals that give the same numbers.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(vectors)} {vectors.vector_size}\n")
         _write_lines(vectors, file)
 
 
 def write_glove(vectors: WordTable, path: Path) -> None:
-    """Writes the same without a header."""
+    """Writes the same without a header.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         _write_lines(vectors, file)
 
@@ -74,7 +84,7 @@ def is_glove_with(source: Source) -> bool:
 def read(source: Source, options: Options, has_header: bool = True) -> WordTable:
     """Reads the vectors, of the number and size that the header says, if there is one.
 
-    Lines are counted first, so that the table is made once. Blanks or tabs part the numbers. A
+    Lines are counted first, so that the table is made once. Blanks or tabs separate the numbers; a
     word may hold them, too. Empty lines at the end are none.
 
     Args:
@@ -148,8 +158,8 @@ def count_rows(
       limit: the number of lines that are needed; None for all.
 
     Raises:
-      ValueError: if there are none, or not as many as the header's `count`. One more may be
-        <unk>'s, which ``glove -write-header 1`` leaves out.
+      ValueError: if there are none, or another number than the header's. One more may be that of
+        <unk>, which ``glove -write-header 1`` leaves out.
     """
     enough = limit if count is None or (limit is not None and limit <= count) else None
     start = file.tell()
@@ -221,7 +231,7 @@ def _parse(
         word, _, numbers = line.partition(b" ")
         more = b"\t" in line or numbers[:1] in (b"", b" ")
         if more or numbers.count(b" ") != size - 1 or not word:
-            word, numbers = _parted(line, size)
+            word, numbers = _separated(line, size)
         words.append(word)
         rows.append(numbers)
     # NumPy's quickest parser, and strict.
@@ -229,15 +239,15 @@ def _parse(
     return [word.decode(options.encoding, options.errors) for word in words], table
 
 
-def _parted(line: bytes, size: int) -> tuple[bytes, bytes]:
-    """A word, which may hold blanks and tabs, and its numbers parted by one blank each."""
+def _separated(line: bytes, size: int) -> tuple[bytes, bytes]:
+    """A word, which may hold blanks and tabs, and its numbers separated by one blank each."""
     gaps = list(_APART.finditer(line))
     if len(gaps) < size or not size:
-        raise ValueError(f"expected a word and {max(size, 1)} numbers, parted by spaces")
+        raise ValueError(f"expected a word and {max(size, 1)} numbers, separated by spaces")
     start = gaps[-size]
     word = line[: start.start()].strip(b" \t") or line[: start.end() - 1]  # a word of blanks
     if _is_number(_APART.split(word)[-1]) and _APART.search(word):  # rather of a longer vector
-        raise ValueError(f"expected a word and {size} numbers, parted by spaces")
+        raise ValueError(f"expected a word and {size} numbers, separated by spaces")
     return word, _APART.sub(b" ", line[start.end() :])
 
 
