@@ -222,6 +222,11 @@ def test_zeros_are_dropped_and_cells_put_in_order(monkeypatch, tmp_path, at_a_ti
     assert loaded.indices.tolist() == [1, 2, 0]
 
 
+def test_the_vocabulary_is_one():
+    with pytest.raises(TypeError, match=r"vocab must be a Vocab, .*; got a list"):
+        cooccurrence.Cooccurrence(["a"], [0, 1], [0], [1.0], settings={})
+
+
 def test_sound_cells_are_not_copied(tmp_path):
     cells_of(*map(np.array, ([0, 2, 2, 3], [0, 2, 1], [1.0, 2, 3]))).save(tmp_path / "cells")
     cells = cooccurrence.Cooccurrence.load(tmp_path / "cells")

@@ -189,3 +189,10 @@ def test_sizes_are_whole_numbers(name, value):
 def test_a_fraction_is_a_number():
     with pytest.raises(TypeError, match="fraction must be a number; got the string"):
         Corpus.from_documents([["a", "b"]], min_count=1).split("0.1")
+
+
+def test_made_from_lists():
+    made = Corpus(Vocab(["a", "b"], [2, 1]), [0, 1, 0], [0, 2, 3], raw_words=3)
+    assert decoded(made) == [["a", "b"], ["a"]]
+    assert made.document_numbers(0, 3).tolist() == [0, 0, 1]
+    assert [decoded(part) for part in made.split(0.4)] == [[["a", "b"]], [["a"]]]

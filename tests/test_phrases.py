@@ -232,7 +232,7 @@ def test_words_that_no_file_can_hold(tmp_path):
         ([["a"]], {"threshold": 10, "scoring": "npmi"}, "from -1 to 1"),
         ([["a"]], {"scoring": "best"}, "one of default, npmi"),
         ([["a"]], {"delimiter": ""}, "delimiter"),
-        ([["a"]], {"connector_words": "of"}, "not a string"),
+        ([["a"]], {"connector_words": "of"}, "connector_words must be a list of words"),
     ],
 )
 def test_bad_input(documents, options, message):
@@ -245,6 +245,7 @@ def test_bad_input(documents, options, message):
     [
         ({"min_count": "5"}, "min_count must be a whole number; got the string '5'"),
         ({"threshold": "10"}, "threshold must be a number; got the string '10'"),
+        ({"connector_words": 5}, "connector_words must be a list of words; got the number 5"),
         ({"delimiter": 5}, "delimiter must be a string; got the number 5"),
     ],
 )

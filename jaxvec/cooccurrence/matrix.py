@@ -5,6 +5,7 @@ import os
 import numpy as np
 from scipy import sparse
 
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, release, save_arrays
 from jaxvec.text.vocab import Vocab
 
@@ -32,6 +33,7 @@ class Cooccurrence:
       settings: the options of `count`; for information.
 
     Raises:
+      TypeError: if `vocab` is no Vocab.
       ValueError: if the arrays do not describe such a matrix, or a count is negative, NaN or
         beyond float32.
 
@@ -49,6 +51,8 @@ class Cooccurrence:
         *,
         settings: dict[str, int | bool],
     ):
+        if not isinstance(vocab, Vocab):
+            raise TypeError(f"vocab must be a Vocab, such as corpus.vocab; got {kind(vocab)}")
         self.vocab = vocab
         self.indptr, self.indices, self.data = _canonical(vocab, indptr, indices, data)
         self.settings = settings

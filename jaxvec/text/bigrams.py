@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.pool import cores
 from jaxvec.storage.runs import Run, RunStore, merge, sum_sorted
 from jaxvec.text.indexing import WordIndexer
@@ -113,15 +114,17 @@ def count(
       The bigrams that occur at least `min_count` times, in order of their keys.
 
     Raises:
-      TypeError: for a word that is no string.
-      ValueError: if there is no word.
+      TypeError: for a word that is no string, or if `min_count` is no whole number.
+      ValueError: if there is no word, or `min_count` is below 1.
 
     >>> found = count([(["bank", "of", "china", "of"], True)], min_count=1, connector_words=["of"])
     >>> found.phrases, found.bigram_count.tolist(), found.len_vocab, found.corpus_word_count
     ([('bank', 'of', 'china')], [1], 3, 4)
     """
+    check_whole("min_count", min_count)
     indexer, trie = WordIndexer(), _Trie()
-    connectors = len([indexer.codes[word] for word in dict.fromkeys(connector_words)])
+    distinct_connectors = dict.fromkeys(word_list(connector_words, "connector_words"))
+    connectors = len([indexer.codes[word] for word in distinct_connectors])
     handles: list[Any] = []
     waiting: list[np.ndarray] = []
     open_end = np.zeros(0, np.int32)

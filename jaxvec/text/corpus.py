@@ -36,8 +36,8 @@ class Corpus(FromText):
 
     def __init__(self, vocab: Vocab, ids: np.ndarray, offsets: np.ndarray, *, raw_words: int):
         self.vocab = vocab
-        self.ids = ids
-        self.offsets = offsets
+        self.ids = np.asanyarray(ids)
+        self.offsets = np.asanyarray(offsets)
         self.raw_words = raw_words
 
     @classmethod

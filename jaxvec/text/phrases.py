@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
-from jaxvec.messages.numbers import check_number, check_whole
+from jaxvec.messages.numbers import check_number
 from jaxvec.storage.files import atomic_write
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
@@ -141,9 +141,7 @@ class Phrases(FromText):
         Raises:
           ValueError, TypeError: as `from_documents`.
         """
-        if isinstance(connector_words, str):
-            raise ValueError("connector_words must be several words, not a string")
-        scorer, threshold = _checked(min_count, threshold, scoring, delimiter)
+        scorer, threshold = _checked(threshold, scoring, delimiter)
         often = bigrams.count(
             pieces,
             source=source,
@@ -174,7 +172,7 @@ class Phrases(FromText):
           ValueError: if it is no list of words; `apply` takes many documents.
         """
         if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-            raise ValueError("expected the words of one document; for others see apply")
+            raise ValueError("expected the words of one document; for many write apply(documents)")
         return self._join(list(words), True)[0]
 
     def apply(
@@ -311,10 +309,9 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
 
 
 def _checked(
-    min_count: int, threshold: float | None, scoring: str | Scorer, delimiter: str
+    threshold: float | None, scoring: str | Scorer, delimiter: str
 ) -> tuple[Scorer, float]:
     """The scorer and the threshold of checked options."""
-    check_whole("min_count", min_count)
     if threshold is not None:
         check_number("threshold", threshold)
     if not isinstance(delimiter, str):

@@ -75,7 +75,7 @@ def file_pieces(
 
 
 class FromText(abc.ABC):
-    """What is made from one pass over a text: `Corpus` and `Phrases`."""
+    """Base of the classes that are made in one pass over a text: `Corpus` and `Phrases`."""
 
     @classmethod
     @abc.abstractmethod

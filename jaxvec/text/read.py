@@ -72,7 +72,7 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 def read_pieces(
     paths: Iterable[str | os.PathLike[str]], *, errors: str = "strict"
 ) -> Iterator[Piece]:
-    """Streams UTF-8 text, plain or compressed by gzip, bzip2 or xz, which the content shows.
+    """Streams UTF-8 text, plain or compressed by gzip, bzip2 or xz, recognized by content.
 
     A byte order mark at the start of a file is dropped.
 
