@@ -115,11 +115,11 @@ def test_a_page_of_one_word_without_neighbors(tmp_path):
     ("words", "points", "more", "error", "message"),
     [
         ([], np.zeros((0, 2)), {}, ValueError, "needs words"),
-        (["a", "a"], np.zeros((2, 2)), {}, ValueError, "'a' comes twice"),
+        (["a", "a"], np.zeros((2, 2)), {}, ValueError, "'a' is repeated"),
         (["a", "x"], np.zeros((2, 2)), {}, KeyError, "x"),
         (["a", "b"], np.zeros((2, 3)), {}, ValueError, r"need points \[2, 2\]; got \(2, 3\)"),
         (["a", "b"], [[0, 0], [0, np.nan]], {}, ValueError, "point of 'b' is not finite"),
-        (["a"], [[0, 0]], {"groups": ["u", "v"]}, ValueError, "1 words need as many groups"),
+        (["a"], [[0, 0]], {"groups": ["u", "v"]}, ValueError, "1 words need a group each; got 2"),
         (["a"], [[0, 0]], {"neighbors": -1}, ValueError, "neighbors must be 0 or more"),
     ],
 )

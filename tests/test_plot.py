@@ -59,7 +59,7 @@ def test_labels_without_room_are_left_out_and_counted():
     assert 10 < len(texts) < 200
     assert words[150] in texts  # who is important has the first choice
     (note,) = [text.get_text() for text in figure.texts]
-    assert note == f"{200 - len(texts)} of 200 words have no label: there was no room for it"
+    assert note == f"{200 - len(texts)} of 200 words have no label, for lack of space"
     assert overlapping(drawn(figure)) == []
 
 
@@ -193,7 +193,7 @@ def test_many_groups_are_cut_in_the_legend_and_counted():
     points = np.random.default_rng(3).normal(size=(100, 2))
     figure = word_map(words, points, words, size=(6, 4))
     texts = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert texts[-1] == f"and {100 - len(texts) + 1} groups more"
+    assert texts[-1] == f"and {100 - len(texts) + 1} more groups"
     assert figure.legends[0].get_window_extent().extents[1] >= 0
 
 
@@ -202,8 +202,8 @@ def test_many_groups_are_cut_in_the_legend_and_counted():
     [
         (np.zeros((3, 2)), None, [], r"2 words need points \[2, 2\]; got \(3, 2\)"),
         (np.full((2, 2), np.nan), None, [], "finite"),
-        (np.zeros((2, 2)), ["g"], [], "as many groups, not 1"),
-        (np.zeros((2, 2)), None, [("a", "x")], r"not on the map: \['x'\]"),
+        (np.zeros((2, 2)), ["g"], [], "a group each; got 1 groups"),
+        (np.zeros((2, 2)), None, [("a", "x")], r"these are not: \['x'\]"),
     ],
 )
 def test_a_map_refuses(points, groups, pairs, message):
@@ -252,7 +252,7 @@ def test_the_same_picture_is_the_same_bytes(tmp_path, suffix):
 
 
 def test_a_size_without_room_is_refused():
-    with pytest.raises(ValueError, match=r"1 x 3 inches leave no room .* give 1\.8 x"):
+    with pytest.raises(ValueError, match=r"1 x 3 inches leave no room .* give at least 1\.8 x"):
         som_map(["a"], [0], np.ones((2, 2)), size=(1, 3))
     with pytest.raises(ValueError, match="no room beside title and legend"):
         word_map(["a", "b"], [[0, 0], [1, 1]], ["a" * 30, "b"], size=(3, 3))
@@ -405,7 +405,7 @@ def test_a_heat_map_shows_the_cosines():
     assert ax.images[0].get_clim() == (-0.25, 0.5)
     gray = ax.images[0].cmap.get_bad()[:3]
     assert 0.7 < min(gray) == max(gray) < 0.95
-    assert figure.axes[1].get_ylabel() == "cosine (light gray: of a word with itself, 1)"
+    assert figure.axes[1].get_ylabel() == "cosine (light gray: a word with itself, 1)"
     written = {text.get_position(): text.get_text() for text in ax.texts}
     assert len(written) == 6
     assert written[(2, 0)] == "-0.25"
@@ -432,7 +432,7 @@ def test_a_cell_holds_its_words_and_counts_the_rest():
     assert len(cells[0, 1]) == 1
     assert (1, 0) not in cells
     assert overlapping([text.get_window_extent().extents for text in ax.texts]) == []
-    with pytest.raises(ValueError, match="as many units, from 0 to 3"):
+    with pytest.raises(ValueError, match="a unit each, from 0 to 3"):
         som_map(["a"], [4], np.ones((2, 2)))
 
 
@@ -455,6 +455,6 @@ except ValueError as error:
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert run.stdout.splitlines() == [
-        "pictures need the package matplotlib: pip install 'jaxvec[plot]'",
+        "plots need the package matplotlib: pip install 'jaxvec[plot]'",
         "t-SNE needs the package scikit-learn: pip install 'jaxvec[plot]'",
     ], run.stderr

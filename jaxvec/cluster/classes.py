@@ -1,9 +1,8 @@
 """Word classes by spherical k-means, as pure functions on arrays.
 
-The classes of ``word2vec -classes``, whose centers are of length 1 too. Unlike there, vectors
-are scaled to length 1 first, so that frequent words do not pull more than others; the first
-centers are chosen by k-means++, not by the order of words; no class is left empty; and it
-goes on until no word changes its class.
+As ``word2vec -classes``, with centers of length 1, but vectors are scaled to length 1 first, so
+that frequent words have no larger weight; the initial centers are drawn by k-means++, not taken
+by the order of words; no class is empty; and the iterations stop when no label changes.
 
 Letters: `V` vocabulary, `D` dimension, `k` classes.
 """
@@ -18,43 +17,42 @@ import numpy as np
 from jaxvec.vectors.neighbors import squared_distances
 from jaxvec.vectors.ranking import unit
 
-_COSINES = 1 << 20  # of words and centers that are held at a time: 4 MiB
-_SAMPLE = 32  # words for each class that the first centers are chosen from
+_COSINES = 1 << 20  # cosines of vectors and centers held in memory: 4 MiB
+_SAMPLE = 32  # vectors per class that the initial centers are drawn from
 
 
 class Classes(NamedTuple):
-    """A class for each of `V` vectors, and what it was chosen by."""
+    """The classes of `V` vectors."""
 
-    labels: jax.Array  # int32[V], 0 … k - 1; each comes at least once
+    labels: jax.Array  # int32[V], 0 … k - 1; none is empty
     cosines: jax.Array  # float32[V], of each vector with the center of its class
     centers: jax.Array  # float32[k, D], of length 1
 
 
 class Report(NamedTuple):
-    """How k-means went."""
+    """The outcome of k-means."""
 
-    objective: jax.Array  # float32, the mean of 1 - cosine; no iteration makes it larger
+    objective: jax.Array  # float32, the mean of 1 - cosine; never increases
     iterations: jax.Array  # int32
-    converged: jax.Array  # bool, whether the last iteration changed no class
+    converged: jax.Array  # bool, whether the last iteration changed no label
 
 
 @partial(jax.jit, static_argnames="k")
 def kmeans(
     key: jax.Array, vectors: jax.Array, k: int, *, iterations: int = 100
 ) -> tuple[Classes, Report]:
-    """Divides vectors into classes so that Σ (1 - cos(vector, center of its class)) is small.
+    """Divides vectors into classes to minimize Σ (1 - cos(vector, center of its class)).
 
-    Lloyd's iterations: each vector into the class with the nearest center, each center to the
-    direction of its vectors' sum. Classes are numbered by their first vectors: with words in
-    falling order of count, class 0 has the most frequent. The cosines of all vectors with all
-    centers are never held together. What is compared is |u - c|² / 2 = 1 - cos(u, c) of unit
-    vectors, which differs where cosines near 1 are the same number.
+    Lloyd's iterations: each vector joins the class with the nearest center, each center becomes
+    the direction of its vectors' sum. Classes are numbered by their first vectors: with words in
+    falling order of count, class 0 has the most frequent. No [V, k] array is made. Distances are
+    |u - c|² / 2 = 1 - cos(u, c) of unit vectors, exact where cosines near 1 would be rounded.
 
     Args:
-      key: which first centers are chosen; the same key gives the same bits.
-      vectors: float[V, D], of any length; one of zeros is as near to every center.
-      k: how many classes, at most `V`.
-      iterations: stop after so many, if classes still change.
+      key: of the initial centers; the same key gives the same bits.
+      vectors: float[V, D], of any length; zeros are equally near to every center.
+      k: number of classes, at most `V`.
+      iterations: the most iterations.
 
     Raises:
       ValueError: if `k` is not from 1 to `V`.
@@ -64,8 +62,8 @@ def kmeans(
     >>> classes.labels.tolist(), bool(report.converged)
     ([0, 1, 0, 1], True)
 
-    Source: Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using
-    Clustering".
+    References:
+      Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using Clustering".
     """
     if not 1 <= k <= len(vectors):
         raise ValueError(f"k={k} classes of {len(vectors)} vectors: give 1 to {len(vectors)}")
@@ -87,18 +85,24 @@ def kmeans(
 
 
 def _losses(units: jax.Array, centers: jax.Array) -> jax.Array:
-    """1 - cosine of each vector with a center of its own, [V]; 1 if either is zeros."""
+    """1 - cosine of each vector with the center in its row, [V]; 1 if either is zeros."""
     squares = jnp.square(units - centers).sum(axis=1)
     return jnp.where(units.any(axis=1) & centers.any(axis=1), squares / 2, 1)
 
 
 @partial(jax.jit, static_argnames="k")
 def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
-    """k-means++: centers, float[k, D], drawn among 32 k random vectors, one after the other.
+    """Initial centers by k-means++, float[k, D], drawn one by one from 32 k random vectors.
 
-    Each has a chance in proportion to 1 - its cosine with the nearest center drawn before.
+    A vector's probability is proportional to 1 - cosine with the nearest center drawn before.
 
-    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding".
+    Args:
+      key: a `jax.random` key.
+      units: vectors of length 1, float[V, D].
+      k: number of centers.
+
+    References:
+      Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding".
     """
     sampling, drawing = jax.random.split(key)
     places = jax.random.permutation(sampling, len(units))[: _SAMPLE * k]
@@ -116,16 +120,15 @@ def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
 
 @jax.jit
 def assign(units: jax.Array, centers: jax.Array) -> Classes:
-    """The class of the nearest center for each vector, of equal ones the first.
+    """The class of the nearest center for each vector, the first of equals.
 
-    A class that would be empty gets the vector that is farthest from its own center, as its
-    center too; of several classes the first gets the farthest. Each class keeps its nearest.
+    Empty classes take, in order, the vectors that are farthest from their centers, also as their
+    new centers; every class keeps its nearest vector.
 
     Args:
       units: vectors of length 1, float[V, D].
-      centers: the same, float[k, D].
+      centers: vectors of length 1, float[k, D].
     """
-
     real = centers.any(axis=1)
 
     def nearest(vector: jax.Array):
@@ -145,7 +148,7 @@ def assign(units: jax.Array, centers: jax.Array) -> Classes:
 def _filled(
     labels: jax.Array, losses: jax.Array, centers: jax.Array, units: jax.Array, sizes: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Gives the classes of size 0 a vector each."""
+    """Labels, losses and centers with a vector moved to each empty class; see `assign`."""
     k, places = len(centers), jnp.arange(len(units))
     least = jax.ops.segment_min(losses, labels, k)[labels]
     kept = jax.ops.segment_min(jnp.where(losses == least, places, len(units)), labels, k)
@@ -163,11 +166,16 @@ def _filled(
 
 @partial(jax.jit, static_argnames="k")
 def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
-    """The center of each class, Σ unit vectors scaled to length 1: float[k, D].
+    """The center of each class, its vectors' sum scaled to length 1: float[k, D].
 
-    A sum is a product with ones and zeros, some vectors at a time: unlike a scatter, that adds in
-    the same order on every device. What is added is how vectors differ from the first, so that
-    like ones keep what they differ in.
+    Sums are products with one-hot rows, in slices: unlike a scatter, they add in the same order on
+    every device. They add differences from the first vector, so that similar vectors lose no
+    digits.
+
+    Args:
+      units: vectors of length 1, float[V, D].
+      labels: of the vectors, int32[V].
+      k: number of classes.
     """
     origin = units[0][None]
     block = min(len(units), max(1, _COSINES // k))
@@ -198,7 +206,11 @@ def _numbered(classes: Classes) -> Classes:
 
 
 def members(classes: Classes, *, central: bool = False) -> list[np.ndarray]:
-    """The places of the vectors of each class, in order or the nearest to its center first.
+    """The rows of the vectors of each class.
+
+    Args:
+      classes: as `kmeans` returns them.
+      central: whether the nearest to the center come first, not the rows in order.
 
     >>> classes = Classes(jnp.array([0, 1, 0]), jnp.array([0.8, 1.0, 0.9]), jnp.eye(2))
     >>> [places.tolist() for places in members(classes, central=True)]

@@ -1,6 +1,7 @@
 """Continuous bag of words as a `contracts.Model`."""
 
 import dataclasses
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import cbow
 from jaxvec.models.sgns import Params
+from jaxvec.train.options import Option
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
@@ -25,7 +27,10 @@ class CBOW(NegativeSampling):
       cbow_mean: predict from the mean of the context's vectors, or from their sum.
     """
 
-    cbow_mean: bool = True
+    cbow_mean: Annotated[
+        bool,
+        Option("predict from the sum of the context's vectors, not the mean", flag="--cbow-sum"),
+    ] = True
 
     default_optimizer = "sgd"
     default_vectors = "input"

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,10 @@ from jax import lax
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained_model
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
 from jaxvec.train.cells import Cells, CellSegments
-from jaxvec.train.text_model import whole
+from jaxvec.train.options import Option, VectorSize
 
 
 class Constants(NamedTuple):
@@ -61,10 +62,12 @@ class GloVe:
       Representations".
     """
 
-    vector_size: int = 100
-    x_max: float = 100.0
-    alpha: float = 0.75
-    mittens: float = 0.0
+    vector_size: VectorSize = 100
+    x_max: Annotated[float, Option("counts from X on have full weight", "X", above=0)] = 100.0
+    alpha: Annotated[float, Option("smaller counts x weigh (x / X)^A", "A", least=0)] = 0.75
+    mittens: Annotated[
+        float, Option("pull words towards their vectors in --init, with strength M", "M", least=0)
+    ] = 0.0
     chunk_cells: int = 32
     chunks: int = 16
 
@@ -77,7 +80,7 @@ class GloVe:
 
     def __post_init__(self):
         for name in ("vector_size", "chunk_cells", "chunks"):
-            whole(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         if not 0 < self.x_max < np.inf:
             raise ValueError(f"x_max must be a positive number; got {self.x_max}")
         for name in ("alpha", "mittens"):

@@ -12,7 +12,7 @@ import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import Schedule, rates
-from jaxvec.storage.pool import ahead
+from jaxvec.storage.pool import prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
@@ -315,4 +315,4 @@ def _parts(
             for own, data in zip(by_model, key_data, strict=True)
         ])  # fmt: skip
 
-    return ahead(ready, range(first, count, parallel.workers))
+    return prefetch(ready, range(first, count, parallel.workers))

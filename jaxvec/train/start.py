@@ -28,6 +28,7 @@ from jaxvec.train import spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
 from jaxvec.train.result import Result
+from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
 
 PyTree = Any
@@ -131,29 +132,6 @@ def resumed(checkpoints: Checkpoints | None, own: State) -> tuple[State, Progres
       own: the state to begin with.
     """
     return (own, Progress()) if checkpoints is None else checkpoints.restore(own)
-
-
-def matched(vectors: WordVectors, vocab: Vocab, vector_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of a vocabulary's words, float32[V, D], and which have one, bool[V].
-
-    Args:
-      vectors: by word.
-      vocab: of `V` words.
-      vector_size: `D`.
-
-    Raises:
-      ValueError: if they are not of `D` numbers, or no word has one.
-    """
-    if vectors.vector_size != vector_size:
-        raise ValueError(
-            f"the vectors to start from have {vectors.vector_size} numbers, the model's "
-            f"{vector_size}: train with vector_size={vectors.vector_size}"
-        )
-    places = np.array([vectors.key_to_index.get(word, -1) for word in vocab.words])
-    known = places >= 0
-    if not known.any():
-        raise ValueError("no word of the vocabulary is among the vectors to start from")
-    return np.where(known[:, None], vectors.vectors[places], 0), known
 
 
 def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:

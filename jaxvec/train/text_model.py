@@ -2,17 +2,19 @@
 
 import dataclasses
 import math
-from typing import Any, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import DEFAULT_BLOCKS
 
@@ -29,7 +31,6 @@ class Plan(NamedTuple):
 
     ids: jax.Array  # int32[W + S + B·M + W]
     docs: jax.Array  # the same; -1 where there is no token
-    kept: Any  # bool, the same, if words that subsampling drops keep their place; else ()
     steps: jax.Array  # int32, how many steps the kept tokens fill
 
 
@@ -49,45 +50,34 @@ class TextModel:
       vector_size: `D`.
       window: `W`, the farthest neighbor that is context, each side.
       sample: threshold of subsampling, as word2vec's; 0 for none.
-      sample_percentile: subsample as `sampling.keep_probability_percentile` has it, with the
-        percentile (0 to 100) of the vocabulary's frequencies as threshold, and not by `sample`.
-      close_gaps: whether windows close up over the words that subsampling leaves out, as in
-        word2vec; or those only take no part, as centers or as context.
       symmetric: whether words on both sides are context, or those after the word alone: with
         a `window` of 1 the model predicts the next word.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
-      full_windows: leave out words nearer than `window` to the start of their document, or (and
-        without `symmetric` only) its end.
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones where steps would be too
         large for a small vocabulary or a very frequent word; see `stability`.
     """
 
-    vector_size: int = 100
-    window: int = 5
-    sample: float = 1e-3
-    shrink_windows: bool = True
+    vector_size: VectorSize = 100
+    window: Annotated[int, Option("farthest context word each side", "W", least=1)] = 5
+    sample: Annotated[float, Option("threshold of subsampling; 0 for none", "T", least=0)] = 1e-3
+    shrink_windows: Annotated[bool, Option("windows of W words, not a random 1 to W")] = True
     block_tokens: int = 32
-    blocks: int | None = None
-    sample_percentile: float | None = None
-    close_gaps: bool = True
-    symmetric: bool = True
-    full_windows: bool = False
+    blocks: Annotated[
+        int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
+    ] = None
+    symmetric: Annotated[bool, Option("only the words that follow are context")] = True
 
     loss_unit = "pair"
-    traced: ClassVar[tuple[str, ...]] = ("sample", "sample_percentile")
+    traced: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __post_init__(self):
-        whole("vector_size", self.vector_size)
-        whole("window", self.window)
-        whole("block_tokens", self.block_tokens)
-        whole("blocks", 1 if self.blocks is None else self.blocks)
+        check_whole("vector_size", self.vector_size)
+        check_whole("window", self.window)
+        check_whole("block_tokens", self.block_tokens)
+        check_whole("blocks", 1 if self.blocks is None else self.blocks)
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
-        if self.sample_percentile is not None and not 0 <= self.sample_percentile <= 100:
-            raise ValueError(
-                f"sample_percentile must be between 0 and 100; got {self.sample_percentile}"
-            )
 
     def keep_probability(self, counts: np.ndarray) -> np.ndarray:
         """The probability that subsampling keeps a token, by word: float64[V].
@@ -95,8 +85,6 @@ class TextModel:
         Args:
           counts: of the vocabulary, int[V].
         """
-        if self.sample_percentile is not None:
-            return sampling.keep_probability_percentile(counts, self.sample_percentile)
         return sampling.keep_probability(counts, self.sample)
 
     @property
@@ -142,18 +130,20 @@ class TextModel:
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
         """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
+        return self.padded(*sampling.subsample(key, *segment, constants.keep))
+
+    def padded(self, ids: jax.Array, docs: jax.Array, count: jax.Array) -> Plan:
+        """The plan of `count` tokens, padded; see `Plan`.
+
+        Args:
+          ids: token ids, int32[S].
+          docs: their documents, int32[S]; negative where there is none.
+          count: how many tokens the steps cover, int32.
+        """
         room = (self.window, self.step_tokens + self.window)
-        kept: Any = ()
-        if self.close_gaps:
-            ids, docs, count = sampling.subsample(key, *segment, constants.keep)
-        else:
-            ids, docs = segment
-            kept = jnp.pad(sampling.random_words(key, ids.shape) <= constants.keep[ids], room)
-            count = (docs >= 0).sum(dtype=jnp.int32)
         return Plan(
             ids=jnp.pad(ids, room),
             docs=jnp.pad(docs, room, constant_values=-1),
-            kept=kept,
             steps=-(-count // self.step_tokens),
         )
 
@@ -179,13 +169,16 @@ class TextModel:
         else:
             reach = jnp.full(bits.shape, window, jnp.int32)
 
-        def weights(docs, reach, kept):
-            return sampling.window_weights(
-                docs, reach, window, symmetric=self.symmetric, full=self.full_windows, kept=kept
-            )
+        return Stretches(ids, jax.vmap(self.window_weights)(docs, reach))
 
-        kept = None if self.close_gaps else jax.vmap(stretch, (None, 0))(plan.kept, starts)
-        return Stretches(ids, jax.vmap(weights)(docs, reach, kept))
+    def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
+        """The weight of each pair of center and context of one block: float32[M, X].
+
+        Args:
+          docs: documents of a block and of `W` tokens on each side, int32[X].
+          reach: the window of each center, int32[M].
+        """
+        return sampling.window_weights(docs, reach, self.window, symmetric=self.symmetric)
 
     def centers(self, ids: jax.Array) -> jax.Array:
         """The tokens of the blocks themselves: int32[B, M]."""
@@ -228,19 +221,21 @@ class NegativeSampling(TextModel):
         see `spectral`. 0 for word2vec's start, random vectors.
     """
 
-    negative: int = 5
-    ns_exponent: float = 0.75
+    negative: Annotated[int, Option("negative samples of a prediction", "K", least=1)] = 5
+    ns_exponent: Annotated[float, Option("draw negatives by counts to the power A", "A")] = 0.75
     block_negatives: int | None = None
-    spectral_words: int = 1 << 22
+    spectral_words: Annotated[
+        int, Option("words counted for the spectral start; 0 for a random start", least=0)
+    ] = 1 << 22
 
     traced: ClassVar[tuple[str, ...]] = (*TextModel.traced, "ns_exponent")
     start_options: ClassVar[tuple[str, ...]] = ("spectral_words",)
 
     def __post_init__(self):
         super().__post_init__()
-        whole("spectral_words", self.spectral_words, 0)
-        whole("negative", self.negative)
-        whole("block_negatives", self.negatives)
+        check_whole("spectral_words", self.spectral_words, least=0)
+        check_whole("negative", self.negative)
+        check_whole("block_negatives", self.negatives)
         if not np.isfinite(self.ns_exponent):
             raise ValueError(f"ns_exponent must be a finite number; got {self.ns_exponent}")
 
@@ -304,15 +299,3 @@ class NegativeSampling(TextModel):
         """P · sqrt(1 + K² M / N): a band of positive pairs, beside a constant for negatives."""
         ratio = self.block_tokens / self.negatives
         return self.pairs_a_token * float(np.sqrt(1 + self.negative**2 * ratio))
-
-
-def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least `least`.
-
-    Args:
-      name: of the option.
-      value: its value.
-      least: the smallest that is allowed.
-    """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")

@@ -16,10 +16,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.pool import cores
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Prior, Stratified
-from jaxvec.train.text_model import whole
 
 PyTree = Any
 
@@ -47,7 +47,7 @@ def use_cores(workers: int | None = None) -> None:
     >>> use_cores(2)  # for `fit` with two workers
     """
     if workers is not None:
-        whole("workers", workers)
+        check_whole("workers", workers)
     os.environ.setdefault("NPROC", "1")
     wanted = workers or cores()
     try:
@@ -97,7 +97,7 @@ def usual_workers(data: Corpus | Cooccurrence) -> int:
 
 def mesh(workers: int) -> Mesh:
     """The first `workers` devices, along an axis "workers"; ValueError if there are fewer."""
-    whole("workers", workers)
+    check_whole("workers", workers)
     devices = jax.devices()
     if len(devices) < workers:
         raise ValueError(
