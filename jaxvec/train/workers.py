@@ -36,7 +36,7 @@ def use_cores(workers: int | None = None) -> None:
     affected. If JAX has started with fewer devices, a warning says so.
 
     The environment variable ``NPROC``, the thread count of a device, is set to 1 if it is not
-    set, for this process and for those that it starts.
+    set, for this process and its children.
 
     Args:
       workers: `N`, by default the cores that this process may use.
@@ -96,7 +96,11 @@ def usual_workers(data: Corpus | Cooccurrence) -> int:
 
 
 def mesh(workers: int) -> Mesh:
-    """The first `workers` devices, along an axis "workers"; ValueError if there are fewer."""
+    """The first `workers` devices, along an axis "workers".
+
+    Raises:
+      ValueError: if there are fewer.
+    """
     check_whole("workers", workers)
     devices = jax.devices()
     if len(devices) < workers:

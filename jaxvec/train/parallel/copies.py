@@ -157,7 +157,6 @@ def combine(twins: Twins, leaves: PyTree, axis: str) -> Twins:
     params = jax.tree.map(functools.partial(_in_chunks, rows), twins.start.params, twins.end.params)
     opt_state = jax.tree.map(
         state_leaf, leaves, twins.start.opt_state, twins.end.opt_state,
-        is_leaf=lambda node: isinstance(node, StateLeaf),
     )  # fmt: skip
     combined = State(params, opt_state)
     return Twins(combined, combined)
