@@ -19,10 +19,6 @@ KEY = jax.random.key(0)
 SMALL = SkipGram(vector_size=16, window=3, sample=0)
 
 
-def is_leaf(node):
-    return isinstance(node, StateLeaf)
-
-
 def combined(start, ends, opt_start=(), opt_ends=None, rule="mean"):
     """What `combine` makes of several workers' tables."""
     n = len(ends)
@@ -79,7 +75,7 @@ def test_state_of_optimizers_is_added_or_averaged():
         rule = "sum" if transform is adagrad else "mean"
         found = combined(params, [params, params], start, ends, rule).opt_state
         leaves = optim.row_sparse(transform).leaves(params, start)
-        assert {leaf.merge for leaf in jax.tree.leaves(leaves, is_leaf=is_leaf)} == {rule}
+        assert {leaf.merge for leaf in jax.tree.leaves(leaves)} == {rule}
         first, second, both = (jax.tree.leaves(tree) for tree in (ends[0], ends[1], found))
         for before, a, b, together in zip(jax.tree.leaves(start), first, second, both, strict=True):
             assert together.dtype == before.dtype

@@ -62,7 +62,12 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
 
 
 def check_data(data: Any) -> None:
-    """TypeError unless text or counts; ValueError for a vocabulary of one word."""
+    """Makes sure that the data are text or counts.
+
+    Raises:
+      TypeError: for anything else.
+      ValueError: if the vocabulary has one word.
+    """
     if not isinstance(data, Corpus | Cooccurrence):
         if hasattr(data, "default_optimizer"):
             raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
@@ -72,7 +77,11 @@ def check_data(data: Any) -> None:
 
 
 def checked_model(model: Any) -> Model:
-    """The model, `SkipGram()` for None; TypeError for any other object."""
+    """The model, `SkipGram()` for None.
+
+    Raises:
+      TypeError: if it lacks members of `contracts.Model`.
+    """
     if model is None:
         return cast(Model, SkipGram())
     if isinstance(model, Corpus | Cooccurrence):
@@ -91,11 +100,14 @@ def checked_model(model: Any) -> Model:
 
 
 def checked_key(key: Any, *, many: bool = False) -> jax.Array:
-    """A `jax.random` key, an old one as a new one; TypeError for any other object.
+    """A `jax.random` key, one of the old style converted.
 
     Args:
       key: as `jax.random.key` or `jax.random.PRNGKey` makes it, or (for `many`) an array of them.
       many: whether there may be several.
+
+    Raises:
+      TypeError: for any other object.
     """
     seed = key if isinstance(key, int | np.integer) and not isinstance(key, bool) else 0
     wanted = f"write key=jax.random.key({seed})"
@@ -115,7 +127,11 @@ def checked_key(key: Any, *, many: bool = False) -> jax.Array:
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """TypeError unless a name, an optax transformation or a `RowOptimizer`."""
+    """Makes sure that it is a name, an optax transformation or a `RowOptimizer`.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if optimizer is None or isinstance(optimizer, str) or hasattr(optimizer, "update"):
         return
     if isinstance(optimizer, float | int | np.number):
@@ -131,12 +147,15 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
-    """TypeError unless a number, None, or a schedule.
+    """Makes sure that a rate is a number, None, or a schedule.
 
     Args:
       name: of the argument.
       rate: its value.
       may_vary: whether it may be a schedule.
+
+    Raises:
+      TypeError: for any other object.
     """
     if rate is None or is_number(rate):
         return
@@ -155,7 +174,11 @@ def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
 
 
 def check_init(init: Any) -> None:
-    """TypeError unless word vectors, or None."""
+    """Makes sure that `init` is word vectors, or None.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if init is None or isinstance(init, WordTable):
         return
     how = "WordVectors(words, table)"
@@ -177,7 +200,11 @@ def check_init(init: Any) -> None:
 
 
 def check_start(start: Any) -> None:
-    """TypeError unless a `State`, a `Result`, or None."""
+    """Makes sure that `start` is a `State`, a `Result`, or None.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if start is None or isinstance(start, State | Result):
         return
     how = "start=result, of an earlier fit"
@@ -193,11 +220,14 @@ def check_start(start: Any) -> None:
 
 
 def check_words(name: str, words: Any) -> None:
-    """TypeError unless a collection of words.
+    """Makes sure that an argument is a collection of words.
 
     Args:
       name: of the argument.
       words: its value.
+
+    Raises:
+      TypeError: for any other object.
     """
     if isinstance(words, str):
         raise TypeError(f"{name} takes a list of words: write {name}=[{words!r}]")
@@ -209,11 +239,14 @@ def check_words(name: str, words: Any) -> None:
 
 
 def check_callables(name: str, found: Any) -> None:
-    """TypeError unless a list of functions.
+    """Makes sure that an argument is a list of functions.
 
     Args:
       name: of the argument.
       found: its value.
+
+    Raises:
+      TypeError: for any other object.
     """
     if callable(found) and not isinstance(found, Sequence):
         raise TypeError(f"{name} takes a list of functions: write {name}=[f]")

@@ -302,7 +302,7 @@ class Program(NamedTuple):
     model: Model  # static, as `epoch.compiled_for` returns it
     optimizer: RowOptimizer  # static
     constants: PyTree  # traced, from ``model.constants``
-    places: jax.Array | None  # traced, see `epoch.run_segment`
+    frozen: jax.Array | None  # traced, see `epoch.run_segment`
     impl: Any  # of the run's keys, see `jax.random.key_impl`
 
 

@@ -11,6 +11,7 @@ from jax import lax
 
 from jaxvec.models.sampling import random_words
 from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.wrappers import held
 from jaxvec.train.contracts import Curvature, HeadStart, Model, State, Steps, Tunable
 
 PyTree = Any
@@ -38,7 +39,7 @@ def run_segment(
     segment: tuple[jax.Array, ...],
     key: jax.Array,
     rates: jax.Array,
-    places: jax.Array | None = None,
+    frozen: jax.Array | None = None,
     together: str | None = None,
 ) -> tuple[State, Steps]:
     """Trains on a segment; its every random number comes from `key`.
@@ -54,8 +55,7 @@ def run_segment(
       key: a `jax.random` key of this segment alone.
       rates: the learning rate at evenly spaced points of the segment, the ends included,
         float32[at least 2]; straight lines between.
-      places: int32[V], the row that each row's update is written to: its own, or `V`, which is
-        nowhere, for a frozen one. None if none is frozen.
+      frozen: bool[V], True for rows to leave as they are, see `optim.held`; None for none.
       together: the name of the axis that `jax.vmap` maps this function over; see `_masked`.
 
     Returns:
@@ -74,8 +74,8 @@ def run_segment(
                     f"this optimizer asks for curvature: give {type(model).__name__} rows_curvature"
                 )
             curvature = (model.rows_curvature(vectors, batch),)
-        if places is not None:
-            rows = jax.tree.map(lambda ids: places[ids], rows)
+        if frozen is not None:
+            rows = held(rows, frozen)
         params, opt_state, scratch = optimizer.update(
             state.params, state.opt_state, scratch, rows, gradients,
             _interpolate(rates, t, steps), *curvature,
@@ -91,16 +91,16 @@ def run_segment(
 
 @functools.partial(jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state")
 def train_segment(
-    model, optimizer, state, constants, segment, key, rates, places=None
+    model, optimizer, state, constants, segment, key, rates, frozen=None
 ) -> tuple[State, Steps]:
     """`run_segment`, compiled.
 
     Args:
       model, optimizer: static.
       state: donated; its buffers are reused. Do not read it after the call.
-      constants, segment, key, rates, places: as for `run_segment`.
+      constants, segment, key, rates, frozen: as for `run_segment`.
     """
-    return run_segment(model, optimizer, state, constants, segment, key, rates, places)
+    return run_segment(model, optimizer, state, constants, segment, key, rates, frozen)
 
 
 @functools.partial(jax.jit, static_argnames="model")

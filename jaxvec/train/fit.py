@@ -136,8 +136,8 @@ def fit(
     constants = begin.constants(model, data, given)
     if max_norm is not None:
         optimize = bounded(optimize, max_norm)
-    places = frozen_places(data.vocab, freeze) if freeze else None
-    program = Program(compiled_for(model), optimize, constants, places, jax.random.key_impl(key))
+    frozen = _mask(data.vocab, freeze)
+    program = Program(compiled_for(model), optimize, constants, frozen, jax.random.key_impl(key))
     how = parallel.on(workers, program)
     segments, held_out = model.segments(data, valid, valid_key, workers)
     states, start_seconds = begin.states([model], data, segments, init_key[None], [optimize], given)
@@ -155,20 +155,13 @@ def fit(
     return result
 
 
-def frozen_places(vocab: Vocab, words: Collection[str]) -> jax.Array:
-    """The row that each row's update is written to: its own, or `V`, which is nowhere, for a
-    frozen word. int32[V]
-
-    Args:
-      vocab: of `V` words.
-      words: the frozen ones.
-
-    Raises:
-      KeyError: if one is not in the vocabulary.
-    """
-    places = np.arange(len(vocab), dtype=np.int32)
-    places[[vocab[word] for word in words]] = len(vocab)
-    return jnp.asarray(places)
+def _mask(vocab: Vocab, words: Collection[str]) -> jax.Array | None:
+    """Which words of a vocabulary are among `words`, bool[V]; None if there are none."""
+    if not words:
+        return None
+    mask = np.zeros(len(vocab), bool)
+    mask[[vocab[word] for word in words]] = True
+    return jnp.asarray(mask)
 
 
 def _check(

@@ -11,10 +11,10 @@ from jax import lax
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained_model
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.options import Option, VectorSize
-from jaxvec.train.text_model import whole
 
 
 class Constants(NamedTuple):
@@ -80,7 +80,7 @@ class GloVe:
 
     def __post_init__(self):
         for name in ("vector_size", "chunk_cells", "chunks"):
-            whole(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         if not 0 < self.x_max < np.inf:
             raise ValueError(f"x_max must be a positive number; got {self.x_max}")
         for name in ("alpha", "mittens"):

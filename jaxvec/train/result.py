@@ -72,6 +72,9 @@ class Result(NamedTuple):
         Args:
           which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables; by default the
             model's usual one, input for skip-gram and sum for GloVe.
+
+        Raises:
+          ValueError: if there is no such table.
         """
         which = which or self.model.default_vectors
         if which not in ("input", "output", "sum"):

@@ -70,7 +70,7 @@ def tables(
 
 
 def added(params: Params, head_start: Params | None) -> Params:
-    """Tables to whose first T rows those of a head start are added.
+    """Tables to whose first T rows the rows of a head start are added.
 
     Args:
       params: the tables, [V, D] each.

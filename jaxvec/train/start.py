@@ -186,7 +186,7 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
     places = np.array([before.ids.get(word, -1) for word in vocab.words])
     known = np.flatnonzero(places >= 0)
     if not len(known):
-        raise ValueError("no word of the vocabulary is among those of the run to start from")
+        raise ValueError("no word of the vocabulary is known to the run to start from")
 
     def rows(mine: jax.Array, theirs: jax.Array) -> jax.Array:
         sizes = (len(before), *mine.shape[1:]) if mine.ndim else ()

@@ -102,7 +102,7 @@ def _name(model: type) -> str:
 
 
 def _class(name: str, path: str | os.PathLike[str]) -> Any:
-    """The class of that `_name`. A file makes no module be imported but those of jaxvec."""
+    """The class of that `_name`. A file imports no module but jaxvec's own."""
     module, _, own = name.rpartition(".")
     if not module:
         if own not in _made():

@@ -48,8 +48,7 @@ def sweep(
     Model, key and rate are each given once, for all models, or `k` times. Result i is that of
     ``fit(data, model[i], key=key[i], learning_rate=learning_rate[i], workers=1)`` up to
     rounding. Models may differ in options that are numbers of the program, the `traced` of their
-    class: `sample`, `sample_percentile` and `ns_exponent` of a text model, `x_max` and `alpha` of
-    GloVe.
+    class: `sample` and `ns_exponent` of a text model, `x_max` and `alpha` of GloVe.
 
     Each of JAX's devices has equally many models, which take their steps together: on an
     accelerator hardly slower than one model, on a CPU (`use_cores` makes each core a device)

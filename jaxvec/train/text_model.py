@@ -72,10 +72,10 @@ class TextModel:
     traced: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __post_init__(self):
-        whole("vector_size", self.vector_size)
-        whole("window", self.window)
-        whole("block_tokens", self.block_tokens)
-        whole("blocks", 1 if self.blocks is None else self.blocks)
+        check_whole("vector_size", self.vector_size)
+        check_whole("window", self.window)
+        check_whole("block_tokens", self.block_tokens)
+        check_whole("blocks", 1 if self.blocks is None else self.blocks)
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
 
@@ -233,9 +233,9 @@ class NegativeSampling(TextModel):
 
     def __post_init__(self):
         super().__post_init__()
-        whole("spectral_words", self.spectral_words, 0)
-        whole("negative", self.negative)
-        whole("block_negatives", self.negatives)
+        check_whole("spectral_words", self.spectral_words, least=0)
+        check_whole("negative", self.negative)
+        check_whole("block_negatives", self.negatives)
         if not np.isfinite(self.ns_exponent):
             raise ValueError(f"ns_exponent must be a finite number; got {self.ns_exponent}")
 
@@ -299,8 +299,3 @@ class NegativeSampling(TextModel):
         """P · sqrt(1 + K² M / N): a band of positive pairs, beside a constant for negatives."""
         ratio = self.block_tokens / self.negatives
         return self.pairs_a_token * float(np.sqrt(1 + self.negative**2 * ratio))
-
-
-def whole(name: str, value: int, least: int = 1) -> None:
-    """Refuses an option that is no whole number of at least `least`."""
-    check_whole(name, value, least=least)

@@ -149,7 +149,11 @@ def mean(loss: float, weight: float) -> float:
 
 
 def check_pairs(history: Sequence[Any]) -> None:
-    """Raises a ValueError if no epoch of a run's reports saw a pair of words."""
+    """Makes sure that a run learned something.
+
+    Raises:
+      ValueError: if no epoch of its reports saw a pair of words.
+    """
     if not any(report.pairs for report in history):
         raise ValueError(
             f"nothing was learned: not one pair of words was seen in {len(history)} epochs; "

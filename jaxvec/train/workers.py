@@ -16,10 +16,10 @@ from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.pool import cores
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Prior, Stratified
-from jaxvec.train.text_model import whole
 
 PyTree = Any
 
@@ -36,7 +36,7 @@ def use_cores(workers: int | None = None) -> None:
     affected. If JAX has started with fewer devices, a warning says so.
 
     The environment variable ``NPROC``, the thread count of a device, is set to 1 if it is not
-    set, for this process and for those that it starts.
+    set, for this process and its children.
 
     Args:
       workers: `N`, by default the cores that this process may use.
@@ -47,7 +47,7 @@ def use_cores(workers: int | None = None) -> None:
     >>> use_cores(2)  # for `fit` with two workers
     """
     if workers is not None:
-        whole("workers", workers)
+        check_whole("workers", workers)
     os.environ.setdefault("NPROC", "1")
     wanted = workers or cores()
     try:
@@ -96,8 +96,12 @@ def usual_workers(data: Corpus | Cooccurrence) -> int:
 
 
 def mesh(workers: int) -> Mesh:
-    """The first `workers` devices, along an axis "workers"; ValueError if there are fewer."""
-    whole("workers", workers)
+    """The first `workers` devices, along an axis "workers".
+
+    Raises:
+      ValueError: if there are fewer.
+    """
+    check_whole("workers", workers)
     devices = jax.devices()
     if len(devices) < workers:
         raise ValueError(

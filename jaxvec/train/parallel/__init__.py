@@ -23,7 +23,7 @@ def on(workers: int, program: Program) -> Parallel:
     devices = mesh(workers)
     program = program._replace(
         constants=replicated(program.constants, devices),
-        places=replicated(program.places, devices),
+        frozen=replicated(program.frozen, devices),
     )
     kind = Strata if isinstance(program.model, Stratified) else Copies
     return kind(program, devices)

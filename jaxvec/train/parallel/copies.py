@@ -56,9 +56,9 @@ class Copies:
 
     def train(self, training: Twins, part: PyTree, rates: np.ndarray) -> tuple[Twins, Steps]:
         """See `train_copies`."""
-        model, optimizer, constants, places, _ = self.program
+        model, optimizer, constants, frozen, _ = self.program
         return train_copies(
-            self.mesh, model, optimizer, training, constants, *part, rates[0], places
+            self.mesh, model, optimizer, training, constants, *part, rates[0], frozen
         )
 
     def state(self, training: Twins, model: int = 0) -> State:
@@ -76,13 +76,13 @@ def train_copies(
     segments: tuple[jax.Array, ...],
     keys: jax.Array,
     rates: jax.Array,
-    places: jax.Array | None = None,
+    frozen: jax.Array | None = None,
 ) -> tuple[Twins, Steps]:
     """`run_segment` on `N` segments, each on a worker, from the same state; then `combine`.
 
     Args:
       mesh: of `N` workers.
-      model, optimizer, rates, places: as for `run_segment`.
+      model, optimizer, rates, frozen: as for `run_segment`.
       twins, constants: the same on each worker; `twins` is donated.
       segments, keys: stacked along a first axis of `N`, one for each worker.
 
@@ -90,10 +90,10 @@ def train_copies(
       The combined state, twice, and the steps of each worker, [N, max_steps].
     """
 
-    def work(twins, constants, places, segment, key, rates):
+    def work(twins, constants, frozen, segment, key, rates):
         segment, key = jax.tree.map(lambda part: part[0], (segment, key))
         end, steps = run_segment(
-            model, optimizer, twins.end, constants, segment, key, rates, places
+            model, optimizer, twins.end, constants, segment, key, rates, frozen
         )
         leaves = optimizer.leaves(end.params, end.opt_state)
         combined = combine(twins._replace(end=end), leaves, "workers")
@@ -103,7 +103,7 @@ def train_copies(
     return jax.shard_map(
         work, mesh=mesh, in_specs=(same, same, same, each, each, same), out_specs=(same, each),
         check_vma=False,
-    )(twins, constants, places, segments, keys, rates)  # fmt: skip
+    )(twins, constants, frozen, segments, keys, rates)  # fmt: skip
 
 
 def combine(twins: Twins, leaves: PyTree, axis: str) -> Twins:
@@ -157,7 +157,6 @@ def combine(twins: Twins, leaves: PyTree, axis: str) -> Twins:
     params = jax.tree.map(functools.partial(_in_chunks, rows), twins.start.params, twins.end.params)
     opt_state = jax.tree.map(
         state_leaf, leaves, twins.start.opt_state, twins.end.opt_state,
-        is_leaf=lambda node: isinstance(node, StateLeaf),
     )  # fmt: skip
     combined = State(params, opt_state)
     return Twins(combined, combined)

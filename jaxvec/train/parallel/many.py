@@ -24,7 +24,7 @@ class Many:
     """`k` models on the devices of a mesh, equally many on each. A `contracts.Parallel`.
 
     Attributes:
-      program: whose constants are those of `stacked`.
+      program: whose constants are `stacked`.
       mesh: of a number of devices that divides `k`.
       models: `k`.
       shared: whether all train on the same segments, or each on its own shuffle.

@@ -33,8 +33,8 @@ class One:
 
     def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:
         """See `epoch.train_segment`."""
-        model, optimizer, constants, places, _ = self.program
-        return train_segment(model, optimizer, training, constants, *part, rates[0], places)
+        model, optimizer, constants, frozen, _ = self.program
+        return train_segment(model, optimizer, training, constants, *part, rates[0], frozen)
 
     def state(self, training: State, model: int = 0) -> State:
         """The state as it is."""

@@ -22,7 +22,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from jaxvec.optim.rows import RowOptimizer, StateLeaf
+from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import Program, State, Steps, Stratified
 from jaxvec.train.epoch import run_segment
 from jaxvec.train.workers import by_worker, stacked_on
@@ -174,6 +174,5 @@ def _going_round(model: Stratified, optimizer: RowOptimizer, state: State) -> St
     opt_state = jax.tree.map(
         lambda leaf: leaf.table is not None and columns[leaf.table],
         optimizer.leaves(state.params, state.opt_state),
-        is_leaf=lambda node: isinstance(node, StateLeaf),
     )
     return State(model.columns, opt_state)
