@@ -223,7 +223,7 @@ def test_command_options(folder, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["v.bin", "-k", "91"], "k=91 classes of 90 vectors: give 1 to 90"),
+        (["v.bin", "-k", "91"], "k must be from 1 to 90, the number of vectors; got 91"),
         (["v.bin", "-k", "9", "-o", "v.bin"], "also an input"),
         (["v.bin", "-k", "9", "-o", "there"], "--force"),
         (["absent", "-k", "9"], "absent"),
