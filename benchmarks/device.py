@@ -1,13 +1,14 @@
 """What JAX's default device can do: the ceilings that training is held against.
 
 Bandwidth of a copy, speed of a large product, and rows a second of what a training step
-does most: gathering rows of a table, and adding to rows, once each or many times. Some
-versions of JAX compile the last to a loop on GPUs that is hundreds of times slower
-(openxla/xla#46225); then sorting the ids first and summing each run, the last line, wins.
+does most: gathering rows of a table, and adding to rows, once each or many times. The last by
+each strategy of `jaxvec.optim.writeback`: some versions of JAX compile "scatter" and "slots" to
+a loop on GPUs that is hundreds of times slower (openxla/xla#46225); then "sorted" wins.
 With --words-per-second, of a skip-gram run, also the share of the ceilings it reaches.
 """
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 
@@ -34,9 +35,10 @@ def add_parser(suites) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Times each operation and prints a table."""
-    import jax
     import jax.numpy as jnp
     import numpy as np
+
+    from jaxvec.optim.writeback import STRATEGIES
 
     rng = np.random.default_rng(0)
     count, dim = options.rows, options.vector_size
@@ -47,33 +49,31 @@ def run(options: argparse.Namespace) -> None:
     rows = jnp.ones((count, dim))
     large, square = jnp.ones(1 << 26), jnp.ones((options.side, options.side))
 
-    def segments(table, ids, rows):
-        order = jnp.argsort(ids)
-        ids, rows = ids[order], rows[order]
-        first = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])
-        run = jnp.cumsum(first) - 1
-        sums = jax.ops.segment_sum(rows, run, len(ids), indices_are_sorted=True)
-        targets = jnp.full(len(ids), len(table)).at[run].set(ids)
-        return table.at[targets].add(sums, mode="drop")
-
     def add(table, ids, rows):
         return table.at[ids].add(rows)
+
+    def write_back(strategy, table, ids, rows):
+        _, touched = strategy.combine(strategy.scratch(table), ids, rows, len(table))
+        return strategy.add(table, touched.targets, touched.gradients)
 
     seconds = {
         "copy": _seconds(lambda a: a + 1, large),
         "product": _seconds(lambda a: a @ a, square),
-        "gather": _seconds(lambda t, i: t[i], table, repeated),
-        "add, ids once": _seconds(add, table, once, rows[: len(once)]),
-        "add, ids repeated": _seconds(add, table, repeated, rows),
-        "sort, sum runs, add": _seconds(segments, table, repeated, rows),
     }
+    counts = {"gather": count, "add, ids once": len(once)}
+    seconds["gather"] = _seconds(lambda t, i: t[i], table, repeated)
+    seconds["add, ids once"] = _seconds(add, table, once, rows[: len(once)])
+    for name, strategy in STRATEGIES.items():
+        counts[f"write back, {name}"] = count
+        seconds[f"write back, {name}"] = _seconds(
+            functools.partial(write_back, strategy), table, repeated, rows
+        )
     copied, flops = 2 * large.nbytes / seconds["copy"], 2 * options.side**3 / seconds["product"]
     found = [
         {"what": "copy", "figure": f"{copied / 1e9:.1f} GB/s"},
         {"what": "product, float32", "figure": f"{flops / 1e9:.0f} GFLOP/s"},
     ]
-    for name, n in [("gather", count), ("add, ids once", len(once)),
-                    ("add, ids repeated", count), ("sort, sum runs, add", count)]:  # fmt: skip
+    for name, n in counts.items():
         found.append({"what": name, "figure": f"{n / seconds[name] / 1e6:.1f}M rows/s"})
     if options.words_per_second:
         found += _shares(options, copied, flops)

@@ -151,6 +151,25 @@ def cbow(input_table, output_table, centers, contexts, negatives, weights, mean)
     return total
 
 
+def cbow_gradients(input_table, output_table, centers, contexts, negatives, weights, mean):
+    """The gradient of `cbow`, word by word."""
+    inputs, outputs = (table.astype(np.float64) for table in (input_table, output_table))
+    d_input, d_output = np.zeros_like(inputs), np.zeros_like(outputs)
+    for center, context, ks, ws in zip(centers, contexts, negatives, weights, strict=True):
+        if not ws.any():
+            continue
+        shares = ws / ws.sum() if mean else ws
+        hidden = sum(share * inputs[j] for share, j in zip(shares, context, strict=True))
+        d_hidden = np.zeros_like(hidden)
+        for target, label in [(center, 1), *((k, 0) for k in ks)]:
+            error = sigmoid(outputs[target] @ hidden) - label
+            d_output[target] += error * hidden
+            d_hidden += error * outputs[target]
+        for share, j in zip(shares, context, strict=True):
+            d_input[j] += share * d_hidden
+    return d_input, d_output
+
+
 def softmax(input_table, output_table, centers, contexts, weights):
     """The cross-entropy of each pair, the probability of every word written out."""
     total = 0.0
@@ -158,6 +177,19 @@ def softmax(input_table, output_table, centers, contexts, weights):
         scores = np.exp(output_table.astype(np.float64) @ input_table[center])
         total -= weight * np.log(scores[context] / scores.sum())
     return total
+
+
+def softmax_gradients(input_table, output_table, centers, contexts, weights):
+    """The gradient of `softmax`, pair by pair."""
+    inputs, outputs = (table.astype(np.float64) for table in (input_table, output_table))
+    d_input, d_output = np.zeros_like(inputs), np.zeros_like(outputs)
+    for center, context, weight in zip(centers, contexts, weights, strict=True):
+        errors = np.exp(outputs @ inputs[center])
+        errors /= errors.sum()
+        errors[context] -= 1
+        d_input[center] += weight * errors @ outputs
+        d_output += weight * np.outer(errors, inputs[center])
+    return d_input, d_output
 
 
 def bigrams(documents, connectors):

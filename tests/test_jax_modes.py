@@ -81,12 +81,14 @@ def numeric_core() -> dict[str, list]:
 def test_64_bits_and_strict_promotion_train_the_same():
     code = "import json; from tests.test_jax_modes import numeric_core as f; print(json.dumps(f()))"
     modes = {"JAX_ENABLE_X64": "1", "JAX_NUMPY_DTYPE_PROMOTION": "strict"}
-    done = subprocess.run(
+    with subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code], cwd=ROOT, env={**os.environ, **modes},
-        capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    strict, usual = json.loads(done.stdout), numeric_core()
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        usual = numeric_core()
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors[-2000:]
+    strict = json.loads(output)
     assert strict.keys() == usual.keys()
     for name, values in usual.items():
         for ours, theirs in zip(strict[name], values, strict=True):

@@ -1,4 +1,4 @@
-import dataclasses
+import contextlib
 
 import jax
 import numpy as np
@@ -7,10 +7,9 @@ import pytest
 from jaxvec import Corpus, WordVectors, fit, recipes
 from jaxvec.cli import main, make_parser
 from jaxvec.cli.models import make_model, set_defaults
-from jaxvec.cli.train import warn_if_parallel
+from jaxvec.cli.train import warn_if_collapsed
 from jaxvec.cooccurrence import count
 from jaxvec.train.steps import StepReports
-from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(1)
 
@@ -100,28 +99,16 @@ def test_no_such_recipe(folder, capsys):
         recipes.get("word3vec")
 
 
-@pytest.mark.parametrize("name", ["word2vec", "fasttext-sgns"])
-def test_learns_the_topics(topic_corpus, name):
-    """The text is small, and so has none of its frequent words left out."""
-    recipe = recipes.get(name)
-    model = dataclasses.replace(recipe.model, sample=0)
-    result = fit(topic_corpus, model, key=KEY, **{**recipe.fit, "epochs": 25})
-    assert topic_accuracy(result.vectors()) > 0.9
-
-
 @pytest.mark.parametrize(("spread", "told"), [(0.2, True), (0.5, False)])
-def test_the_shell_tells_of_vectors_that_have_collapsed(spread, told, capsys):
+def test_the_shell_tells_of_vectors_that_have_collapsed(spread, told):
     rng = np.random.default_rng(0)
     table = rng.standard_normal(100) + spread * rng.standard_normal((3000, 100))
     table[2000:] = rng.standard_normal((1000, 100))  # rare words do not count
     units = table[:2000] / np.linalg.norm(table[:2000], axis=1, keepdims=True)
     mean = (units @ units.T)[np.triu_indices(2000, 1)].mean()
-    warn_if_parallel(WordVectors([str(i) for i in range(3000)], table))
-    said = capsys.readouterr().err
-    expected = (
-        f"jaxvec train: warning: the vectors have collapsed, with a mean cosine of {mean:.2f} "
-    )
-    assert said.startswith(expected) if told else said == ""
+    expected = f"the vectors have collapsed, with a mean cosine of {mean:.2f} "
+    with pytest.warns(match=expected) if told else contextlib.nullcontext():
+        warn_if_collapsed(WordVectors([str(i) for i in range(3000)], table))
 
 
 def test_the_embedding_and_softmax_on_a_little_text(topic_documents):

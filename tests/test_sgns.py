@@ -67,14 +67,15 @@ def test_block_is_the_grid_of_its_pairs(params):
     np.testing.assert_allclose(sgns.loss(params, block), expected, rtol=1e-5)
 
 
-def test_rows_gradient_is_the_dense_gradient(params, batch):
+def test_gradients_of_rows_equal_the_slow_reference(params, batch):
     rows = sgns.rows(batch)
     by_rows = jax.grad(sgns.rows_loss)(sgns.take(params, rows), batch)
     scattered = jax.tree.map(
         lambda table, ids, g: jnp.zeros_like(table).at[ids].add(g), params, rows, by_rows
     )
-    for ours, dense in zip(scattered, jax.grad(sgns.loss)(params, batch), strict=True):
-        np.testing.assert_allclose(ours, dense, rtol=1e-5, atol=1e-6)
+    expected = reference.sgns_gradients(*as_numpy(params, batch))
+    for ours, theirs in zip(scattered, expected, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
 def test_one_pair_moves_as_in_word2vec(params):
@@ -100,7 +101,7 @@ def test_composes_with_jit_vmap_and_hessian(params, batch):
     def of_a_row(row):
         return sgns.loss(params._replace(input=params.input.at[one.centers[0]].set(row)), one)
 
-    hessian = jax.hessian(of_a_row)(params.input[one.centers[0]])
+    hessian = jax.jit(jax.hessian(of_a_row))(params.input[one.centers[0]])
     np.testing.assert_allclose(hessian, hessian.T, atol=1e-6)
     assert np.linalg.eigvalsh(hessian).min() > -1e-5  # convex in one vector
 

@@ -15,28 +15,20 @@ from jaxvec.train.stability import (
     settled,
     stable,
 )
-from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
 
 
-@pytest.mark.parametrize("number", range(len(STEPS)))
-def test_edges_of_what_is_sensible(topic_corpus, number):
+@pytest.mark.parametrize("setting", [one for one in STEPS if one.times == 2], ids=str)
+def test_twice_the_usual_rate_learns_with_rows_of_bounded_length(topic_corpus, setting):
     """On small text, where each step holds a word many more times than on large."""
-    setting = STEPS[number]
     corpus = topic_corpus
     if setting.words is not None:
-        corpus = zipf_corpus(min(setting.words, 20_000), 100_000)
-    small = setting._replace(model={**setting.model, "vector_size": 16})
-    assert longest_row(train(corpus, small, 0)) < LONGEST_ROW
-
-
-@pytest.mark.parametrize("blocks", [16, 64])
-@pytest.mark.parametrize("times", [1, 2])
-def test_large_steps_learn(topic_corpus, blocks, times):
-    model = SkipGram(vector_size=16, window=3, sample=0, blocks=blocks)
-    result = fit(topic_corpus, model, key=KEY, epochs=40, learning_rate=times * 0.03)
-    assert topic_accuracy(result.vectors()) > 0.9
+        corpus = zipf_corpus(min(setting.words, 5_000), 50_000)
+    small = setting._replace(model={**setting.model, "vector_size": 16, "spectral_words": 0})
+    result = train(corpus, small, 0)
+    assert longest_row(result) < LONGEST_ROW
+    assert result.history[0].loss < 0.9 * result.model.untrained_loss(corpus)
 
 
 def test_usual_settings_are_plain_sgd(topic_corpus):
@@ -218,13 +210,13 @@ def test_the_loss_of_vectors_that_are_zero(topic_corpus):
 @pytest.mark.parametrize("blocks", [None, 64])
 def test_two_words_are_learned(blocks):
     """The best is the loss of knowing how frequent each of the two is."""
-    corpus = zipf_corpus(2, 300_000)
+    corpus = zipf_corpus(2, 30_000)
     model = SkipGram(vector_size=16, sample=0, blocks=blocks)
-    report = fit(corpus, model, key=KEY, epochs=1, learning_rate=0.07).history[0]
+    report = fit(corpus, model, key=KEY, epochs=3, learning_rate=0.07).history[-1]
     p = corpus.vocab.counts / len(corpus)
     q = sampling.noise_distribution(corpus.vocab.counts)
     best = -(p * np.log(p / (p + 5 * q)) + 5 * q * np.log(5 * q / (p + 5 * q))).sum()
-    assert report.loss < 1.1 * best
+    assert 0.99 * best < report.loss < 1.1 * best
 
 
 def test_damped_step_is_its_formula():
@@ -258,7 +250,7 @@ def test_curvature_bounds_the_second_derivative():
     )
     vectors = sgns.take(params, sgns.rows(blocks))
     bounds = sgns.rows_curvature(vectors, blocks)
-    hessian = jax.hessian(sgns.rows_loss)(vectors, blocks)
+    hessian = jax.jit(jax.hessian(sgns.rows_loss))(vectors, blocks)
     for name in ("input", "output"):
         own = getattr(getattr(hessian, name), name)
         for index in np.ndindex(getattr(bounds, name).shape):

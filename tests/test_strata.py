@@ -12,7 +12,6 @@ from jaxvec.train import strata, workers
 from jaxvec.train.epoch import State, train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
 from jaxvec.train.team import Team
-from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
 SMALL = GloVe(vector_size=16, x_max=20.0, chunks=4)
@@ -63,17 +62,10 @@ def test_phases_are_one_worker_taking_turns(cells, monkeypatch, n, optimizer):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 
-def test_workers_learn_the_topics_and_repeat(topic_documents):
-    from jaxvec import Corpus
-
-    rng = np.random.default_rng(0)
-    mixed = [[w if rng.random() < 0.8 else topic_documents[rng.integers(600)][0] for w in d]
-             for d in topic_documents]  # fmt: skip
-    counts = cooccurrence.count(Corpus.from_documents(mixed, min_count=1), window=5)
-    runs = [fit(counts, SMALL, key=KEY, epochs=30, workers=2, valid=0.1) for _ in range(2)]
-    assert topic_accuracy(runs[0].vectors()) > 0.9
-    assert runs[0].history[-1].valid_loss < runs[0].history[0].valid_loss
+def test_workers_repeat(cells):
+    runs = [fit(cells, SMALL, key=KEY, epochs=2, workers=2, valid=0.1) for _ in range(2)]
     assert np.array_equal(runs[0].params.input, runs[1].params.input)
+    assert runs[0].history[-1].valid_loss < runs[0].history[0].valid_loss
 
 
 @pytest.mark.parametrize("optimizer", [None, "adam"])

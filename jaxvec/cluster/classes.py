@@ -148,7 +148,6 @@ def assign(units: jax.Array, centers: jax.Array) -> Classes:
       units: vectors of length 1, float[V, D].
       centers: of length 1, float[k, D].
     """
-
     real = centers.any(axis=1)
 
     def nearest(vector: jax.Array):
@@ -168,18 +167,7 @@ def assign(units: jax.Array, centers: jax.Array) -> Classes:
 def _filled(
     labels: jax.Array, losses: jax.Array, centers: jax.Array, units: jax.Array, sizes: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Fills each empty class with one vector; see `assign`.
-
-    Args:
-      labels: int32[V].
-      losses: 1 - cosine of each vector with its center, float32[V].
-      centers: float32[k, D].
-      units: float32[V, D].
-      sizes: vectors per class, int32[k].
-
-    Returns:
-      The new labels, losses and centers.
-    """
+    """Labels, losses and centers with a vector moved to each empty class; see `assign`."""
     k, places = len(centers), jnp.arange(len(units))
     least = jax.ops.segment_min(losses, labels, k)[labels]
     kept = jax.ops.segment_min(jnp.where(losses == least, places, len(units)), labels, k)

@@ -21,8 +21,9 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.models import glove
 from jaxvec.optim.adagrad import GloveAdagradState
 from jaxvec.storage.arrays import release
-from jaxvec.storage.files import existing, written_beside
+from jaxvec.storage.files import atomic_write, existing
 from jaxvec.text.vocab import Vocab
+from jaxvec.vectors.rows import unk_vector as unk_vector
 from jaxvec.vectors.word_vectors import WordVectors
 
 UNK = "<unk>"
@@ -30,7 +31,6 @@ UNK = "<unk>"
 _RECORD = np.dtype([("word1", "<i4"), ("word2", "<i4"), ("value", "<f8")])
 _RECORDS = 1 << 20  # records in memory
 _ROWS = 4096  # table rows in memory
-_RARE = 100  # words whose mean vector is that of <unk>
 
 
 def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
@@ -53,7 +53,7 @@ def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
       >>> load_records(path, cells.vocab).matrix().toarray().tolist()
       [[1.0, 2.0], [2.0, 0.0]]
     """
-    with written_beside(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         for start in range(0, len(cells), _RECORDS):
             stop = min(start + _RECORDS, len(cells))
             records = np.empty(stop - start, _RECORD)
@@ -247,17 +247,6 @@ def load_gradsq(
     return GloveAdagradState(glove.Params(words, contexts, sums.input_bias, sums.output_bias))
 
 
-def unk_vector(vectors: WordVectors) -> np.ndarray:
-    """The mean vector of the 100 rarest words, or of all words if there are fewer: float32[D].
-
-    ``glove`` writes it as the last line of its text file, for unknown words.
-
-    >>> unk_vector(WordVectors(["a", "b"], [[1, 0], [0, 2]])).tolist()
-    [0.5, 1.0]
-    """
-    return vectors.vectors[-_RARE:].mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
 def with_unk(vectors: WordVectors) -> WordVectors:
     """A copy of the vectors with the word ``<unk>`` at the end: its `unk_vector`, count 0.
 
@@ -269,12 +258,14 @@ def with_unk(vectors: WordVectors) -> WordVectors:
     """
     if UNK in vectors:
         raise ValueError(f"the vectors have a word {UNK} already")
-    return WordVectors(
-        [*vectors.index_to_key, UNK],
-        np.vstack([vectors.vectors, unk_vector(vectors)]),
-        counts=None if vectors.counts is None else np.append(vectors.counts, 0),
+    longer = WordVectors(
+        vectors.index_to_key,
+        vectors.vectors,
+        attributes=vectors.attributes,
         metadata=vectors.metadata,
     )
+    longer.add_vectors(UNK, unk_vector(vectors))
+    return longer
 
 
 def _save(
@@ -290,7 +281,7 @@ def _save(
         return np.column_stack([vectors, bias[start : start + _ROWS]]).astype("<f8")
 
     halves = [(words, word_biases), (contexts, context_biases)]
-    with written_beside(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         if vocab is None:
             for half in halves:
                 for start in starts:

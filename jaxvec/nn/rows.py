@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from jaxvec.interop.stanford import unk_vector as mean_of_rarest
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.warm import matched
+from jaxvec.vectors.rows import matched
+from jaxvec.vectors.rows import unk_vector as mean_of_rarest
 from jaxvec.vectors.table import FLOATING
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -123,10 +123,13 @@ def word_vectors(
     if rows.ndim != 2 or len(rows) != len(vocab):
         raise ValueError(f"the table must be [{len(vocab)}, D]; got {list(rows.shape)}")
     first = 0 if specials else vocab.specials
-    return WordVectors(
+    vectors = WordVectors(
         vocab.words[first:],
         rows[first:],
         counts=vocab.counts[first:] if vocab.counts.any() else None,
         metadata=metadata,
         dtype=rows.dtype if rows.dtype in FLOATING else np.float32,
     )
+    if vectors.counts is not None:
+        vectors.sort_by_descending_frequency()
+    return vectors

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -113,7 +113,7 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
     suffix = check_suffix(path)
     matplotlib = import_matplotlib()
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with written_beside(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "jaxvec"}):
+    with atomic_write(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "jaxvec"}):
         figure.savefig(temporary, format=suffix[1:], metadata=dates.get(suffix))
 
 

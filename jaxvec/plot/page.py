@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxvec.plot.figure import style
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.vectors.word_vectors import WordVectors
 
 
@@ -65,7 +65,7 @@ def write_page(
         "search": _resource("search.js"),
     }
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
-    with written_beside(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 

@@ -9,7 +9,8 @@ import jax
 import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.messages.gensim import corpus_instead, kind
+from jaxvec.messages.kinds import corpus_instead, kind
+from jaxvec.messages.numbers import check_whole, is_number
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
@@ -128,13 +129,13 @@ def check_optimizer(optimizer: Any) -> None:
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
     """TypeError unless a number, None, or (if it may vary) a schedule."""
-    if rate is None or _is_number(rate):
+    if rate is None or is_number(rate):
         return
     if not may_vary or not callable(rate):
         schedule = ", or a function of progress from 0 to 1" if may_vary else ""
         raise TypeError(f"{name} is a number{schedule}; got {kind(rate)}")
     try:
-        number = _is_number(rate(0.0))
+        number = is_number(rate(0.0))
     except TypeError:
         number = False
     if not number:
@@ -142,14 +143,6 @@ def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
             f"{name} is a function of progress from 0 to 1 that returns a number, such as "
             "optax.cosine_decay_schedule(0.03, 1); this one, called with 0.0, returns none"
         )
-
-
-def check_whole(name: str, value: Any) -> None:
-    """TypeError unless a whole number; ValueError for one below 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number; got {kind(value)}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}")
 
 
 def check_init(init: Any) -> None:
@@ -215,12 +208,6 @@ def check_callables(name: str, found: Any) -> None:
             )
         if not callable(one):
             raise TypeError(f"{name} takes a list of functions, such as [f]; got {kind(one)} in it")
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool | str):
-        return False
-    return np.ndim(value) == 0 and bool(np.issubdtype(np.asarray(value).dtype, np.number))
 
 
 def check_sweep(given: dict[str, Any]) -> jax.Array:

@@ -1,6 +1,7 @@
 """Continuous bag of words as the trainer sees it: from stretches of text to blocks."""
 
 import dataclasses
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +9,7 @@ import jax.numpy as jnp
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import cbow
 from jaxvec.models.sgns import Params, take
+from jaxvec.train.options import Option
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
@@ -24,7 +26,10 @@ class CBOW(NegativeSampling):
       cbow_mean: predict from the mean of the context's vectors, or from their sum.
     """
 
-    cbow_mean: bool = True
+    cbow_mean: Annotated[
+        bool,
+        Option("predict from the sum of the context's vectors, not the mean", flag="--cbow-sum"),
+    ] = True
 
     default_optimizer = "sgd"
     default_vectors = "input"

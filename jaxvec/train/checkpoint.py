@@ -12,7 +12,8 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train.epoch import State
 

@@ -14,7 +14,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
 from jaxvec.optim.named import Schedule, rates, resolve_optimizer
 from jaxvec.optim.wrappers import bounded, damped, frozen, shortened
-from jaxvec.storage.pool import ahead
+from jaxvec.storage.pool import prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
 from jaxvec.train.arguments import checked
@@ -28,7 +28,7 @@ from jaxvec.train.stability import Watch, check_pairs, mean, settled, sums
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.team import Team, by_itself
 from jaxvec.train.warm import extended, matched, warm
-from jaxvec.train.workers import usual_workers
+from jaxvec.train.workers import default_workers
 from jaxvec.vectors.word_vectors import WordVectors
 
 PyTree = Any
@@ -145,8 +145,7 @@ def fit(
     init_key, train_key, valid_key = jax.random.split(key, 3)
     mittens = getattr(model, "mittens", 0)
     if workers is None:
-        alone = mittens or ((dense or freeze) and model.stratified)
-        workers = 1 if alone else usual_workers(data)
+        workers = default_workers(data, model, dense=dense, freeze=freeze)
     if dense and model.stratified and workers > 1:
         raise ValueError(f"with dense=True GloVe trains on one worker, not {workers}")
     if init is not None and start is not None and start.params is not None and not mittens:
@@ -276,7 +275,7 @@ def _ahead(
         parts = [segments.get(key, j) if j < count else segments.empty() for j in chosen]
         return team.share(list(zip(parts, keys[i : i + team.workers], strict=True)))
 
-    return ahead(ready, range(first, count, team.workers))
+    return prefetch(ready, range(first, count, team.workers))
 
 
 def _save_or_stop(

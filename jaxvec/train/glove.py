@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import glove
 from jaxvec.train.cells import Cells, CellSegments
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.train.text_model import whole
 
 
@@ -59,10 +60,12 @@ class GloVe:
       chunks: `R`, chunks a step: a few on a CPU, many on an accelerator.
     """
 
-    vector_size: int = 100
-    x_max: float = 100.0
-    alpha: float = 0.75
-    mittens: float = 0.0
+    vector_size: VectorSize = 100
+    x_max: Annotated[float, Option("counts from X on have full weight", "X", above=0)] = 100.0
+    alpha: Annotated[float, Option("smaller counts x weigh (x / X)^A", "A", least=0)] = 0.75
+    mittens: Annotated[
+        float, Option("pull words towards their vectors in --init, with strength M", "M", least=0)
+    ] = 0.0
     chunk_cells: int = 32
     chunks: int = 16
 

@@ -69,7 +69,9 @@ class Result(NamedTuple):
         # copies: training updates in place
         tables = {name: np.array(getattr(self.params, name)) for name in ("input", "output")}
         table = tables["input"] + tables["output"] if which == "sum" else tables[which]
-        return WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
+        vectors = WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
+        vectors.sort_by_descending_frequency()
+        return vectors
 
     def predict_output_word(
         self, context_words: Sequence[str], topn: int = 10

@@ -20,7 +20,7 @@ from jaxvec.messages.gensim import explained
 from jaxvec.optim.named import Schedule, rates, resolve_optimizer
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import damped
-from jaxvec.storage.pool import ahead
+from jaxvec.storage.pool import prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
 from jaxvec.train.arguments import as_list, check_sweep
@@ -174,7 +174,7 @@ def sweep(
             losses = pairs = np.zeros(len(models))
             since = time.perf_counter()
             ready = functools.partial(placed, epoch_keys)
-            for i, (segment, segment_keys) in ahead(ready, range(len(segments.sizes))):
+            for i, (segment, segment_keys) in prefetch(ready, range(len(segments.sizes))):
                 span = spans((epoch + edges[i]) / epochs, (epoch + edges[i + 1]) / epochs)
                 states, steps = train(states, segment=segment, keys=segment_keys, rates=span)
                 of_each = [Steps(*one) for one in zip(*jax.device_get(steps), strict=True)]

@@ -2,17 +2,19 @@
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.train.segments import TokenSegments
 
 DEFAULT_BLOCKS = 2
@@ -56,13 +58,15 @@ class TextModel:
         is so small, or a word so frequent, that steps would grow too large; see `stability.stable`.
     """
 
-    vector_size: int = 100
-    window: int = 5
-    sample: float = 1e-3
-    shrink_windows: bool = True
+    vector_size: VectorSize = 100
+    window: Annotated[int, Option("farthest context word each side", "W", least=1)] = 5
+    sample: Annotated[float, Option("threshold of subsampling; 0 for none", "T", least=0)] = 1e-3
+    shrink_windows: Annotated[bool, Option("windows of W words, not a random 1 to W")] = True
     block_tokens: int = 32
-    blocks: int | None = None
-    symmetric: bool = True
+    blocks: Annotated[
+        int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
+    ] = None
+    symmetric: Annotated[bool, Option("only the words that follow are context")] = True
 
     loss_unit = "pair"
     stratified = False
@@ -222,10 +226,12 @@ class NegativeSampling(TextModel):
         begin with; see `spectral`. 0 for word2vec's start, random vectors.
     """
 
-    negative: int = 5
-    ns_exponent: float = 0.75
+    negative: Annotated[int, Option("negative samples of a prediction", "K", least=1)] = 5
+    ns_exponent: Annotated[float, Option("draw negatives by counts to the power A", "A")] = 0.75
     block_negatives: int | None = None
-    spectral_words: int = 1 << 22
+    spectral_words: Annotated[
+        int, Option("words counted for the spectral start; 0 for a random start", least=0)
+    ] = 1 << 22
 
     def __post_init__(self):
         super().__post_init__()
@@ -291,6 +297,5 @@ class NegativeSampling(TextModel):
 
 
 def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")
+    """Refuses an option that is no whole number of at least `least`."""
+    check_whole(name, value, least=least)

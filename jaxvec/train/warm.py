@@ -8,25 +8,7 @@ import numpy as np
 
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.epoch import State, converted
-from jaxvec.vectors.word_vectors import WordVectors
-
-
-def matched(vectors: WordVectors, vocab: Vocab, vector_size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The vectors of a vocabulary's words, float32[V, D], and which have one, bool[V].
-
-    Raises:
-      ValueError: if they are not of `D` numbers, or no word has one.
-    """
-    if vectors.vector_size != vector_size:
-        raise ValueError(
-            f"the vectors to start from have {vectors.vector_size} numbers, the model's "
-            f"{vector_size}: train with vector_size={vectors.vector_size}"
-        )
-    places = np.array([vectors.key_to_index.get(word, -1) for word in vocab.words])
-    known = places >= 0
-    if not known.any():
-        raise ValueError("no word of the vocabulary is among the vectors to start from")
-    return np.where(known[:, None], vectors.vectors[places], 0), known
+from jaxvec.vectors.rows import matched as matched
 
 
 def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:

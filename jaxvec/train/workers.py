@@ -7,7 +7,7 @@ program over a mesh, so the same code would serve several hosts. `N` workers.
 import functools
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 import jax
@@ -62,6 +62,24 @@ def use_cores(workers: int | None = None) -> None:
                 f"{'s' if count > 1 else ''}. Call it first, right after the imports",
                 stacklevel=2,
             )
+
+
+def default_workers(
+    data: Corpus | Cooccurrence,
+    model: Any,
+    *,
+    dense: bool = False,
+    freeze: Collection[str] = (),
+) -> int:
+    """How many workers `fit` takes by default: `usual_workers`, or 1 where more cannot be.
+
+    Args:
+      data: the text or its counts.
+      model: the model.
+      dense, freeze: arguments of `fit`.
+    """
+    alone = getattr(model, "mittens", 0) or ((dense or freeze) and model.stratified)
+    return 1 if alone else usual_workers(data)
 
 
 def usual_workers(data: Corpus | Cooccurrence) -> int:
