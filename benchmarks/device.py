@@ -1,10 +1,11 @@
-"""What JAX's default device can do: the ceilings that training is held against.
+"""Speed limits of JAX's default device, to compare training with.
 
-Bandwidth of a copy, speed of a large product, and rows a second of what a training step
-does most: gathering rows of a table, and adding to rows, once each or many times. The last by
-each strategy of `jaxvec.optim.writeback`: some versions of JAX compile "scatter" and "slots" to
-a loop on GPUs that is hundreds of times slower (openxla/xla#46225); then "sorted" wins.
-With --words-per-second, of a skip-gram run, also the share of the ceilings it reaches.
+Bandwidth of a copy, speed of a large matrix product, and rows per second of the main operations
+of a training step: gathering rows of a table, and adding to rows, with distinct ids or repeated
+ones. The last is measured for each strategy of `jaxvec.optim.writeback`: some versions of JAX
+compile "scatter" and "slots" to a loop on GPUs that is hundreds of times slower
+(openxla/xla#46225); then "sorted" is fastest. With the --words-per-second of a skip-gram run,
+also the fractions of these limits that it reaches.
 """
 
 import argparse
@@ -23,13 +24,18 @@ def add_parser(suites) -> None:
     add = parser.add_argument
     add("--words", type=int, default=70_000, help="rows of the table (default: %(default)s)")
     add("--vector-size", type=int, default=100)
-    add("--rows", type=int, default=100_000, help="rows a step (default: %(default)s)")
-    add("--side", type=int, default=4096, help="of the square product (default: %(default)s)")
-    add("--words-per-second", type=float, metavar="R", help="of a run: window 5, 5 negatives")
+    add("--rows", type=int, default=100_000, help="rows per call (default: %(default)s)")
+    add("--side", type=int, default=4096, help="size of the square matrices (default: %(default)s)")
+    add(
+        "--words-per-second",
+        type=float,
+        metavar="R",
+        help="speed of a run with window 5 and 5 negatives",
+    )
     add("--kept", type=float, default=0.43, metavar="F",
-        help="the fraction of that run's words that subsampling kept (default: %(default)s, "
+        help="fraction of words that subsampling keeps in that run (default: %(default)s, of "
         "sample 1e-4 on 17M words of Wikipedia)")  # fmt: skip
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 
@@ -81,8 +87,16 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _shares(options: argparse.Namespace, copied: float, flops: float) -> list[dict]:
-    """Of a block of 32 words with 42 contexts and 32 negatives: three products of
-    32 x 74 x D; 106 rows gathered, written and read again."""
+    """The fractions of the limits that a skip-gram run reaches.
+
+    A block of 32 words has 42 contexts and 32 negatives: three products of 32 x 74 x D, and 106
+    rows that are gathered, written and read again.
+
+    Args:
+      options: with `words_per_second` and `kept`.
+      copied: the bandwidth of a copy, bytes/s.
+      flops: the speed of a product, FLOP/s.
+    """
     blocks = options.words_per_second * options.kept / 32
     done = blocks * 3 * 2 * 32 * 74 * options.vector_size
     moved = blocks * 3 * 106 * options.vector_size * 4
@@ -93,7 +107,7 @@ def _shares(options: argparse.Namespace, copied: float, flops: float) -> list[di
 
 
 def _seconds(function: Callable, *arrays) -> float:
-    """The median of a compiled call."""
+    """The median time of a compiled call."""
     import jax
 
     compiled, times = jax.jit(function), []

@@ -95,7 +95,7 @@ def test_64_bits_and_strict_promotion_train_the_same():
             assert ours == (pytest.approx(theirs, 1e-4) if isinstance(theirs, float) else theirs)
 
 
-def test_random_words_name_their_size():
+def test_random_bits_name_their_size():
     """`jax.random.bits` and `randint` give 64 bits in 64-bit mode, unless they are told."""
     for path in (ROOT / "jaxvec").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,10 +1,10 @@
-"""Word classes by spherical k-means, as pure functions on arrays.
+"""Word classes by spherical k-means, as pure functions of arrays.
 
-As ``word2vec -classes``, with centers of length 1, but vectors are scaled to length 1 first, so
-that frequent words have no larger weight; the initial centers are drawn by k-means++, not taken
-by the order of words; no class is empty; and the iterations stop when no label changes.
+Like the classes of ``word2vec -classes``, with centers of length 1. Unlike there, vectors are
+scaled to length 1 first, so that frequent words weigh no more than others; k-means++ chooses the
+initial centers; no class is empty; and iterations go on until no word changes its class.
 
-Letters: `V` vocabulary, `D` dimension, `k` classes.
+Letters: `V` vectors, `D` vector size, `k` classes.
 """
 
 from functools import partial
@@ -17,42 +17,58 @@ import numpy as np
 from jaxvec.vectors.neighbors import squared_distances
 from jaxvec.vectors.ranking import unit
 
-_COSINES = 1 << 20  # cosines of vectors and centers held in memory: 4 MiB
-_SAMPLE = 32  # vectors per class that the initial centers are drawn from
+_COSINES = 1 << 20  # cosines of vectors and centers in memory: 4 MiB
+_SAMPLE = 32  # vectors per class that k-means++ chooses the initial centers from
 
 
 class Classes(NamedTuple):
-    """The classes of `V` vectors."""
+    """The class of each of `V` vectors.
 
-    labels: jax.Array  # int32[V], 0 … k - 1; none is empty
-    cosines: jax.Array  # float32[V], of each vector with the center of its class
-    centers: jax.Array  # float32[k, D], of length 1
+    Attributes:
+      labels: int32[V], the class of each vector, 0 … k - 1; no class is empty.
+      cosines: float32[V], the cosine of each vector with the center of its class.
+      centers: float32[k, D], of length 1.
+    """
+
+    labels: jax.Array  # int32[V]
+    cosines: jax.Array  # float32[V]
+    centers: jax.Array  # float32[k, D]
 
 
 class Report(NamedTuple):
-    """The outcome of k-means."""
+    """The convergence of k-means.
 
-    objective: jax.Array  # float32, the mean of 1 - cosine; never increases
+    Attributes:
+      objective: float32, the mean of 1 - cosine; no iteration increases it.
+      iterations: int32, the number of iterations.
+      converged: bool, whether the last iteration changed no class.
+    """
+
+    objective: jax.Array  # float32
     iterations: jax.Array  # int32
-    converged: jax.Array  # bool, whether the last iteration changed no label
+    converged: jax.Array  # bool
 
 
 @partial(jax.jit, static_argnames="k")
 def kmeans(
     key: jax.Array, vectors: jax.Array, k: int, *, iterations: int = 100
 ) -> tuple[Classes, Report]:
-    """Divides vectors into classes to minimize Σ (1 - cos(vector, center of its class)).
+    """Divides vectors into `k` classes of small Σ (1 - cos(vector, center of its class)).
 
-    Lloyd's iterations: each vector joins the class with the nearest center, each center becomes
-    the direction of its vectors' sum. Classes are numbered by their first vectors: with words in
-    falling order of count, class 0 has the most frequent. No [V, k] array is made. Distances are
-    |u - c|² / 2 = 1 - cos(u, c) of unit vectors, exact where cosines near 1 would be rounded.
+    Lloyd's iterations: each vector moves to the class of the nearest center, each center to the
+    mean direction of its vectors. Classes are numbered by their first vectors: if words are in
+    descending order of count, class 0 has the most frequent. Cosines are computed block by
+    block, never all V·k at once, as |u - c|² / 2 = 1 - cos(u, c) of unit vectors, which is more
+    precise for cosines near 1.
 
     Args:
-      key: of the initial centers; the same key gives the same bits.
-      vectors: float[V, D], of any length; zeros are equally near to every center.
-      k: number of classes, at most `V`.
+      key: a `jax.random` key for the initial centers; the same key gives the same bits.
+      vectors: float[V, D], of any length; a vector of zeros is equally near to every center.
+      k: the number of classes, at most `V`.
       iterations: the most iterations.
+
+    Returns:
+      The classes, and how the iterations converged.
 
     Raises:
       ValueError: if `k` is not from 1 to `V`.
@@ -63,10 +79,11 @@ def kmeans(
     ([0, 1, 0, 1], True)
 
     References:
-      Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using Clustering".
+      Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using
+      Clustering".
     """
     if not 1 <= k <= len(vectors):
-        raise ValueError(f"k={k} classes of {len(vectors)} vectors: give 1 to {len(vectors)}")
+        raise ValueError(f"k must be from 1 to {len(vectors)}, the number of vectors; got {k}")
     units = unit(jnp.asarray(vectors, jnp.float32))
 
     def iterate(state: tuple[Classes, jax.Array, jax.Array]):
@@ -74,32 +91,33 @@ def kmeans(
         new = assign(units, means(units, classes.labels, k))
         return new, iteration + 1, (new.labels == classes.labels).all()
 
-    def goes_on(state: tuple[Classes, jax.Array, jax.Array]):
+    def continues(state: tuple[Classes, jax.Array, jax.Array]):
         _, iteration, converged = state
         return (iteration < iterations) & ~converged
 
     start = assign(units, first_centers(key, units, k)), jnp.int32(0), jnp.bool(False)
-    classes, iteration, converged = jax.lax.while_loop(goes_on, iterate, start)
+    classes, iteration, converged = jax.lax.while_loop(continues, iterate, start)
     objective = _losses(units, classes.centers[classes.labels]).mean()
     return _numbered(classes), Report(objective, iteration, converged)
 
 
 def _losses(units: jax.Array, centers: jax.Array) -> jax.Array:
-    """1 - cosine of each vector with the center in its row, [V]; 1 if either is zeros."""
+    """1 - cosine of vector i with center i, [V]; 1 if either is zeros."""
     squares = jnp.square(units - centers).sum(axis=1)
     return jnp.where(units.any(axis=1) & centers.any(axis=1), squares / 2, 1)
 
 
 @partial(jax.jit, static_argnames="k")
 def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
-    """Initial centers by k-means++, float[k, D], drawn one by one from 32 k random vectors.
+    """Initial centers by k-means++ on a random sample of 32 k vectors: float[k, D].
 
-    A vector's probability is proportional to 1 - cosine with the nearest center drawn before.
+    Centers are drawn one after the other, each with probability proportional to 1 - cosine with
+    the nearest center drawn before.
 
     Args:
       key: a `jax.random` key.
       units: vectors of length 1, float[V, D].
-      k: number of centers.
+      k: the number of centers.
 
     References:
       Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding".
@@ -120,14 +138,15 @@ def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
 
 @jax.jit
 def assign(units: jax.Array, centers: jax.Array) -> Classes:
-    """The class of the nearest center for each vector, the first of equals.
+    """Assigns each vector to the class of its nearest center, the first if several are equal.
 
-    Empty classes take, in order, the vectors that are farthest from their centers, also as their
-    new centers; every class keeps its nearest vector.
+    A class without vectors takes the vector farthest from its center, among all but the nearest
+    of each class; that vector becomes its center. Several empty classes take the farthest
+    vectors in order.
 
     Args:
       units: vectors of length 1, float[V, D].
-      centers: vectors of length 1, float[k, D].
+      centers: of length 1, float[k, D].
     """
     real = centers.any(axis=1)
 
@@ -166,16 +185,19 @@ def _filled(
 
 @partial(jax.jit, static_argnames="k")
 def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
-    """The center of each class, its vectors' sum scaled to length 1: float[k, D].
+    """The center of each class: the sum of its vectors, scaled to length 1.
 
-    Sums are products with one-hot rows, in slices: unlike a scatter, they add in the same order on
-    every device. They add differences from the first vector, so that similar vectors lose no
-    digits.
+    Sums are matrix products with one-hot labels, block by block, which add in the same order on
+    every device, unlike a scatter. They are sums of differences from the first vector: nearly
+    equal vectors then lose no precision.
 
     Args:
       units: vectors of length 1, float[V, D].
-      labels: of the vectors, int32[V].
-      k: number of classes.
+      labels: the class of each, int32[V].
+      k: the number of classes.
+
+    Returns:
+      The centers, float[k, D].
     """
     origin = units[0][None]
     block = min(len(units), max(1, _COSINES // k))
@@ -197,7 +219,7 @@ def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
 
 
 def _numbered(classes: Classes) -> Classes:
-    """The same classes, numbered in the order of their first vectors."""
+    """Renumbers the classes in the order of their first vectors."""
     k = len(classes.centers)
     firsts = jax.ops.segment_min(jnp.arange(len(classes.labels)), classes.labels, k)
     order = firsts.argsort()
@@ -206,11 +228,14 @@ def _numbered(classes: Classes) -> Classes:
 
 
 def members(classes: Classes, *, central: bool = False) -> list[np.ndarray]:
-    """The rows of the vectors of each class.
+    """The indices of the vectors of each class.
 
     Args:
-      classes: as `kmeans` returns them.
-      central: whether the nearest to the center come first, not the rows in order.
+      classes: from `kmeans`.
+      central: order the vectors of a class by falling cosine with its center, not by index.
+
+    Returns:
+      An array of indices per class, k of them.
 
     >>> classes = Classes(jnp.array([0, 1, 0]), jnp.array([0.8, 1.0, 0.9]), jnp.eye(2))
     >>> [places.tolist() for places in members(classes, central=True)]

@@ -1,8 +1,8 @@
 """Continuous bag of words (CBOW) with negative sampling: batches and the loss, as pure functions.
 
 The mean or sum of the context's vectors predicts the center word against negatives. `Params` is
-that of `sgns`, with the roles of the tables swapped: `input` has the vectors of context words,
-`output` those of center words and negatives.
+that of `sgns`, with other roles: `input` has a vector per context word, `output` a vector per
+center word or negative.
 
 Letters: `V` vocabulary size, `D` vector size, `B` batch size (words or blocks), `X` contexts, `K`
 negatives per word; in blocks, `M` centers and `N` negatives.
@@ -152,7 +152,7 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks, mean: bool = True) ->
 
 
 def _split(output: jax.Array, blocks: Blocks) -> tuple[jax.Array, jax.Array]:
-    """Splits gathered output vectors into those of centers, [B, M, D], and negatives, [B, N, D]."""
+    """Splits gathered output vectors: centers [B, M, D], negatives [B, N, D]."""
     size = blocks.centers.shape[1]
     return output[:, :size], output[:, size:]
 

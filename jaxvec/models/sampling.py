@@ -142,13 +142,13 @@ def negatives(
     (2, 5)
     """
     if table is None:
-        return scale(random_words(key, shape), vocab_size)
+        return scale(random_bits(key, shape), vocab_size)
     if len(table.alias) != vocab_size:
         raise ValueError(f"a table of {len(table.alias)} words, but vocab_size={vocab_size}")
-    return draw(table, random_words(key, (*shape, 2)))
+    return draw(table, random_bits(key, (*shape, 2)))
 
 
-def random_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     """Random bits, uint32[shape]; also in 64-bit mode, where JAX's default is uint64.
 
     Args:
@@ -227,7 +227,7 @@ def subsample(
       ``(ids, docs, count)``: the `count` kept tokens in their order, int32[S] each, padded with
       id 0 and document -1.
     """
-    kept = (random_words(key, ids.shape) <= thresholds[ids]) & (docs >= 0)
+    kept = (random_bits(key, ids.shape) <= thresholds[ids]) & (docs >= 0)
     place = jnp.cumsum(kept, dtype=jnp.int32)
     target = jnp.where(kept, place - 1, len(ids))
     return (

@@ -23,6 +23,18 @@ class SkipGramNeg(nnx.Module):
     module like any other for `nnx.split`, `nnx.Optimizer` and Orbax. The state of its random
     draws is saved with it, so a restored module continues the same sequence.
 
+    Args:
+      vocab_size: `V`.
+      vector_size: `D`.
+      noise: the noise distribution, as weights [V], such as `sampling.noise_distribution` of
+        the counts, or as their alias table; None for a uniform one.
+      param_dtype: of the tables.
+      rngs: the stream ``params`` initializes the tables; the stream ``noise``, or else the
+        default one, draws the negatives.
+
+    Raises:
+      ValueError: if the noise is not of `V` words.
+
     Attributes:
       in_embed: `nnx.Embed`, [V, D], vectors of center words, initially uniform in ±1.
       out_embed: `nnx.Embed`, [V, D], vectors of context words and negatives, initially uniform
@@ -53,20 +65,6 @@ class SkipGramNeg(nnx.Module):
         param_dtype: jnp.dtype | type = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Initializes the tables.
-
-        Args:
-          vocab_size: `V`.
-          vector_size: `D`.
-          noise: the noise distribution, as weights [V], such as `sampling.noise_distribution`
-            of the counts, or as their alias table; None for a uniform one.
-          param_dtype: of the tables.
-          rngs: the stream ``params`` initializes the tables; the stream ``noise``, or else the
-            default one, draws the negatives.
-
-        Raises:
-          ValueError: if the noise is not of `V` words.
-        """
         if noise is not None and not isinstance(noise, sampling.AliasTable):
             noise = sampling.alias_table(np.asarray(noise))
         if noise is not None and len(noise.alias) != vocab_size:

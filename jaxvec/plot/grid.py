@@ -39,7 +39,7 @@ def som_map(
 ) -> "Figure":
     """Plots words in the cells of their units; the color of a cell is the U-matrix.
 
-    A cell shows its first words, and the number of those that do not fit. A darker cell has a
+    A cell shows its first words, and how many do not fit. A darker cell has a
     unit farther from its neighbors: dark ridges separate areas of similar words.
 
     Args:
@@ -92,7 +92,7 @@ def som_map(
 
 
 def _write(ax: "Axes", cell: tuple[int, int], words: list[str], families: list[str]) -> None:
-    """Writes the words of a cell that fit, and the number of those that do not."""
+    """Writes the words of a cell that fit, and how many do not."""
     row, column = cell
     corners = ax.transData.transform([(column - 0.5, row - 0.5), (column + 0.5, row + 0.5)])
     figure = ax.get_figure(root=True)

@@ -37,7 +37,7 @@ def write_page(
       path: the file to write; replaced only when the new one is complete.
       vectors: of all `V` words.
       words: the `n` words of the map, each once.
-      points: their coordinates, float[n, 2], such as those of `layout`.
+      points: their coordinates, float[n, 2], such as `layout` computes.
       groups: a label per word, n of them; words of one label share color and marker.
       neighbors: the number of neighbors in each list.
       title: the heading.

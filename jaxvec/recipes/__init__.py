@@ -136,8 +136,8 @@ def d2l_glove() -> Recipe:
 
     References:
       Zhang, Lipton, Li and Smola, "Dive into Deep Learning", https://d2l.ai, chapter "Word
-      Embedding with Global Vectors (GloVe)", for the model; batches, optimizer and reports are
-      those of code that courses train it with.
+      Embedding with Global Vectors (GloVe)", for the model; batches, optimizer and reports
+      are taken from code that courses train it with.
     """
     model = GloVe(vector_size=100, x_max=100.0, alpha=0.75, chunk_cells=1, chunks=1024)
     fit = {

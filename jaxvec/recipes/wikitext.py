@@ -99,7 +99,7 @@ class NormalSkipGram(SkipGram):
           segment: token ids and their documents, int32[S] each; document -1 is padding.
         """
         ids, docs = segment
-        kept = sampling.random_words(key, ids.shape) <= constants.keep[ids]
+        kept = sampling.random_bits(key, ids.shape) <= constants.keep[ids]
         return self.padded(ids, jnp.where(kept, docs, -2 - docs), (docs >= 0).sum(dtype=jnp.int32))
 
     def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:

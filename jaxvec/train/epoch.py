@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvec.models.sampling import random_words
+from jaxvec.models.sampling import random_bits
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import held
 from jaxvec.train.contracts import Curvature, HeadStart, Model, State, Steps, Tunable
@@ -165,7 +165,7 @@ def _run(
 
     def draw(i, carry):
         first = i * STEPS_A_DRAW
-        bits = random_words(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
+        bits = random_bits(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
 
         def one(t, carry):
             carry, report = carry
