@@ -43,15 +43,11 @@ def _measure(job: dict) -> dict:
     binary = file.endswith(".bin")
     if ours:
         from jaxvec import WordVectors as Vectors
-
-        options = {}
     else:
         from gensim.models import KeyedVectors as Vectors
-
-        options = {"binary": binary}
     idle = peak_memory()
     start = time.perf_counter()
-    vectors = Vectors.load_word2vec_format(file, **options)
+    vectors = Vectors.load_word2vec_format(file, binary=binary)
     row = {
         "file": Path(file).name,
         "program": job["program"],
