@@ -298,8 +298,11 @@ def _recognized(source: Source, kind: str | None = None) -> Format:
     if found is text.WORD2VEC and kind == text.GLOVE.name and text.is_glove_with(source):
         found = text.GLOVE
     if kind not in (None, found.name):
+        what = f"is {found.name}, not {kind}"
+        if found is text.GLOVE:  # or anything
+            what = f"does not begin with the number and size of its vectors, as {kind} does"
         raise ValueError(
-            f"{source.name} is {found.name}, not {kind}: write binary=True for word2vec binary, "
+            f"{source.name} {what}: write binary=True for word2vec binary, "
             "no_header=True for GloVe text, neither for word2vec text, or WordVectors.load(path), "
             "which recognizes the format"
         )
