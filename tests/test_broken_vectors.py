@@ -140,6 +140,20 @@ def test_other_archives_are_refused(tmp_path):
         np.savez(tmp_path / "v.npz", words=words, vectors=np.ones(shape))
         with pytest.raises(ValueError, match=message):
             WordVectors.load(tmp_path / "v.npz", limit=5)
+    for attributes in (
+        b"[1]",
+        b"{",
+        b'{"a": ["int64", [1]]}',
+        b'{"a": ["evil", [1, 2]]}',
+        b'{"a": 1}',
+    ):
+        packed = np.frombuffer(attributes, np.uint8)
+        vectors = {"words": np.frombuffer(b"a\nb", np.uint8), "vectors": np.eye(2)}
+        np.savez(tmp_path / "v.npz", attributes=packed, **vectors)
+        with pytest.raises(
+            ValueError, match=r"v.npz: (its attributes cannot|2 words need 2 values)"
+        ):
+            WordVectors.load(tmp_path / "v.npz")
     np.savez(tmp_path / "v.npz", words=np.array(["a", None]), vectors=np.eye(2))
     with pytest.raises(ValueError, match="allow_pickle"):
         WordVectors.load(tmp_path / "v.npz")

@@ -20,14 +20,6 @@ MOST_LINES_OF_A_FILE = 400
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-def room(path):
-    return path.relative_to(HOUSE).with_suffix("").parts[0]
-
-
-def finished_files():
-    return [path for path in sorted(HOUSE.rglob("*.py"))]
-
-
 def parameters(function):
     """The names of a function's parameters, without `self` and `cls`."""
     given = function.args
@@ -146,7 +138,7 @@ def test_public_functions_tell_their_arguments_and_errors():
     known = classes()
     found = [
         f"{path.relative_to(REPOSITORY)}: {name}: {fault}"
-        for path in finished_files()
+        for path in sorted(HOUSE.rglob("*.py"))
         if all(is_public(part.removeprefix("__init__")) for part in path.relative_to(HOUSE).parts)
         for name, fault in faults(path.read_text("utf-8"), known)
     ]
@@ -215,7 +207,7 @@ class C:
 def test_prose_is_plain(phrase):
     """In docstrings, comments and messages, across line breaks."""
     found = []
-    for path in finished_files():
+    for path in sorted(HOUSE.rglob("*.py")):
         text = re.sub(r"[\s#\"]+", " ", path.read_text("utf-8"))
         found += [
             f"{path.relative_to(REPOSITORY)}: …{text[max(0, at.start() - 40) : at.end() + 30]}…"

@@ -118,7 +118,9 @@ def test_a_call_that_does_not_fit_the_file_is_refused(tmp_path, table, kind, cal
     if kind == call:
         assert len(WordVectors.load_word2vec_format(path, **CALLS[call])) == 6
         return
-    with pytest.raises(ValueError, match=r"is .* not .*: write binary=True .*load\(path\)"):
+    with pytest.raises(
+        ValueError, match=r"v\.\w+ (is .* not|does not begin with) .*: write binary="
+    ):
         WordVectors.load_word2vec_format(path, **CALLS[call])
 
 
@@ -137,6 +139,16 @@ def test_vectors_of_one_number_are_as_the_call_says(tmp_path):
         found = WordVectors.load_word2vec_format(str(tmp_path / "v"), no_header=no_header)
         assert found.index_to_key == words
         same(found, KeyedVectors.load_word2vec_format(str(tmp_path / "v"), no_header=no_header))
+
+
+@pytest.mark.parametrize("content", [b"", b"\n", b"no vectors", b"1\n"])
+@pytest.mark.parametrize("call", CALLS)
+def test_files_without_vectors(tmp_path, content, call):
+    (tmp_path / "v").write_bytes(content)
+    with pytest.raises(
+        ValueError, match=r"v( does not begin with|.* expected a word and|.*: line 1)"
+    ):
+        WordVectors.load_word2vec_format(tmp_path / "v", **CALLS[call])
 
 
 @pytest.mark.parametrize("counted", [False, True])

@@ -271,8 +271,7 @@ def load(
         if found.keeps_all and not checked_encoding(encoding):
             raise ValueError(f"{path} is {found.name}, whose words are UTF-8, not {encoding}")
         assert found.read is not None
-        source.file.seek(0)
-        vectors = found.read(source, options)
+        vectors = found.read(source.rewound(), options)
     if fvocab is not None:
         add_counts(vectors, fvocab, encoding=encoding, errors=errors)
         vectors.sort_by_descending_frequency()
@@ -291,18 +290,19 @@ def kind(path: str | os.PathLike[str]) -> str:
 
 def _recognized(source: Source, kind: str | None = None) -> Format:
     """The format of a file; ValueError if it is not of the kind, if one is given."""
-    found: Format | None = None
-    for format in reversed(FORMATS):
-        source.file.seek(0)
-        if format.recognizes and format.recognizes(source):
-            found = format
-            break
-    assert found is not None
+    found = next(
+        format
+        for format in reversed(FORMATS)
+        if format.recognizes and format.recognizes(source.rewound())
+    )
     if found is text.WORD2VEC and kind == text.GLOVE.name and text.is_glove_with(source):
         found = text.GLOVE
     if kind not in (None, found.name):
+        what = f"is {found.name}, not {kind}"
+        if found is text.GLOVE:  # or anything
+            what = f"does not begin with the number and size of its vectors, as {kind} does"
         raise ValueError(
-            f"{source.name} is {found.name}, not {kind}: write binary=True for word2vec binary, "
+            f"{source.name} {what}: write binary=True for word2vec binary, "
             "no_header=True for GloVe text, neither for word2vec text, or WordVectors.load(path), "
             "which recognizes the format"
         )
@@ -326,11 +326,9 @@ def info(path: str | os.PathLike[str]) -> Info:
     with opened(path) as source:
         found = _recognized(source)
         assert found.read is not None
-        source.file.seek(0)
-        count = found.count(source) if found.count else None
-        source.file.seek(0)
+        count = found.count(source.rewound()) if found.count else None
         shown = Options(mmap=True) if found.maps else Options(limit=_SHOWN, errors="replace")
-        vectors = found.read(source, shown)
+        vectors = found.read(source.rewound(), shown)
         return Info(
             found.name,
             len(vectors) if count is None else count,

@@ -125,7 +125,8 @@ def read_safetensors(source: Source, options: Options) -> WordTable:
     """
     path = source.path
     with _opened(path) as file:
-        arrays = {name: file.get_tensor(name) for name in file.keys() if name != "vectors"}  # noqa: SIM118
+        held = {"words", "counts", "attributes"} & set(file.keys())
+        arrays = {name: file.get_tensor(name) for name in held}
         metadata = (file.metadata() or {}).get("metadata", "{}")
         rows = file.get_slice("vectors")
         _check_shape(path, rows.get_shape())
@@ -170,17 +171,25 @@ def _made(path, arrays: dict[str, np.ndarray], metadata: str, options: Options) 
             raise ValueError("its metadata is no JSON object")
         if not mmap and len(words) == len(vectors):
             vectors = _converted(vectors, dtype, words)
-        columns = json.loads(bytes(arrays.get("attributes", b"{}")))
         return WordTable(
             words,
             vectors,
             counts=arrays["counts"][:limit] if "counts" in arrays else None,
-            attributes={name: np.array(v[:limit], kind) for name, (kind, v) in columns.items()},
+            attributes=_columns(arrays["attributes"], limit) if "attributes" in arrays else None,
             metadata=facts,
             dtype=vectors.dtype,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _columns(array: np.ndarray, limit: int | None) -> dict[str, np.ndarray]:
+    """The attributes that `_arrays` packed."""
+    try:
+        columns = json.loads(bytes(array))
+        return {name: np.array(values[:limit], dtype) for name, (dtype, values) in columns.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"its attributes cannot be read: {error}") from None
 
 
 def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) -> np.ndarray:

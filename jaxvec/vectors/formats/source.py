@@ -30,6 +30,11 @@ class Source(NamedTuple):
     packed: bool
     """Whether it is compressed."""
 
+    def rewound(self) -> "Source":
+        """Itself, at the start of the content."""
+        self.file.seek(0)
+        return self
+
     def length(self) -> int:
         """Bytes of the content; the place in it stays."""
         place = self.file.tell()
