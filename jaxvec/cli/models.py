@@ -9,13 +9,13 @@ from jaxvec import recipes
 from jaxvec.cli.common import Flags, number, whole
 from jaxvec.cli.data import IDENTITY
 from jaxvec.train.epoch import Model
-from jaxvec.train.options import Declared, Option, options_of
+from jaxvec.train.options import Declared, options_of
 from jaxvec.train.registry import MODELS, name_of
 
 TRAINED = "trained"
 """Tag of the flags that go with models that are trained, unlike ppmi-svd."""
 
-_WINDOW = Declared(Option("farthest context word each side", "W", least=1), int, 10)
+_WINDOW = options_of(MODELS["sgns"].make)["window"]._replace(default=10)
 """Of counting, for models that take counts."""
 
 # Options for the documentation, which is small: _SMALL for models that are not in the table.
