@@ -214,7 +214,7 @@ def test_command_options(folder, capsys):
         command = ["classes", "v.bin", "-k", "30", "-o", name, "--iterations", "1", *options]
         assert main(command) == 0
         outputs[name] = Path(name).read_text()
-    assert "stopped before" in capsys.readouterr().err
+    assert "not converged" in capsys.readouterr().err
     assert outputs["a"] == outputs["b"] != outputs["c"]
     assert main(["classes", "v.bin", "-k", "3", "-o", "a", "--limit", "10", "--force"]) == 0
     assert len(Path("a").read_text().splitlines()) == 10
