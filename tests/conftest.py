@@ -1,6 +1,9 @@
 """Fixtures shared by the tests."""
 
+import contextlib
+import logging
 import os
+import re
 
 import jax
 import numpy as np
@@ -33,6 +36,18 @@ def topic_documents() -> list[list[str]]:
 @pytest.fixture(scope="session")
 def topic_corpus(topic_documents) -> Corpus:
     return Corpus.from_documents(topic_documents, min_count=1)
+
+
+@contextlib.contextmanager
+def segment_programs(caplog):
+    """A list that has, after the block, a message for each program that was compiled in it to train
+    a segment."""
+    found = []
+    caplog.clear()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        yield found
+    messages = [record.getMessage() for record in caplog.records]
+    found += [text for text in messages if re.match(r"Compiling jit\(train_", text)]
 
 
 def topic_accuracy(vectors) -> float:

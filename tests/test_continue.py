@@ -20,7 +20,7 @@ from jaxvec import (
     save_run,
 )
 from jaxvec.cli import main
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)

@@ -29,7 +29,7 @@ from jaxvec import (
 )
 from jaxvec.models.checks import check_ids
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 
 ROOT = Path(__file__).parent.parent
 KEY = jax.random.key(0)

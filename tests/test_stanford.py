@@ -11,7 +11,7 @@ import pytest
 from jaxvec import Corpus, GloVe, SkipGram, Vocab, WordVectors, cooccurrence, fit, glove, optim
 from jaxvec import stanford as files
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 
 V, D, ETA = 7, 4, 0.3
 KEY = jax.random.key(0)

@@ -9,17 +9,17 @@ import pytest
 
 from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sampling, sgns
 from jaxvec.optim.named import resolve_optimizer
-from jaxvec.train import epoch
 from jaxvec.train.segments import TokenSegments
-from jaxvec.train.stability import NonFiniteError
+from jaxvec.train.watch import NonFiniteError
 from tests.compiled import KEY, SMALL, compiled, copies_in_loops
+from tests.conftest import segment_programs
 from tests.reference import window_pairs
 
 
 def segment_of(corpus, model):
     segments = TokenSegments(corpus)
     assert len(segments.sizes) == 1
-    return model.plan(model.constants(corpus), KEY, segments.get(KEY, 0))
+    return model.plan(model.constants(corpus), KEY, segments.epoch(KEY)(0))
 
 
 def batches(corpus, model):
@@ -96,7 +96,7 @@ def test_segments_hold_the_corpus(topic_corpus, tokens):
     segments = TokenSegments(topic_corpus, tokens)
     ids, starts = [], 0
     for i, size in enumerate(segments.sizes):
-        segment = segments.get(KEY, i)
+        segment = segments.epoch(KEY)(i)
         real = segment.docs >= 0
         assert real.sum() == size
         assert segment.ids.shape == segments.empty().ids.shape
@@ -117,11 +117,12 @@ def test_same_key_same_bits_and_other_key_others(topic_corpus):
         assert not np.array_equal(a, c)
 
 
-def test_compiles_once(topic_corpus):
-    before = epoch.train_segment._cache_size()
-    for rate in (0.001, 0.002):
-        fit(topic_corpus, SkipGram(vector_size=9, blocks=2), key=KEY, epochs=3, learning_rate=rate)
-    assert epoch.train_segment._cache_size() == before + 1
+def test_compiles_once(topic_corpus, caplog):
+    model = SkipGram(vector_size=9, blocks=2)
+    with segment_programs(caplog) as programs:
+        for rate in (0.001, 0.002):
+            fit(topic_corpus, model, key=KEY, epochs=3, learning_rate=rate)
+    assert len(programs) == 1
 
 
 @pytest.mark.parametrize("name", [*OPTIMIZERS, "damped sgd"])

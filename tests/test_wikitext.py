@@ -21,7 +21,7 @@ RECIPE = recipes.get("wikitext-sgns")
 def planned(model, corpus):
     """The constants and the plan of the one segment of a corpus, and which tokens are kept."""
     constants = model.constants(corpus)
-    plan = model.plan(constants, KEY, TokenSegments(corpus).get(KEY, 0))
+    plan = model.plan(constants, KEY, TokenSegments(corpus).epoch(KEY)(0))
     return constants, plan, np.asarray(plan.docs)[model.window :][: len(corpus)] >= 0
 
 

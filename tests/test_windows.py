@@ -41,7 +41,7 @@ def test_pairs_are_the_obvious_ones(documents, symmetric):
 def pairs(model, corpus):
     """How often the batches of an epoch pair each center with each context: float64[V, V]."""
     constants = model.constants(corpus)
-    plan = model.plan(constants, KEY, TokenSegments(corpus).get(KEY, 0))
+    plan = model.plan(constants, KEY, TokenSegments(corpus).epoch(KEY)(0))
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
     found = np.zeros((len(corpus.vocab), len(corpus.vocab)))
     for t in range(int(plan.steps)):

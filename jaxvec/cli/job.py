@@ -15,11 +15,11 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, crc
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.registry import MODELS
-from jaxvec.train.warm import matched
 from jaxvec.train.workers import default_workers
 from jaxvec.vectors import formats
+from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from jaxvec import recipes
 from jaxvec.cli.common import Flags, number, whole
 from jaxvec.cli.data import IDENTITY
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.options import Declared, options_of
 from jaxvec.train.registry import MODELS, name_of
 

@@ -8,7 +8,7 @@ from jaxvec.cli.data import IDENTITY
 from jaxvec.interop import stanford
 from jaxvec.optim.named import OPTIMIZERS
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 from jaxvec.train.result import Result
 
 OUTPUTS = ("save_parameters", "save_gradsq")

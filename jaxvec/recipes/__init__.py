@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 from jaxvec.recipes.wikitext import NormalSkipGram
 from jaxvec.train.cbow import CBOW
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.glove import GloVe
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.softmax import Softmax

@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -34,6 +35,8 @@ class NormalSkipGram(SkipGram):
     """
 
     sample_percentile: float | None = None
+
+    traced: ClassVar[tuple[str, ...]] = (*SkipGram.traced, "sample_percentile")
 
     def __post_init__(self):
         super().__post_init__()

@@ -11,10 +11,9 @@ import numpy as np
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.kinds import corpus_instead, kind
 from jaxvec.messages.numbers import check_whole, is_number
-from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.epoch import Model, State
+from jaxvec.train.contracts import Model, State, missing
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors.table import WordTable
@@ -63,11 +62,13 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
 
 
 def check_data(data: Any) -> None:
-    """TypeError unless text or counts."""
+    """TypeError unless text or counts; ValueError for a vocabulary of one word."""
     if not isinstance(data, Corpus | Cooccurrence):
         if hasattr(data, "default_optimizer"):
             raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
         raise TypeError(corpus_instead(data))
+    if len(data.vocab) < 2:
+        raise ValueError("the vocabulary has one word; two or more are needed to learn from")
 
 
 def checked_model(model: Any) -> Model:
@@ -79,9 +80,13 @@ def checked_model(model: Any) -> Model:
     if inspect.isclass(model):
         raise TypeError(f"the model is an instance: write {model.__name__}(), not the class")
     if isinstance(model, list | tuple):
-        raise TypeError("fit trains one model; jaxvec.sweep trains many at a time")
-    if not hasattr(model, "default_optimizer"):
-        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}")
+        raise TypeError("fit trains one model; jaxvec.sweep trains many together")
+    lacks = missing(model)
+    if lacks:
+        own = ""
+        if "default_optimizer" not in lacks or "rows_loss" not in lacks:
+            own = f", which lacks {', '.join(lacks)} of jaxvec.train.contracts.Model"
+        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}{own}")
     return cast(Model, model)
 
 
@@ -110,9 +115,7 @@ def checked_key(key: Any, *, many: bool = False) -> jax.Array:
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """TypeError unless a name or an optax transformation."""
-    if isinstance(optimizer, RowOptimizer):
-        raise TypeError("give optimizer the optax transformation itself: fit makes it row-sparse")
+    """TypeError unless a name, an optax transformation or a `RowOptimizer`."""
     if optimizer is None or isinstance(optimizer, str) or hasattr(optimizer, "update"):
         return
     if isinstance(optimizer, float | int | np.number):
@@ -128,7 +131,13 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
-    """TypeError unless a number, None, or (if it may vary) a schedule."""
+    """TypeError unless a number, None, or a schedule.
+
+    Args:
+      name: of the argument.
+      rate: its value.
+      may_vary: whether it may be a schedule.
+    """
     if rate is None or is_number(rate):
         return
     if not may_vary or not callable(rate):
@@ -159,7 +168,7 @@ def check_init(init: Any) -> None:
     elif isinstance(init, dict):
         how = "WordVectors(list(found), list(found.values()))"
     elif isinstance(init, State) or hasattr(init, "_fields"):
-        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+        how = "start=jaxvec.State(params, None), for parameters"
     elif hasattr(init, "index_to_key"):
         how = "WordVectors(kv.index_to_key, kv.vectors)"
     elif hasattr(init, "__array__"):
@@ -179,12 +188,17 @@ def check_start(start: Any) -> None:
     elif isinstance(start, Checkpoints):
         how = "checkpoints=…, from which fit goes on by itself"
     elif hasattr(start, "_fields"):
-        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+        how = "start=jaxvec.State(params, None), for parameters"
     raise TypeError(f"start takes the Result of an earlier run, not {kind(start)}: write {how}")
 
 
 def check_words(name: str, words: Any) -> None:
-    """TypeError unless a collection of words."""
+    """TypeError unless a collection of words.
+
+    Args:
+      name: of the argument.
+      words: its value.
+    """
     if isinstance(words, str):
         raise TypeError(f"{name} takes a list of words: write {name}=[{words!r}]")
     odd = words  # an iterator could be read only once
@@ -195,7 +209,12 @@ def check_words(name: str, words: Any) -> None:
 
 
 def check_callables(name: str, found: Any) -> None:
-    """TypeError unless a list of functions."""
+    """TypeError unless a list of functions.
+
+    Args:
+      name: of the argument.
+      found: its value.
+    """
     if callable(found) and not isinstance(found, Sequence):
         raise TypeError(f"{name} takes a list of functions: write {name}=[f]")
     if not isinstance(found, list | tuple):

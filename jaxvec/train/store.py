@@ -15,7 +15,7 @@ from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.epoch import Model
+from jaxvec.train.contracts import Model
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
 
@@ -26,6 +26,10 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """Writes an uncompressed ``.npz`` with tables, optimizer's state, vocabulary and history.
 
     The text itself is not written.
+
+    Args:
+      result: of `fit` or `sweep`.
+      path: of the file.
 
     Raises:
       TypeError: if `result` is no `Result`.

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.text.vocab import whole_counts
 
 COUNT = "count"

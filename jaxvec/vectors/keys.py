@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 
 Key = str | int | np.integer  # a word, or its place
 NO_KEY = bytes | bytearray | memoryview | bool  # though they are numbers to Python
