@@ -9,19 +9,18 @@ from jaxvec import recipes
 from jaxvec.cli.common import Flags, number, whole
 from jaxvec.cli.data import IDENTITY
 from jaxvec.train.contracts import Model
-from jaxvec.train.options import Declared, Option, options_of
+from jaxvec.train.options import Declared, options_of
 from jaxvec.train.registry import MODELS, name_of
 
 TRAINED = "trained"
 """Tag of the flags that go with models that are trained, unlike ppmi-svd."""
 
-_COUNTING = {
-    "window": Declared(Option("farthest context word each side", "W", least=1), int, 10)
-}  # of text that is counted
+_WINDOW = options_of(MODELS["sgns"].make)["window"]._replace(default=10)
+"""Of counting, for models that take counts."""
+
+# Options for the documentation, which is small: _SMALL for models that are not in the table.
 _SMALL: dict[str, Any] = {"epochs": 10, "sample": 1e-4}
-_WITHOUT_CORPUS: dict[
-    str, dict[str, Any]
-] = {  # for the text of the documentation, where not _SMALL
+_WITHOUT_CORPUS: dict[str, dict[str, Any]] = {
     "sgns": {**_SMALL, "optimizer": "row_adagrad", "learning_rate": 0.05},
     "softmax": {**_SMALL, "epochs": 2},
     "glove": {"epochs": 30, "x_max": 10.0},
@@ -31,7 +30,7 @@ _WITHOUT_CORPUS: dict[
 def flags_of(model: str) -> dict[str, Declared]:
     """The flags of a model, by name."""
     entry = MODELS[model]
-    return options_of(entry.make) | (_COUNTING if entry.counts else {})
+    return options_of(entry.make) | ({"window": _WINDOW} if entry.counts else {})
 
 
 def _flag(name: str, declared: Declared) -> str:
