@@ -23,7 +23,7 @@ def test_twice_the_usual_rate_learns_with_rows_of_bounded_length(topic_corpus, s
     small = setting._replace(model={**setting.model, "vector_size": 16, "spectral_words": 0})
     result = train(corpus, small, 0)
     assert longest_row(result) < LONGEST_ROW
-    assert result.history[0].loss < 0.9 * result.model.untrained_loss(corpus)
+    assert result.history[0].loss < 0.98 * result.model.untrained_loss(corpus)
 
 
 def test_usual_settings_are_plain_sgd(topic_corpus):

@@ -61,8 +61,8 @@ def test_seeds(topic_corpus, monkeypatch, optimizer):
 
 @pytest.mark.parametrize("workers", [1, 4])
 def test_rates_and_noise(topic_corpus, workers):
-    models = [dataclasses.replace(SMALL, ns_exponent=e, sample=s)
-              for e, s in [(0.75, 1e-3), (0, 1e-2), (1, 0), (-0.5, 1e-3)]]  # fmt: skip
+    two = [dataclasses.replace(SMALL, ns_exponent=e, sample=s) for e, s in [(1, 1e-3), (-0.5, 0)]]
+    models = two * 2
     rates = [0.01, 0.02, 0.04, lambda progress: 0.03 * (1 - progress)]
     options = {"epochs": 1, "optimizer": "row_adagrad"}
     results = sweep(

@@ -148,7 +148,7 @@ def test_a_copy_of_a_table_would_be_found(topic_corpus):
 
     shape = len(topic_corpus.vocab), SMALL.vector_size
     rule = optim.RowOptimizer(sgd.init, sgd.scratch, update)
-    assert len(copies_in_loops(compiled(topic_corpus, rule), *shape)) == 2
+    assert len(copies_in_loops(compiled(topic_corpus, rule), *shape)) >= 2
 
 
 def dense_and_sparse(corpus, transform, rate=0.005):
@@ -181,14 +181,14 @@ def test_any_transformation_trains_densely(topic_corpus):
     """One that looks at all rows together: no step moves them by more than its bound."""
     transform = optax.chain(optax.clip_by_global_norm(0.01), optax.sgd(1.0))
     steps = []
-    (moved, still) = (
+    moved, still = (
         fit(
             topic_corpus, SMALL, key=KEY, epochs=1, optimizer=transform, dense=True,
             learning_rate=rate, report_every=1, step_callbacks=[steps.append],
         ).params
         for rate in (1.0, 1e-12)
     )  # fmt: skip
-    distance = float(optax.global_norm(jax.tree.map(jnp.subtract, moved, still)))
+    distance = np.sqrt(sum(np.square(a - b).sum() for a, b in zip(moved, still, strict=True)))
     assert 0.1 < distance < 1.001 * 0.01 * len(steps) / 2
     with pytest.raises(ValueError, match="dense=True"):
         fit(topic_corpus, SMALL, key=KEY, optimizer=transform)

@@ -126,14 +126,18 @@ def test_resumes_to_the_same_bits(topic_corpus, tmp_path, monkeypatch):
 
 
 def test_validates_with_workers(topic_corpus):
-    """As one worker does with the same tables, which learn nothing more."""
+    """As one worker does, and one that trains on what is held out, of the same tables, which
+    learn nothing more."""
     options = {"key": KEY, "epochs": 1, "valid": 0.1}
     run = fit(topic_corpus, SMALL, workers=2, **options)
     start = State(jax.tree.map(np.array, run.params), None)
-    still = fit(topic_corpus, SMALL, workers=1, start=start, learning_rate=1e-20, **options)
+    options |= {"workers": 1, "start": start, "learning_rate": 1e-20}
+    still = fit(topic_corpus, SMALL, **options)
     assert np.array_equal(still.params.input, run.params.input)
     assert run.history[0].valid_loss == pytest.approx(still.history[0].valid_loss, rel=1e-6)
     assert run.history[0].valid_loss != pytest.approx(still.history[0].loss, rel=1e-4)
+    held_out = fit(topic_corpus.split(0.1)[1], SMALL, **options | {"valid": 0})
+    assert run.history[0].valid_loss == pytest.approx(held_out.history[0].loss, rel=0.02)
 
 
 @pytest.mark.parametrize(("n", "message"), [(0, "at least 1; got 0"), (99, r"use_cores\(99\)")])
