@@ -88,7 +88,7 @@ def merges(state: PyTree) -> PyTree:
     return jax.tree.map(of, state, is_leaf=lambda node: type(node) in _ADDITIVE)
 
 
-def tables(init: Callable[[PyTree], PyTree], params: PyTree, state: PyTree) -> list[int | None]:
+def tables_of(init: Callable[[PyTree], PyTree], params: PyTree, state: PyTree) -> list[int | None]:
     """For each leaf of the state, the number of the table whose rows it has, or None.
 
     A leaf has the rows of the table with whose length its own changes: ``init`` is traced for
@@ -128,7 +128,7 @@ class Declared:
 
     def __call__(self, params: PyTree, state: PyTree) -> PyTree:
         """See `RowOptimizer`."""
-        found = tables(self.init, params, state)
+        found = tables_of(self.init, params, state)
         return jax.tree.unflatten(
             jax.tree.structure(state), map(StateLeaf, found, jax.tree.leaves(merges(state)))
         )

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from jaxvec.optim.leaves import tables
+from jaxvec.optim.leaves import tables_of
 
 PyTree = Any
 
@@ -19,6 +19,7 @@ _REFUSED = "this optimizer cannot update rows alone"
 _SCALES = (1.0, 1e-6, 1e15)  # of trial gradients: small for noise, large for clipping
 _STEPS = 3
 _CHOSEN = np.array([3, 1])  # of four rows
+_WIDTH = 3  # of trial rows: JAX compiles each operation once for all transformations
 
 
 def begin(transform: Any, params: PyTree) -> PyTree:
@@ -83,7 +84,7 @@ def owners(transform: Any, params: PyTree, state: PyTree) -> list[int | None]:
     Raises:
       ValueError: for a leaf that is neither per element, per row nor a scalar.
     """
-    found = tables(transform.init, params, state)
+    found = tables_of(transform.init, params, state)
     for number, (path, leaf) in zip(found, jax.tree_util.tree_leaves_with_path(state), strict=True):
         if number is None and jnp.ndim(leaf):
             raise ValueError(
@@ -101,7 +102,7 @@ class _Trial(NamedTuple):
     output: jax.ShapeDtypeStruct
 
 
-_TRIAL = _Trial(*[jax.ShapeDtypeStruct((4, 3), np.float32)] * 2)
+_TRIAL = _Trial(*[jax.ShapeDtypeStruct((4, _WIDTH), np.float32)] * 2)
 
 
 def check_early(transform: Any) -> None:
@@ -113,17 +114,23 @@ def check_early(transform: Any) -> None:
     Raises:
       ValueError: as `check` does.
     """
+    if _begins(transform, _TRIAL):
+        check(transform, _TRIAL)
+
+
+def _begins(transform: Any, params: PyTree) -> bool:
+    """Whether a transformation can begin with parameters of these shapes."""
     try:
-        jax.eval_shape(partial(begin, transform), _TRIAL)
+        jax.eval_shape(partial(begin, transform), params)
     except Exception:
-        return
-    check(transform, _TRIAL)
+        return False
+    return True
 
 
 def check(transform: Any, params: PyTree) -> None:
-    """Tries a transformation on two rows, alone and in other places among four.
+    """Tries a transformation on two short rows, alone and in other places among four.
 
-    Parameters that differ in their number of rows alone are tried once. It may be called while
+    Parameters that differ only in their number of rows are tried once. It may be called while
     JAX traces: it asks for shapes and dtypes alone.
 
     Args:
@@ -143,11 +150,21 @@ def _check(
     transform: Any, treedef: Any, kinds: tuple[tuple[tuple[int, ...], np.dtype], ...]
 ) -> None:
     rng = np.random.default_rng(0)
-    step = jax.jit(partial(updated, transform))
+    step = partial(updated, transform)
+
+    def four(width: float) -> PyTree:
+        return treedef.unflatten(
+            jax.ShapeDtypeStruct((4, *(int(min(size, width)) for size in shape)), dtype)
+            for shape, dtype in kinds
+        )
+
+    shapes = four(_WIDTH)
+    if not _begins(transform, shapes):  # it is made for rows of one length
+        shapes = four(np.inf)
 
     def random(scale: float) -> PyTree:
-        return treedef.unflatten(
-            jnp.asarray(scale * rng.normal(size=(4, *shape)), dtype) for shape, dtype in kinds
+        return jax.tree.map(
+            lambda table: jnp.asarray(scale * rng.normal(size=table.shape), table.dtype), shapes
         )
 
     with jax.ensure_compile_time_eval():
