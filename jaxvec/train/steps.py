@@ -34,6 +34,9 @@ class StepReports:
       callbacks: called with each `StepReport`.
       step: how many steps the run has done before.
 
+    Raises:
+      ValueError: if `every` is below 1.
+
     >>> reports = StepReports(2, [print])
     >>> losses, pairs = np.array([3.0, 1, 8, 0]), np.array([1.0, 1, 4, 0])  # the last is no step
     >>> reports.add(1, Steps(losses, pairs), words=30, seconds=3.0)

@@ -304,7 +304,7 @@ class WordQueries(Similarities):
         return self.similarity(wa, wb) / total
 
     def _cosines(self, vectors: np.ndarray, known: slice) -> np.ndarray:
-        """The cosines of vectors [n, D] of any length with those of some words, [n, V]."""
+        """The cosines of n vectors [n, D], of any length, with V words: [n, V]."""
         return ranking.cosines(self.vectors[known], self.norms[known], ranking.unit(vectors))
 
     def _ranked(

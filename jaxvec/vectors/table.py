@@ -19,7 +19,7 @@ FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
 class WordTable:
     """`V` words and their `D`-dimensional vectors, in the order given.
 
-    The attributes are those of `WordVectors`. Wherever a word is asked for, its place will do, as
+    It has the attributes of `WordVectors`. Wherever a word is asked for, its place will do, as
     with gensim.
 
     Args:

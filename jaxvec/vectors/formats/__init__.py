@@ -176,7 +176,7 @@ def outputs(path: str | os.PathLike[str]) -> list[Path]:
 
 
 def writer(path: str | os.PathLike[str]) -> Callable[[WordTable, Path], None]:
-    """The function that writes the format of a path's suffix, one of those that `load` reads.
+    """The function that writes the format of a path's suffix, a format that `load` reads.
 
     Raises:
       ValueError: if there is none, or it needs a package that is not installed.
@@ -236,7 +236,7 @@ def load(
         ``vocab_count`` write; the counts of the words, which are put in their order.
       encoding: of the words of text and word2vec binary, and of `fvocab`; one in which ASCII is
         ASCII, such as latin-1.
-      errors: what to do about words that are not of the encoding, such as those that word2vec cuts
+      errors: what to do about words that are not of the encoding, such as words that word2vec cuts
         inside a character: ``"strict"``, ``"replace"``, ``"ignore"`` or another name that
         `bytes.decode` takes.
       kind: the name of the format that it must be, as `kind` tells it; by default any.

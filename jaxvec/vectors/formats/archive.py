@@ -63,7 +63,11 @@ def _arrays(vectors: WordTable) -> dict[str, np.ndarray]:
 
 
 def import_safetensors(path: str | os.PathLike[str]) -> ModuleType:
-    """The package; ValueError, which says how to get it, if it is not installed."""
+    """The package safetensors.
+
+    Raises:
+      ValueError: if it is not installed; the message says how to get it.
+    """
     try:
         import safetensors.numpy
     except ImportError:

@@ -22,7 +22,11 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def check(words: Sequence[str]) -> None:
-    """ValueError for a word that the format cannot hold."""
+    """Refuses words that the format cannot hold.
+
+    Raises:
+      ValueError: for the first of them.
+    """
     check_lines(words)
     for word in words:
         if " " in word:

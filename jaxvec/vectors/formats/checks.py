@@ -15,7 +15,11 @@ _ROWS = 1 << 14  # checked in one step
 
 
 def floating(dtype: DTypeLike) -> np.dtype:
-    """A dtype that a table may have; ValueError for another."""
+    """A dtype as NumPy has it.
+
+    Raises:
+      ValueError: if a table cannot have it.
+    """
     try:
         return next(known for known in FLOATING if known == np.dtype(dtype))
     except (TypeError, StopIteration):
@@ -73,14 +77,22 @@ def check_numbers(vectors: WordTable, dtype: np.dtype) -> None:
 
 
 def check_lines(words: Sequence[str]) -> None:
-    """ValueError for a word with a line break in it."""
+    """Refuses line breaks in words.
+
+    Raises:
+      ValueError: for the first word that has one.
+    """
     for word in words:
         if "\n" in word:
             raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
 
 
 def check_blanks(words: Sequence[str]) -> None:
-    """ValueError for a word with blanks, which end a word, or tabs at an end of it."""
+    """Refuses blanks, which end a word in text, and tabs at an end of a word.
+
+    Raises:
+      ValueError: for the first word that has one.
+    """
     for word in words:
         if " " in word or word.strip("\t") not in ("", word):
             raise ValueError(

@@ -28,7 +28,11 @@ def check(words: Sequence[str]) -> None:
 
 
 def check_glove(words: Sequence[str]) -> None:
-    """ValueError for a word that GloVe text cannot hold."""
+    """Refuses words that GloVe text cannot hold.
+
+    Raises:
+      ValueError: for the first of them.
+    """
     check(words)
     if words and words[0].startswith(_BOM) and words[0] != _BOM:
         raise ValueError(
