@@ -7,6 +7,8 @@ from scipy import stats
 from jaxvec import sampling
 from tests.reference import keep_probability, window_pairs
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 KEY = jax.random.key(0)
 
 
