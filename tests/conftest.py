@@ -14,6 +14,27 @@ use_cores(4)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+_compiled: list[str] = []  # an entry for each program that XLA compiles
+
+
+@jax.monitoring.register_event_duration_secs_listener
+def _count(event: str, seconds: float, **about) -> None:
+    if event == "/jax/core/compile/backend_compile_duration":
+        _compiled.append(event)
+
+
+@pytest.fixture
+def compilations():
+    """How many programs XLA compiles while a function of no arguments runs."""
+
+    def count(function) -> int:
+        before = len(_compiled)
+        function()
+        return len(_compiled) - before
+
+    return count
+
+
 @pytest.fixture
 def strict_dtypes():
     """No sum of numbers of two types, for tests of pure functions: JAX would choose its type."""

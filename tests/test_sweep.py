@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import re
-import sys
 
 import jax
 import jax.numpy as jnp
@@ -114,13 +113,13 @@ def test_one_that_diverges_stops_no_other(topic_corpus):
     assert_solo(results[:1], topic_corpus, [SMALL], KEYS[:1], [0.02], **options)
 
 
-def test_one_program_for_all_sweeps_of_a_shape(topic_corpus):
-    train = sys.modules["jaxvec.train.sweep"]._train
-    train.clear_cache()
-    for seed in (1, 2):
+def test_one_program_for_all_sweeps_of_a_shape(topic_corpus, compilations):
+    def run(seed):
         keys = jax.random.split(jax.random.key(seed), 4)
         sweep(topic_corpus, SMALL, key=keys, epochs=2, learning_rate=0.01 * seed)
-    assert train._cache_size() == 1
+
+    run(1)
+    assert compilations(lambda: run(2)) == 0
 
 
 def swept(topic_corpus, name, together) -> list[str]:
