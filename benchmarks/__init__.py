@@ -1,1 +1,1 @@
-"""Measurements of jaxvec beside other programs: `python -m benchmarks sgns --help`."""
+"""Benchmarks of jaxvec and other programs: `python -m benchmarks sgns --help`."""

@@ -1,4 +1,8 @@
-"""A text classifier in flax nnx, trained from several seeds at a time."""
+"""A text classifier in flax nnx, trained with many seeds in one program.
+
+Letters: `S` seeds, `N` texts, `T` words of a text at most, `B` texts in a batch, `C` classes, `L`
+labeled texts per seed.
+"""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +17,13 @@ BATCH, HIDDEN, RATE = 32, 64, 3e-3
 
 
 class Examples(NamedTuple):
-    """`N` texts of at most `T` words as a model takes them."""
+    """`N` texts of at most `T` words.
+
+    Attributes:
+      ids: int32[N, T], word ids, padded.
+      lengths: int32[N], the number of words.
+      labels: int32[N], the class.
+    """
 
     ids: jax.Array  # int32[N, T]
     lengths: jax.Array  # int32[N]
@@ -21,7 +31,7 @@ class Examples(NamedTuple):
 
 
 class Classifier(nnx.Module):
-    """Logits [B, C] of `C` classes from the words of texts: their mean, perhaps after an LSTM."""
+    """Logits of `C` classes from the mean of a text's word vectors or LSTM states: [B, C]."""
 
     def __init__(self, embed: nnx.Embed, classes: int, *, lstm: bool, rngs: nnx.Rngs):
         self.embed = embed
@@ -42,12 +52,12 @@ class Classifier(nnx.Module):
 
 
 class Trainer:
-    """Runs of one kind of classifier: compiled once, for any number of labels."""
+    """Trains a classifier with `S` seeds; compiled once for all numbers of labels."""
 
     def __init__(self, make: Callable[[int], Classifier], seeds: int, steps: int):
-        starts = [_start(make(seed)) for seed in range(seeds)]
-        self.graphdef = starts[0][0]
-        states = [state for _, state in starts]
+        split = [_split(make(seed)) for seed in range(seeds)]
+        self.graphdef = split[0][0]
+        states = [state for _, state in split]
         self.state = jax.tree.map(lambda *leaves: jnp.stack(leaves), *states)
         self.keys = jax.vmap(jax.random.key)(jnp.arange(seeds))
         self.steps = steps
@@ -55,19 +65,20 @@ class Trainer:
     def predictions(
         self, training: Examples, rows: jax.Array, labels: int, held_out: Examples
     ) -> jax.Array:
-        """The classes of held-out texts after training: int32[S, N].
+        """Trains with each seed, and predicts the classes of held-out texts: int32[S, N].
 
         Args:
-          training: of which a run sees the rows that are its own.
-          rows: int[S, L], of each seed; the first `labels` count.
-          labels: how many.
+          training: the labeled texts of all seeds.
+          rows: the rows of `training` for each seed, int[S, L]; the first `labels` are used.
+          labels: the number of labeled texts.
           held_out: `N` texts.
         """
-        own = self.graphdef, self.steps, self.state, self.keys
-        return _run(*own, training, rows, labels, held_out)
+        return _run(
+            self.graphdef, self.steps, self.state, self.keys, training, rows, labels, held_out
+        )
 
 
-def _start(model: Classifier):
+def _split(model: Classifier):
     return nnx.split((model, nnx.Optimizer(model, optax.adam(RATE), wrt=nnx.Param)))
 
 

@@ -1,4 +1,4 @@
-"""What the suites share: runs in processes of their own, scores, tables, the machine."""
+"""Shared by the suites: options, runs in subprocesses, scores, tables, the machine."""
 
 import argparse
 import importlib.util
@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 def source(text: str) -> str:
-    """An argument that is a file to read."""
+    """Parses the path of a file to read, which must exist."""
     from jaxvec.storage.files import existing
 
     try:
@@ -24,7 +24,7 @@ def source(text: str) -> str:
 
 
 def target(text: str) -> str:
-    """An argument that is a file to write, which must not fail once all is measured."""
+    """Parses the path of a file to write; fails before the measurements if it cannot be."""
     from jaxvec.storage.files import writable
 
     try:
@@ -37,36 +37,56 @@ def target(text: str) -> str:
 
 
 def need(*modules: str) -> None:
-    """Ends the program if one of these modules is not installed, before all else is measured."""
+    """Exits, before the measurements, if a module is not installed."""
     for module in modules:
         if importlib.util.find_spec(module) is None:
-            raise SystemExit(f"this needs the package {module}, which is not installed")
+            raise SystemExit(f"this suite needs the package {module}, which is not installed")
 
 
 def add_options(parser: argparse.ArgumentParser, epochs: int) -> None:
-    """Adds what every suite asks for."""
+    """Adds the options of suites that train on a corpus.
+
+    Args:
+      parser: of the suite.
+      epochs: the default.
+    """
     add = parser.add_argument
-    add("corpus", type=source, help="plain text, words parted by white space")
-    add("--analogies", type=source, metavar="F", help="a file as questions-words.txt")
+    add("corpus", type=source, help="plain text, words separated by white space")
+    add(
+        "--analogies",
+        type=source,
+        metavar="F",
+        help="analogies in the format of questions-words.txt",
+    )
     add("--pairs", nargs="*", type=source, default=[], metavar="F",
-        help="word pairs and people's scores")  # fmt: skip
+        help="word pairs with human similarity scores")  # fmt: skip
     add("--restrict-vocab", type=int, default=30_000, help="default: %(default)s")
-    add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
+    add("--rounds", type=int, default=1, help="runs of each, alternating (default: %(default)s)")
     add("--vector-size", type=int, default=100)
     add("--min-count", type=int, default=5)
     add("--epochs", type=int, default=epochs)
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
 
 
 def run_apart(module: str, job: dict) -> dict:
-    """The figures that ``python -m module JOB`` prints as its last line."""
+    """Runs ``python -m module JOB`` and returns the JSON that its last line prints.
+
+    Args:
+      module: its `__main__` part takes the job as JSON.
+      job: the settings of the run.
+    """
     command = [sys.executable, "-m", module, json.dumps(job)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def scores(path: Path, options: argparse.Namespace) -> dict[str, float]:
-    """What `jaxvec.evaluate` says of the vectors in a file."""
+    """Scores the vectors of a file by `jaxvec.evaluate`.
+
+    Args:
+      path: of the vectors.
+      options: with `analogies`, `restrict_vocab` and `pairs`.
+    """
     from jaxvec import WordVectors, evaluate
 
     vectors, found = WordVectors.load(path), {}
@@ -80,7 +100,13 @@ def scores(path: Path, options: argparse.Namespace) -> dict[str, float]:
 
 
 def report(rows: list[dict], settings: dict, path: str | None) -> None:
-    """Prints a table, and writes all there is to know as JSON."""
+    """Prints a table, and writes it with settings and machine as JSON.
+
+    Args:
+      rows: a dictionary per row, with the same keys.
+      settings: of the suite.
+      path: of the JSON file; None for none.
+    """
     print("| " + " | ".join(rows[0]) + " |")
     print("|" + "---|" * len(rows[0]))
     for row in rows:
@@ -91,7 +117,7 @@ def report(rows: list[dict], settings: dict, path: str | None) -> None:
 
 
 def machine() -> dict[str, str]:
-    """The processor and the versions."""
+    """Processor, device, cores and versions."""
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
     packages = ("jax", "jaxlib", "numpy", "gensim", "jaxvec")
@@ -111,12 +137,15 @@ def machine() -> dict[str, str]:
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # gensim, which few suites need
+    except PackageNotFoundError:  # few suites need gensim
         return "not installed"
 
 
 def peak_memory() -> float:
-    """GiB. The kernel's own count, where it has one: getrusage's includes the parent's, by fork."""
+    """Peak memory of this process, GiB.
+
+    From the kernel if it tells: after a fork, getrusage includes the parent's peak.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         kib = int(re.findall(r"VmHWM:\s+(\d+)", status.read_text())[0])

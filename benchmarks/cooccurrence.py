@@ -1,4 +1,4 @@
-"""Counting co-occurrences, beside one sort of as many random keys."""
+"""Counting co-occurrences, compared with sorting one random key per pair."""
 
 import argparse
 import json
@@ -14,13 +14,13 @@ def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("cooccurrence", help=__doc__, description=__doc__)
     add = parser.add_argument
-    add("corpus", type=source, help="plain text, words parted by white space")
+    add("corpus", type=source, help="plain text, words separated by white space")
     add("--window", type=int, default=10)
     add("--min-count", type=int, default=5)
-    add("--memory", type=float, metavar="GB", help="count in so much, by way of files")
+    add("--memory", type=float, metavar="GB", help="memory for counting; uses files")
     add("--on-device", action="store_true")
-    add("--rounds", type=int, default=1, help="each in a new process (default: %(default)s)")
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("--rounds", type=int, default=1, help="runs, each in a new process (default: %(default)s)")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 

@@ -1,13 +1,15 @@
-"""What JAX's default device can do: the ceilings that training is held against.
+"""Speed limits of JAX's default device, to compare training with.
 
-Bandwidth of a copy, speed of a large product, and rows a second of what a training step
-does most: gathering rows of a table, and adding to rows, once each or many times. Some
-versions of JAX compile the last to a loop on GPUs that is hundreds of times slower
-(openxla/xla#46225); then sorting the ids first and summing each run, the last line, wins.
-With --words-per-second, of a skip-gram run, also the share of the ceilings it reaches.
+Bandwidth of a copy, speed of a large matrix product, and rows per second of the main operations
+of a training step: gathering rows of a table, and adding to rows, with distinct ids or repeated
+ones. The last is measured for each strategy of `jaxvec.optim.writeback`: some versions of JAX
+compile "scatter" and "slots" to a loop on GPUs that is hundreds of times slower
+(openxla/xla#46225); then "sorted" is fastest. With the --words-per-second of a skip-gram run,
+also the fractions of these limits that it reaches.
 """
 
 import argparse
+import functools
 import time
 from collections.abc import Callable
 
@@ -22,21 +24,27 @@ def add_parser(suites) -> None:
     add = parser.add_argument
     add("--words", type=int, default=70_000, help="rows of the table (default: %(default)s)")
     add("--vector-size", type=int, default=100)
-    add("--rows", type=int, default=100_000, help="rows a step (default: %(default)s)")
-    add("--side", type=int, default=4096, help="of the square product (default: %(default)s)")
-    add("--words-per-second", type=float, metavar="R", help="of a run: window 5, 5 negatives")
+    add("--rows", type=int, default=100_000, help="rows per call (default: %(default)s)")
+    add("--side", type=int, default=4096, help="size of the square matrices (default: %(default)s)")
+    add(
+        "--words-per-second",
+        type=float,
+        metavar="R",
+        help="speed of a run with window 5 and 5 negatives",
+    )
     add("--kept", type=float, default=0.43, metavar="F",
-        help="the fraction of that run's words that subsampling kept (default: %(default)s, "
+        help="fraction of words that subsampling keeps in that run (default: %(default)s, of "
         "sample 1e-4 on 17M words of Wikipedia)")  # fmt: skip
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
     """Times each operation and prints a table."""
-    import jax
     import jax.numpy as jnp
     import numpy as np
+
+    from jaxvec.optim.writeback import STRATEGIES
 
     rng = np.random.default_rng(0)
     count, dim = options.rows, options.vector_size
@@ -47,33 +55,31 @@ def run(options: argparse.Namespace) -> None:
     rows = jnp.ones((count, dim))
     large, square = jnp.ones(1 << 26), jnp.ones((options.side, options.side))
 
-    def segments(table, ids, rows):
-        order = jnp.argsort(ids)
-        ids, rows = ids[order], rows[order]
-        first = jnp.concatenate([jnp.ones(1, bool), ids[1:] != ids[:-1]])
-        run = jnp.cumsum(first) - 1
-        sums = jax.ops.segment_sum(rows, run, len(ids), indices_are_sorted=True)
-        targets = jnp.full(len(ids), len(table)).at[run].set(ids)
-        return table.at[targets].add(sums, mode="drop")
-
     def add(table, ids, rows):
         return table.at[ids].add(rows)
+
+    def write_back(strategy, table, ids, rows):
+        _, touched = strategy.combine(strategy.scratch(table), ids, rows, len(table))
+        return strategy.add(table, touched.targets, touched.gradients)
 
     seconds = {
         "copy": _seconds(lambda a: a + 1, large),
         "product": _seconds(lambda a: a @ a, square),
-        "gather": _seconds(lambda t, i: t[i], table, repeated),
-        "add, ids once": _seconds(add, table, once, rows[: len(once)]),
-        "add, ids repeated": _seconds(add, table, repeated, rows),
-        "sort, sum runs, add": _seconds(segments, table, repeated, rows),
     }
+    counts = {"gather": count, "add, ids once": len(once)}
+    seconds["gather"] = _seconds(lambda t, i: t[i], table, repeated)
+    seconds["add, ids once"] = _seconds(add, table, once, rows[: len(once)])
+    for name, strategy in STRATEGIES.items():
+        counts[f"write back, {name}"] = count
+        seconds[f"write back, {name}"] = _seconds(
+            functools.partial(write_back, strategy), table, repeated, rows
+        )
     copied, flops = 2 * large.nbytes / seconds["copy"], 2 * options.side**3 / seconds["product"]
     found = [
         {"what": "copy", "figure": f"{copied / 1e9:.1f} GB/s"},
         {"what": "product, float32", "figure": f"{flops / 1e9:.0f} GFLOP/s"},
     ]
-    for name, n in [("gather", count), ("add, ids once", len(once)),
-                    ("add, ids repeated", count), ("sort, sum runs, add", count)]:  # fmt: skip
+    for name, n in counts.items():
         found.append({"what": name, "figure": f"{n / seconds[name] / 1e6:.1f}M rows/s"})
     if options.words_per_second:
         found += _shares(options, copied, flops)
@@ -81,8 +87,16 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _shares(options: argparse.Namespace, copied: float, flops: float) -> list[dict]:
-    """Of a block of 32 words with 42 contexts and 32 negatives: three products of
-    32 x 74 x D; 106 rows gathered, written and read again."""
+    """The fractions of the limits that a skip-gram run reaches.
+
+    A block of 32 words has 42 contexts and 32 negatives: three products of 32 x 74 x D, and 106
+    rows that are gathered, written and read again.
+
+    Args:
+      options: with `words_per_second` and `kept`.
+      copied: the bandwidth of a copy, bytes/s.
+      flops: the speed of a product, FLOP/s.
+    """
     blocks = options.words_per_second * options.kept / 32
     done = blocks * 3 * 2 * 32 * 74 * options.vector_size
     moved = blocks * 3 * 106 * options.vector_size * 4
@@ -93,7 +107,7 @@ def _shares(options: argparse.Namespace, copied: float, flops: float) -> list[di
 
 
 def _seconds(function: Callable, *arrays) -> float:
-    """The median of a compiled call."""
+    """The median time of a compiled call."""
     import jax
 
     compiled, times = jax.jit(function), []

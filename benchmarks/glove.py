@@ -1,4 +1,4 @@
-"""GloVe: counting and training, speed and quality of the same run; gensim's SGNS beside it."""
+"""GloVe: speed and quality of counting and training; compared with gensim's SGNS."""
 
 import argparse
 import json
@@ -19,10 +19,10 @@ def add_parser(suites) -> None:
     add("--window", type=int, default=10)
     add("--x-max", type=float, default=10.0)
     add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
-    add("--chunks", type=int, default=16, help="a step (default: %(default)s)")
-    add("--gensim", action="store_true", help="time an epoch of its SGNS each round")
+    add("--chunks", type=int, default=16, help="chunks per step (default: %(default)s)")
+    add("--gensim", action="store_true", help="time an epoch of gensim's SGNS in each round")
     add("--after", type=int, nargs="+", default=[], metavar="N",
-        help="score the vectors after these iterations too")  # fmt: skip
+        help="also score the vectors after these iterations")  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -53,7 +53,7 @@ def _vectors(job: dict, iterations: int) -> Path:
 
 
 def _gensim(job: dict) -> dict:
-    """How long an epoch of its skip-gram takes, at the usual settings."""
+    """Times an epoch of gensim's skip-gram at the usual settings."""
     usual = {"program": "gensim", "epochs": 1, "window": 5, "negative": 5, "sample": 1e-4}
     files = {"lines": lines(job["corpus"], job["folder"]), "output": f"{job['folder']}/gensim.bin"}
     figures = run_apart("benchmarks.sgns", {**job, **usual, **files})
@@ -93,7 +93,9 @@ def _train(job: dict) -> dict:
     trained = sum(epoch.seconds for epoch in result.history)
     compiling = result.history[0].compile_seconds
     seconds = trained / job["epochs"]
-    numbers = 4 * 2 * (job["vector_size"] + 2)  # a row, its bias and their sums, read and written
+    numbers = (
+        4 * 2 * (job["vector_size"] + 2)
+    )  # bytes: row, bias and their AdaGrad sums, read and written
     a_cell = numbers * (1 + 1 / model.chunk_cells) + 8
     return {
         "workers": job["workers"],

@@ -1,4 +1,4 @@
-"""Reading, asking and scoring word vectors: jaxvec and gensim in turn, each run apart."""
+"""Loading, querying and scoring word vectors: jaxvec and gensim, each run in its own process."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 from benchmarks.common import need, peak_memory, report, run_apart, source, target
 
 _PROGRAMS = ("jaxvec", "gensim")
-_MANY = 10_000  # words whose neighbors are asked for
+_MANY = 10_000  # words of a batched query
 
 
 def add_parser(suites) -> None:
@@ -17,11 +17,16 @@ def add_parser(suites) -> None:
     parser = suites.add_parser("queries", help=__doc__, description=__doc__)
     add = parser.add_argument
     add("vectors", nargs="+", type=source, help="files in word2vec text or binary")
-    add("--analogies", type=source, metavar="F", help="a file as questions-words.txt")
-    add("--many", type=int, default=1000, help="words that gensim is asked for, one at a time "
-        f"(default: %(default)s); jaxvec is asked for {_MANY:,} at once")  # fmt: skip
-    add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add(
+        "--analogies",
+        type=source,
+        metavar="F",
+        help="analogies in the format of questions-words.txt",
+    )
+    add("--many", type=int, default=1000, help="single queries to gensim (default: %(default)s); "
+        f"jaxvec gets one query of {_MANY:,} words")  # fmt: skip
+    add("--rounds", type=int, default=1, help="runs of each, alternating (default: %(default)s)")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 
@@ -40,18 +45,14 @@ def run(options: argparse.Namespace) -> None:
 
 def _measure(job: dict) -> dict:
     file, ours = job["file"], job["program"] == "jaxvec"
-    binary = file.endswith(".bin")
     if ours:
         from jaxvec import WordVectors as Vectors
-
-        options = {}
     else:
         from gensim.models import KeyedVectors as Vectors
 
-        options = {"binary": binary}
     idle = peak_memory()
     start = time.perf_counter()
-    vectors = Vectors.load_word2vec_format(file, **options)
+    vectors = Vectors.load_word2vec_format(file, binary=file.endswith(".bin"))
     row = {
         "file": Path(file).name,
         "program": job["program"],

@@ -1,4 +1,4 @@
-"""How stable are a word's neighbors over seeds? Many seeds in one program, beside as many runs."""
+"""Stability of neighbors across seeds, and the time of S seeds in one program or in S runs."""
 
 import argparse
 import json
@@ -16,20 +16,27 @@ def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("seeds", help=__doc__, description=__doc__)
     add = parser.add_argument
-    add("corpus", type=source, help="plain text, words parted by white space")
+    add("corpus", type=source, help="plain text, words separated by white space")
     add("--seeds", type=int, default=8)
-    add("--words", type=int, default=2_000_000, help="of the corpus (default: %(default)s)")
+    add(
+        "--words",
+        type=int,
+        default=2_000_000,
+        help="words of the corpus to use (default: %(default)s)",
+    )
     add("--model", choices=["sgns", "glove"], default="sgns")
     add("--epochs", type=int, default=5)
     add("--topn", type=int, default=10, help="neighbors compared (default: %(default)s)")
-    add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
-    add("-o", "--output", type=target, metavar="FILE", help="draw overlap by frequency there")
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("--rounds", type=int, default=1, help="runs of each, alternating (default: %(default)s)")
+    add(
+        "-o", "--output", type=target, metavar="FILE", help="plot overlap by frequency to this file"
+    )
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains all seeds each way, prints the times and how far neighbors agree."""
+    """Trains all seeds both ways; prints the times and the overlap of neighbors."""
     need(*["matplotlib"] * bool(options.output))
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     results = [
@@ -39,7 +46,7 @@ def run(options: argparse.Namespace) -> None:
     ]
     report([result["times"] for result in results], settings, options.json)
     bands = results[0]["overlap"]
-    print("\nwords by rank | shared of the nearest " + str(options.topn))
+    print(f"\nwords by rank | overlap of the {options.topn} nearest")
     for low, high, mean, deviation in bands:
         print(f"{low:,} to {high:,} | {100 * mean:.0f} % ± {100 * deviation:.0f}")
     if options.output:
@@ -84,7 +91,15 @@ def _train(job: dict) -> dict:
 
 
 def _overlap(models: list, topn: int) -> list[tuple[int, int, float, float]]:
-    """For words of rising rank, the share of neighbors that two models have in common."""
+    """The overlap of the `topn` nearest neighbors of two models, by frequency rank.
+
+    Args:
+      models: word vectors of each seed.
+      topn: the number of neighbors.
+
+    Returns:
+      For each band of ranks its first and last rank, and mean and deviation of the overlap.
+    """
     size = len(models[0])
     edges = [r for r in (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000) if r < size] + [size]
     asked = np.unique(np.concatenate([
@@ -116,8 +131,8 @@ def _draw(bands: list, options: argparse.Namespace) -> None:
     axes.errorbar(middles, means, deviations, fmt="o-", capsize=3)
     axes.set(
         xscale="log", ylim=(0, 100), xlabel="rank of the word by frequency",
-        ylabel=f"shared of the {options.topn} nearest, %",
-        title=f"Neighbors under two of {options.seeds} seeds ({options.model}, "
+        ylabel=f"overlap of the {options.topn} nearest, %",
+        title=f"Neighbors with two of {options.seeds} seeds ({options.model}, "
         f"{options.words / 1e6:g}M words)",
     )  # fmt: skip
     axes.grid(alpha=0.3)

@@ -1,11 +1,10 @@
-"""Skip-gram with negative sampling: jaxvec and its rivals, speed and quality of the same run.
+"""Skip-gram with negative sampling: speed and quality of jaxvec and other programs.
 
-Beside them, if asked for, jaxvec's models of counts: glove, and the baseline ppmi-svd.
+On request also jaxvec's models of counts: glove, and the baseline ppmi-svd.
 
-Each program runs in a process of its own, so that peak memory is its own and neither
-finds the other's threads. Vectors are scored by `jaxvec.evaluate` for all. Knobs of
-jaxvec can be swept: each --sweep multiplies its runs. Training includes finding the vectors
-to begin with.
+Each run is a process of its own, with its own peak memory and threads. `jaxvec.evaluate` scores
+the vectors of all programs. Options of jaxvec can be swept: each --sweep multiplies its runs.
+The training time of jaxvec includes its spectral initialization.
 """
 
 import argparse
@@ -21,7 +20,7 @@ from benchmarks.common import add_options, need, peak_memory, report, run_apart,
 PROGRAMS = ("jaxvec", "gensim", "fasttext", "glove", "ppmi-svd")
 _COUNTED = ("glove", "ppmi-svd")
 _FIT = ("optimizer", "learning_rate", "workers", "min_learning_rate")
-_SENTENCE = 1000  # words a line for gensim, as word2vec.c cuts its input
+_SENTENCE = 1000  # words per line for gensim; word2vec.c cuts its input in the same way
 
 
 def add_parser(suites) -> None:
@@ -35,19 +34,19 @@ def add_parser(suites) -> None:
         "--count-window",
         type=int,
         default=10,
-        help="that of glove and ppmi-svd (default: %(default)s)",
+        help="window of glove and ppmi-svd (default: %(default)s)",
     )
     add("--negative", type=int, default=5)
     add("--sample", type=float, default=1e-4)
     add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
     add("--sweep", nargs="+", action="append", default=[], metavar=("KNOB", "VALUE"),
-        help="a knob of jaxvec and the values to try: an option of SkipGram, "
-        "or optimizer, learning_rate, min_learning_rate or workers")  # fmt: skip
+        help="an option of SkipGram, optimizer, learning_rate, min_learning_rate or workers, and "
+        "the values to try")  # fmt: skip
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Runs each program in turn, scores its vectors and prints a table."""
+    """Runs each program, scores its vectors and prints a table."""
     need(*{"gensim", "fasttext"} & set(options.programs))
     settings = {k: v for k, v in vars(options).items() if k != "run"}
     rows = []
@@ -68,7 +67,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _runs(options: argparse.Namespace) -> list[tuple[str, dict]]:
-    """The programs, jaxvec once for each setting of the knobs swept."""
+    """The runs of a round: programs, jaxvec once per combination of swept options."""
     names = [name for name, *_ in options.sweep]
     values = [[_value(text) for text in texts] for _, *texts in options.sweep]
     settings = [dict(zip(names, chosen, strict=True)) for chosen in itertools.product(*values)]
@@ -141,7 +140,10 @@ def _gensim(job: dict) -> dict[str, float]:
 
 
 def _fasttext(job: dict) -> dict[str, float]:
-    """Without n-grams. Its one call reads the vocabulary too, which is timed by itself first."""
+    """fastText without n-grams.
+
+    Its only call reads the vocabulary too; a call with 0 epochs times that alone.
+    """
     import fasttext
     import numpy as np
 
@@ -163,7 +165,7 @@ def _fasttext(job: dict) -> dict[str, float]:
 
 
 def _counted(job: dict) -> dict[str, float]:
-    """Counting, which is on all cores, is part of the training; GloVe takes 15 iterations."""
+    """GloVe (15 iterations) or PPMI-SVD; the training time includes counting, on all cores."""
     import jaxvec
 
     jaxvec.use_cores(job["workers"])
@@ -189,7 +191,14 @@ def _counted(job: dict) -> dict[str, float]:
 
 
 def lines(corpus: str, folder: str) -> str:
-    """The corpus in lines that gensim does not cut off and can share out to its threads."""
+    """Writes the corpus in lines of 1,000 words, which gensim's threads can share; its path.
+
+    gensim truncates lines of more than 10,000 words.
+
+    Args:
+      corpus: path of the text.
+      folder: where to write the lines.
+    """
     path, words = Path(folder) / "lines.txt", Path(corpus).read_text().split()
     starts = range(0, len(words), _SENTENCE)
     path.write_text("".join(" ".join(words[i : i + _SENTENCE]) + "\n" for i in starts))

@@ -1,10 +1,10 @@
-"""Stability: a grid of settings, at and beyond sensible edges.
+"""Stability: training over a grid of settings, extreme ones included.
 
 Every run must stay finite, with rows of bounded length, or end with an error that says what to
-change. In the rows of one option each setting must come within two points of its row's best
-analogies, or reach gensim's own run at that setting, which --gensim makes where it does
-not. In the row `steps`, one epoch each, a run whose blocks have no fewer negatives than tokens
-must keep half of the best one's.
+change. In a row that varies one option, each setting must come within two points of the row's
+best accuracy on analogies, or reach the accuracy of gensim with that setting (--gensim runs it
+where needed). In the row `steps`, of one epoch each, a run with at least as many negatives as
+tokens per block must reach half of the best accuracy.
 """
 
 import argparse
@@ -19,19 +19,28 @@ import numpy as np
 from benchmarks.common import report, run_apart, source, target
 
 LONGEST_ROW = 100.0
-_POINTS = 2.0  # of analogies, below the best of a row
-_ITERATIONS = 15  # of GloVe, which learns little from a few
-_SMALL_TEXT = 1_000_000  # words, and
-_SMALL_VOCABULARY = 2_000  # what a full softmax is trained on
+_POINTS = 2.0  # tolerated loss of accuracy on analogies, in % of the questions
+_ITERATIONS = 15  # epochs of GloVe, which learns little in a few
+_SMALL_TEXT = 1_000_000  # words that a full softmax is trained on
+_SMALL_VOCABULARY = 2_000  # its vocabulary
 
 
 class Setting(NamedTuple):
-    """A run, of one epoch in the row `steps`."""
+    """The settings of a run.
 
-    optimizer: str | None = None  # the model's own
-    times: float = 1  # the default rate
-    model: dict[str, Any] = {}  # noqa: RUF012  options of the model
-    words: int | None = None  # of a made-up corpus; None for the one given
+    Attributes:
+      optimizer: its name; None for the model's default.
+      times: the factor of its default learning rate.
+      model: options of the model.
+      words: the vocabulary of a synthetic corpus; None for the corpus given.
+      kind: the class of the model.
+      workers: the number of workers.
+    """
+
+    optimizer: str | None = None
+    times: float = 1
+    model: dict[str, Any] = {}  # noqa: RUF012
+    words: int | None = None
     kind: str = "SkipGram"
     workers: int = 1
 
@@ -83,23 +92,28 @@ ROWS: dict[str, tuple[Setting, ...]] = {
     "glove, window": _row("window", 5, 10, 25, kind="GloVe"),
     "softmax, window": _row("window", 2, 5, 25, kind="Softmax"),
 }
-"""Each varies one option, the others at their defaults."""
+"""Settings by row; a row varies one option, with the others at their defaults."""
 
 
 def add_parser(suites) -> None:
     """Adds the suite to a parser."""
     parser = suites.add_parser("stability", help=__doc__.splitlines()[0], description=__doc__)
     add = parser.add_argument
-    add("corpus", type=source, help="plain text, words parted by white space")
-    add("--analogies", type=source, metavar="F", help="a file as questions-words.txt")
+    add("corpus", type=source, help="plain text, words separated by white space")
+    add(
+        "--analogies",
+        type=source,
+        metavar="F",
+        help="analogies in the format of questions-words.txt",
+    )
     add("--restrict-vocab", type=int, default=30_000, help="default: %(default)s")
     add("--sample", type=float, default=1e-4)
     add("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW",
-        help="which: " + "; ".join(ROWS))  # fmt: skip
+        help="rows to run, of: " + "; ".join(ROWS))  # fmt: skip
     add("--epochs", type=int, default=2,
-        help="of all rows but steps and glove (default: %(default)s)")  # fmt: skip
-    add("--gensim", action="store_true", help="run gensim where a setting falls behind")
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+        help="epochs of all rows but steps and glove (default: %(default)s)")  # fmt: skip
+    add("--gensim", action="store_true", help="run gensim for settings that fall behind")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 
@@ -108,7 +122,7 @@ def run(options: argparse.Namespace) -> None:
     import jaxvec
 
     if options.gensim and not options.analogies:
-        raise SystemExit("--gensim needs --analogies, by which a setting falls behind")
+        raise SystemExit("--gensim needs --analogies, which tell the settings that fall behind")
     jaxvec.use_cores(max(s.workers for name in options.rows for s in ROWS[name]))
     text = jaxvec.Corpus.from_files(options.corpus)
     rows = []
@@ -116,13 +130,20 @@ def run(options: argparse.Namespace) -> None:
         for name in options.rows:
             found = [_figures(name, setting, text, options) for setting in ROWS[name]]
             if options.analogies and name != "steps":
-                _judge(found, ROWS[name], options, folder)
+                _compare(found, ROWS[name], options, folder)
             rows += found
     report(rows, {k: v for k, v in vars(options).items() if k != "run"}, options.json)
 
 
 def train(data, setting: Setting, sample: float, epochs: int = 1):
-    """The result of one setting on a corpus, or on counts."""
+    """Trains with one setting; returns the result.
+
+    Args:
+      data: a corpus.
+      setting: the setting.
+      sample: the default of the option.
+      epochs: the number of epochs.
+    """
     import jax
 
     import jaxvec
@@ -149,13 +170,18 @@ def train(data, setting: Setting, sample: float, epochs: int = 1):
 
 
 def longest_row(result) -> float:
-    """The greatest length of a row of either table."""
+    """The largest norm of a row of either table."""
     tables = (result.params.input, result.params.output)
     return max(float(np.linalg.norm(table, axis=1).max()) for table in tables)
 
 
 def zipf_corpus(words: int, tokens: int):
-    """A corpus drawn from a Zipf distribution over so many words, each there at least once."""
+    """Draws a corpus from a Zipf distribution; every word occurs.
+
+    Args:
+      words: the size of the vocabulary.
+      tokens: the length of the corpus, at least `words`.
+    """
     import jaxvec
 
     rng = np.random.default_rng(0)
@@ -169,7 +195,7 @@ def zipf_corpus(words: int, tokens: int):
 
 
 def _figures(name: str, setting: Setting, text, options: argparse.Namespace) -> dict[str, Any]:
-    """Trains with a setting: a line of the table."""
+    """Trains with a setting; returns its line of the table."""
     corpus = text
     if setting.words is not None:
         corpus = zipf_corpus(setting.words, 4_000_000)
@@ -189,7 +215,7 @@ def _figures(name: str, setting: Setting, text, options: argparse.Namespace) -> 
         epochs = 1 if name == "steps" else options.epochs
         epochs = _ITERATIONS if setting.kind == "GloVe" else epochs
         result = train(corpus, setting, options.sample, epochs)
-    except ValueError as error:  # it diverged, and says so
+    except ValueError as error:  # diverged, with a message
         print(f"{name}, {line['options']}: {error}", file=sys.stderr)
         figures["loss"] = "diverged"
     else:
@@ -203,26 +229,26 @@ def _figures(name: str, setting: Setting, text, options: argparse.Namespace) -> 
     return line
 
 
-def _judge(
+def _compare(
     lines: list[dict[str, Any]],
     settings: tuple[Setting, ...],
     options: argparse.Namespace,
     folder: str,
 ) -> None:
-    """Adds to each line of a row how far it is behind the best, and gensim's analogies there."""
+    """Adds to each line of a row its distance from the best, and gensim's accuracy if too far."""
     scores = [line["analogies"] or 0.0 for line in lines]
     if not any(scores):
         return
     for line, score, setting in zip(lines, scores, settings, strict=True):
         line["behind"] = round(max(scores) - score, 1)
-        peer = setting.kind in ("SkipGram", "CBOW")
-        if options.gensim and peer and line["behind"] > _POINTS:
-            line["gensim"] = _peer(setting, options, folder)
+        in_gensim = setting.kind in ("SkipGram", "CBOW")
+        if options.gensim and in_gensim and line["behind"] > _POINTS:
+            line["gensim"] = _of_gensim(setting, options, folder)
             print(json.dumps(line), file=sys.stderr)
 
 
-def _peer(setting: Setting, options: argparse.Namespace, folder: str) -> float:
-    """gensim's analogies at a setting."""
+def _of_gensim(setting: Setting, options: argparse.Namespace, folder: str) -> float:
+    """The accuracy of gensim on analogies, with a setting."""
     from benchmarks.sgns import lines
     from jaxvec import WordVectors
 
@@ -247,7 +273,7 @@ def _peer(setting: Setting, options: argparse.Namespace, folder: str) -> float:
 
 
 def _small(text):
-    """The corpus that a full softmax is trained on: the most frequent words of some text."""
+    """The corpus for a full softmax: a part of the text, with its most frequent words."""
     import jaxvec
 
     ids = text.ids[:_SMALL_TEXT]

@@ -1,17 +1,17 @@
-"""Transfer: what word vectors bring a text classifier in flax, by the number of labels.
+"""Transfer: text classifiers in flax with and without pretrained vectors, by number of labels.
 
-The task is to tell which package a docstring of the default corpus is from: Python's own
-library, jax, numpy, scipy, optax, flax or orbax. The packages' names and usual abbreviations
-are taken out of the texts. Of texts with the same first eight words one is kept, or none if
-they are of several packages. Held out is every fifth file, by a hash of its path, with all
-its docstrings; they are tested on as many of each package.
+The task is to classify docstrings of the default corpus by package: Python's own library, jax,
+numpy, scipy, optax, flax or orbax. The packages' names and usual abbreviations are removed from
+the texts. Of texts with the same first eight words one is kept, or none if their packages
+differ. Every fifth file, by a hash of its path, is held out with all its docstrings; the test
+set has the same number of texts of each package.
 
-A classifier, the mean of a text's word vectors or of an LSTM's states and then a linear
-layer, is trained on few labels with its embedding random, pretrained and frozen, or
-pretrained and trained on (fine-tuned), all for the same number of steps. The vectors are
-those of --vectors, or are trained here, without labels, on the docstrings that are not held
-out. Random ones are of the same words and standard deviation. The line to beat is logistic
-regression on TF-IDF weights. Needs the extra bench, and plot for -o.
+A classifier is a linear layer on the mean of a text's word vectors, or of an LSTM's states. It
+is trained on few labels, with an embedding that is random, pretrained and frozen, or pretrained
+and fine-tuned, for the same number of steps. The vectors are those of --vectors, or are trained
+here, without labels, on the docstrings that are not held out. Random vectors have the same words
+and standard deviation. The baseline is logistic regression on TF-IDF weights. Needs the extra
+bench, and plot for -o.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from benchmarks.common import report, source, target
 NAMES = {"jax", "jaxlib", "jnp", "lax", "numpy", "np", "scipy", "sp", "optax", "flax", "nnx",
          "linen", "orbax", "ocp", "python", "py"}  # fmt: skip
 FIRST_WORDS = 8
-SHORTEST = 10  # words; in less there is little to tell by
+SHORTEST = 10  # words of a text; shorter ones are skipped
 MODELS = ("mean", "LSTM")
 EMBEDDINGS = ("random", "frozen", "fine-tuned")
 BASELINE = "TF-IDF"
@@ -39,7 +39,13 @@ METRICS = ("accuracy", "precision", "recall", "F1")
 
 
 class Text(NamedTuple):
-    """A docstring as words, and where it is from."""
+    """A docstring.
+
+    Attributes:
+      words: its words.
+      package: the package that it is from, its class.
+      held_out: whether it is in the test set.
+    """
 
     words: list[str]
     package: str
@@ -51,26 +57,37 @@ def add_parser(suites) -> None:
     parser = suites.add_parser("transfer", help=__doc__.splitlines()[0], description=__doc__)
     add = parser.add_argument
     add("--vectors", type=source, metavar="F",
-        help="word vectors of lower-case words, instead of training some")  # fmt: skip
+        help="pretrained vectors of lower-case words; by default trained here")  # fmt: skip
     add("--labels", type=int, nargs="+", default=[16, 64, 256, 1024], metavar="N",
         help="numbers of labeled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=3, help="runs of each (default: %(default)s)")
-    add("--steps", type=int, default=1000, help="of 32 texts (default: %(default)s)")
-    add("--places", type=int, default=64, help="words a text is cut to (default: %(default)s)")
-    add("--vector-size", type=int, default=100, help="of those trained here")
-    add("--tested", type=int, default=120, help="texts of each package (default: %(default)s)")
-    add("--json", type=target, metavar="FILE", help="write every figure there")
-    add("-o", "--output", type=target, metavar="PNG", help="plot F1 there (extra plot)")
+    add("--steps", type=int, default=1000, help="steps of 32 texts (default: %(default)s)")
+    add(
+        "--places",
+        type=int,
+        default=64,
+        help="truncate texts to this number of words (default: %(default)s)",
+    )
+    add("--vector-size", type=int, default=100, help="of vectors trained here")
+    add("--tested", type=int, default=120, help="test texts per package (default: %(default)s)")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
+    add(
+        "-o",
+        "--output",
+        type=target,
+        metavar="PNG",
+        help="plot F1 to this file (needs the extra plot)",
+    )
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Trains all classifiers, and prints a table of their scores."""
+    """Trains all classifiers and prints a table of their scores."""
     import jaxvec
 
     for module, extra in [("sklearn", "bench"), *([("matplotlib", "plot")] * bool(options.output))]:
         if importlib.util.find_spec(module) is None:
-            raise SystemExit(f"this needs {module}: pip install 'jaxvec[{extra}]'")
+            raise SystemExit(f"this suite needs {module}: pip install 'jaxvec[{extra}]'")
     jaxvec.use_cores(1)
     found = list(texts())
     packages = sorted({text.package for text in found})
@@ -83,7 +100,7 @@ def run(options: argparse.Namespace) -> None:
         vectors = jaxvec.WordVectors.load(options.vectors)
     else:
         vectors = pretrained([text.words for text in training], options.vector_size)
-    # the words that no text has would only be carried along
+    # rows of words that occur in no text would only cost time
     occurring = {word for text in found for word in text.words}
     words = [word for word in vectors.index_to_key if word in occurring]
     vectors = jaxvec.WordVectors(words, vectors[words])
@@ -93,11 +110,11 @@ def run(options: argparse.Namespace) -> None:
     drawn = [shuffled(training, seed)[: max(options.labels)] for seed in range(options.seeds)]
     classes = [packages.index(text.package) for text in held_out]
     rows: list[dict[str, Any]] = []
-    for model, embedding, labels, guesses in itertools.chain(
+    for model, embedding, labels, predicted in itertools.chain(
         neural(options, vectors, drawn, held_out, packages),
         bags_of_words(options, drawn, held_out, packages),
     ):
-        scores = 100 * np.array([score(classes, guess) for guess in guesses])
+        scores = 100 * np.array([score(classes, prediction) for prediction in predicted])
         row: dict[str, Any] = {"model": model, "embedding": embedding, "labels": labels}
         means, deviations = scores.mean(axis=0), scores.std(axis=0)
         row |= dict(zip(METRICS, means.round(1).tolist(), strict=True))
@@ -110,7 +127,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def texts() -> Iterator[Text]:
-    """The docstrings, without names of packages and without near-duplicates."""
+    """The docstrings, without package names and without near-duplicates."""
     from jaxvec.text import docstrings, tokenize
 
     groups: dict[tuple[str, ...], list[Text]] = defaultdict(list)
@@ -125,7 +142,12 @@ def texts() -> Iterator[Text]:
 
 
 def shuffled(texts: list[Text], seed: int) -> list[Text]:
-    """The texts in an order in which the packages take turns, as long as they have some left."""
+    """The texts in random order, but with the packages taking turns.
+
+    Args:
+      texts: the texts.
+      seed: of the random order.
+    """
     turns: dict[str, int] = defaultdict(int)
     order = []
     for i in np.random.default_rng(seed).permutation(len(texts)):
@@ -135,7 +157,12 @@ def shuffled(texts: list[Text], seed: int) -> list[Text]:
 
 
 def pretrained(documents: list[list[str]], vector_size: int):
-    """Vectors trained on texts as ``jaxvec train`` trains on the default corpus."""
+    """Trains vectors with the options of ``jaxvec train`` for the default corpus.
+
+    Args:
+      documents: texts as lists of words.
+      vector_size: `D`.
+    """
     import jax
 
     import jaxvec
@@ -149,7 +176,18 @@ def pretrained(documents: list[list[str]], vector_size: int):
 
 
 def neural(options, vectors, drawn, held_out, packages):
-    """The guesses of flax models: model, embedding, number of labels, int[S, N]."""
+    """The predictions of the flax models.
+
+    Args:
+      options: of the suite.
+      vectors: the pretrained vectors.
+      drawn: for each of `S` seeds, the labeled texts in order.
+      held_out: the `N` texts to classify.
+      packages: the classes.
+
+    Yields:
+      Model, embedding, number of labels, and the predicted classes, int[S, N].
+    """
     import jax.numpy as jnp
     from flax import nnx
 
@@ -186,12 +224,19 @@ def neural(options, vectors, drawn, held_out, packages):
 
             trainer = Trainer(make, len(drawn), options.steps)
             for labels in options.labels:
-                guesses = trainer.predictions(training, rows, labels, tested)
-                yield model, embedding, labels, np.asarray(guesses)
+                predicted = trainer.predictions(training, rows, labels, tested)
+                yield model, embedding, labels, np.asarray(predicted)
 
 
 def bags_of_words(options, drawn, held_out, packages):
-    """The guesses of logistic regression, in the form of `neural`."""
+    """The predictions of logistic regression on TF-IDF weights.
+
+    Args:
+      options, drawn, held_out, packages: see `neural`.
+
+    Yields:
+      See `neural`.
+    """
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -200,25 +245,35 @@ def bags_of_words(options, drawn, held_out, packages):
         return [text.words[: options.places] for text in texts]
 
     for labels in options.labels:
-        guesses = []
+        predicted = []
         for texts in drawn:
             weights = TfidfVectorizer(analyzer=lambda words: words, sublinear_tf=True)
             model = make_pipeline(weights, LogisticRegression(C=10, max_iter=1000))
             model.fit(cut(texts[:labels]), [packages.index(t.package) for t in texts[:labels]])
-            guesses.append(model.predict(cut(held_out)))
-        yield BASELINE, "", labels, np.array(guesses)
+            predicted.append(model.predict(cut(held_out)))
+        yield BASELINE, "", labels, np.array(predicted)
 
 
-def score(classes: list[int], guesses: np.ndarray) -> list[float]:
-    """Accuracy, and the means over classes of precision, recall and F1."""
+def score(classes: list[int], predicted: np.ndarray) -> list[float]:
+    """Accuracy, and the means over classes of precision, recall and F1.
+
+    Args:
+      classes: the true class of each text.
+      predicted: the predicted class of each text.
+    """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
-    macro = precision_recall_fscore_support(classes, guesses, average="macro", zero_division=0)
-    return [accuracy_score(classes, guesses), *macro[:3]]
+    macro = precision_recall_fscore_support(classes, predicted, average="macro", zero_division=0)
+    return [accuracy_score(classes, predicted), *macro[:3]]
 
 
 def plot(rows: list[dict[str, Any]], path: str) -> None:
-    """F1 by the number of labels, a panel for each model."""
+    """Plots F1 by number of labels, a panel per model.
+
+    Args:
+      rows: the table of `run`.
+      path: of the image.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(9, 4), layout="constrained")

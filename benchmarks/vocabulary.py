@@ -1,4 +1,4 @@
-"""Does a step's cost grow with the vocabulary? Made-up Zipf corpora of several sizes, in turn."""
+"""Speed by size of the vocabulary, on synthetic Zipf corpora."""
 
 import argparse
 import json
@@ -16,8 +16,8 @@ def add_parser(suites) -> None:
     add("--tokens", type=int, default=20_000_000)
     add("--workers", type=int, default=1)
     add("--model", choices=["sgns", "glove"], default="sgns")
-    add("--rounds", type=int, default=1, help="runs of each, in turn (default: %(default)s)")
-    add("--json", type=target, metavar="FILE", help="write every figure there")
+    add("--rounds", type=int, default=1, help="runs of each, alternating (default: %(default)s)")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
 

@@ -33,7 +33,7 @@ from .train import spectral as spectral
 from .train.callbacks import StopTraining as StopTraining
 from .train.cbow import CBOW as CBOW
 from .train.checkpoint import Checkpoints as Checkpoints
-from .train.epoch import State as State
+from .train.contracts import State as State
 from .train.fit import fit as fit
 from .train.glove import GloVe as GloVe
 from .train.result import Report as Report

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jaxvec import SkipGram
 from jaxvec.train import epoch
+from jaxvec.train.contracts import State
 from jaxvec.train.segments import TokenSegments
 
 KEY = jax.random.key(0)
@@ -16,8 +17,8 @@ SMALL = SkipGram(vector_size=16, window=3, sample=0)
 def compiled(corpus, optimizer) -> str:
     """The program that trains on a segment, as XLA runs it."""
     params = SMALL.init(KEY, len(corpus.vocab))
-    state = epoch.State(params, optimizer.init(params))
-    segment = TokenSegments(corpus).get(KEY, 0)
+    state = State(params, optimizer.init(params))
+    segment = TokenSegments(corpus).epoch(KEY)(0)
     lowered = epoch.train_segment.lower(
         SMALL, optimizer, state, SMALL.constants(corpus), segment, KEY, jnp.ones(2)
     )

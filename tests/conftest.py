@@ -1,6 +1,9 @@
 """Fixtures shared by the tests."""
 
+import contextlib
+import logging
 import os
+import re
 
 import jax
 import numpy as np
@@ -12,27 +15,6 @@ from jaxvec import Corpus, use_cores
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 use_cores(4)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
-
-
-_compiled: list[str] = []  # an entry for each program that XLA compiles
-
-
-@jax.monitoring.register_event_duration_secs_listener
-def _count(event: str, seconds: float, **about) -> None:
-    if event == "/jax/core/compile/backend_compile_duration":
-        _compiled.append(event)
-
-
-@pytest.fixture
-def compilations():
-    """How many programs XLA compiles while a function of no arguments runs."""
-
-    def count(function) -> int:
-        before = len(_compiled)
-        function()
-        return len(_compiled) - before
-
-    return count
 
 
 @pytest.fixture
@@ -61,6 +43,18 @@ def topic_documents() -> list[list[str]]:
 @pytest.fixture(scope="session")
 def topic_corpus(topic_documents) -> Corpus:
     return Corpus.from_documents(topic_documents, min_count=1)
+
+
+@contextlib.contextmanager
+def segment_programs(caplog):
+    """A list that has, after the block, a message for each program that was compiled in it to train
+    a segment."""
+    found = []
+    caplog.clear()
+    with jax.log_compiles(), caplog.at_level(logging.WARNING):
+        yield found
+    messages = [record.getMessage() for record in caplog.records]
+    found += [text for text in messages if re.match(r"Compiling jit\(train_", text)]
 
 
 def topic_accuracy(vectors) -> float:

@@ -1,3 +1,5 @@
+"""`jaxvec train` and `cooccur`, as they are typed."""
+
 import json
 import re
 import signal
@@ -15,7 +17,7 @@ from jaxvec.cli import main, make_parser
 from jaxvec.cli import train as train_command
 from jaxvec.cli.log import Log
 from jaxvec.cli.models import make_model, set_defaults
-from jaxvec.cooccurrence import Cooccurrence, count
+from jaxvec.cooccurrence import Cooccurrence
 from tests.conftest import topic_accuracy
 from tests.reference import cooccurrences
 
@@ -164,17 +166,6 @@ def test_vocabulary_file_and_limits(folder, topic_corpus):
     assert WordVectors.load("given.npz").index_to_key == ["t3w3", "the", "unseen"]
 
 
-@pytest.mark.parametrize("count", ["100000000000000000000", "1e20", "-5", "1.5", "inf", ""])
-def test_counts_out_of_range_are_one_line(folder, capsys, count):
-    Path("vocab.txt").write_text(f"t3w3 9\nthe {count}\n")
-    Path("cells.bin").write_bytes(b"")
-    for command in (["train", "text.txt"], ["train", "--model", "glove", "cells.bin"]):
-        assert main([*command, "--vocab", "vocab.txt", "-o", "v.npz"]) == 2
-        told = capsys.readouterr().err.splitlines()
-        assert len(told) == 1
-        assert "vocab.txt is not a vocabulary file: line 2 is 'the" in told[0]
-
-
 def test_tokenizer_and_broken_bytes(folder):
     Path("raw.txt").write_bytes(b"Caf\xe9 (One, one) " * 20)
     command = ["train", "raw.txt", "--tokenizer", "text8", "--errors", "replace", "-o", "v.npz"]
@@ -203,129 +194,6 @@ def test_no_corpus_trains_on_documentation_and_overwrites_only_its_own(
     assert contents(folder) == before
 
 
-def bad_commands():
-    new = ["-o", "new.npz", "--log", "new.log"]
-    return {
-        "missing file": (["train", "nowhere.txt", *new], "no such file or folder: nowhere.txt"),
-        "folder without text": (["train", "empty", *new], "holds no text"),
-        "empty corpus": (["train", "empty.txt", *new], "no words in empty.txt"),
-        "rare words": (["train", "text.txt", "--min-count", "99999", *new], "min_count=99999"),
-        "one word": (["train", "one.txt", *new], "two or more"),
-        "binary": (["train", "binary", *new], "not text: byte 1 is zero"),
-        "broken utf-8": (["train", "latin.txt", *new], "latin.txt is not UTF-8: byte offset 3"),
-        "vector size": (["train", "text.txt", "--vector-size", "0", *new], "--vector-size"),
-        "window": (["train", "text.txt", "--window", "0", *new], "--window"),
-        "rate": (["train", "text.txt", "--learning-rate", "-1", *new], "--learning-rate"),
-        "rate nan": (["train", "text.txt", "--learning-rate", "nan", *new], "--learning-rate"),
-        "least rate": (["train", "text.txt", "--min-learning-rate", "1", *new], "between 0 and"),
-        "epochs": (["train", "text.txt", "--epochs", "0", *new], "--epochs"),
-        "epochs word": (["train", "text.txt", "--epochs", "two", *new], "not 'two'"),
-        "negative": (["train", "text.txt", "--negative", "0", *new], "--negative"),
-        "sample": (["train", "text.txt", "--sample", "-1", *new], "--sample"),
-        "valid": (["train", "text.txt", "--valid", "1", *new], "at least 0 and below 1, not '1'"),
-        "optimizer": (["train", "text.txt", "--optimizer", "sgdd", *new], "one of sgd, adagrad"),
-        "model": (["train", "text.txt", "--model", "lda", *new], "glove, ppmi-svd; got 'lda'"),
-        "tokenizer": (["train", "text.txt", "--tokenizer", "bert", *new], "one of whitespace"),
-        "other model": (["train", "text.txt", "--model", "glove", "--sample", "0", *new], "is for"),
-        "x-max": (["train", "text.txt", "--model", "glove", "--x-max", "0", *new], "--x-max"),
-        "counts": (["train", "cells", *new], "train GloVe on it"),
-        "count counts": (["cooccur", "cells", "-o", "new.c"], "counts already"),
-        "cooccur missing": (["cooccur", "nowhere.txt", "-o", "new.c"], "no such file"),
-        "cooccur window": (["cooccur", "text.txt", "-o", "new.c", "--window", "0"], "--window"),
-        "mittens alone": (["train", "text.txt", "--model", "glove", "--mittens", "1"], "--init"),
-        "mittens of sgns": (["train", "text.txt", "--mittens", "1"], "for --model glove, not sgns"),
-        "init missing": (["train", "text.txt", "--init", "nowhere.bin"], "no such vectors file"),
-        "clip": (["train", "text.txt", "--grad-clip", "0"], "--grad-clip"),
-        "cooccur memory": (["cooccur", "text.txt", "-o", "new.c", "--memory", "1MB"], "must be"),
-        "cooccur size": (["cooccur", "text.txt", "-o", "new.c", "--memory", "much"], "such as 1GB"),
-        "cooccur exists": (["cooccur", "text.txt", "-o", "cells"], "exists; --force"),
-        "saved": (["train", "cells", "--min-count", "3", *new], "--min-count does not go"),
-        "archive": (["train", "old.npz", *new], "neither a saved corpus nor"),
-        "resume": (["train", "text.txt", "--resume", *new], "needs --checkpoint"),
-        "interval": (["train", "text.txt", "--checkpoint-every", "0", *new], "10m"),
-        "no checkpoint": (["train", "text.txt", "--checkpoint-every", "5", *new], "needs --ch"),
-        "checkpoint file": (["train", "text.txt", "--checkpoint", "text.txt", *new], "no folder"),
-        "checkpoint proc": (["train", "text.txt", "--checkpoint", "/proc/x", *new], "cannot write"),
-        "below input": (["train", "texts", "-o", "texts/v.txt"], "also an input"),
-        "over vocab": (["train", "text.txt", "--vocab", "v.txt", "-o", "v.txt", "--force"],
-            "also an input"),
-        "log is output": (["train", "text.txt", "-o", "n.txt", "--log", "n.txt"], "also an input"),
-        "device": (["cooccur", "text.txt", "-o", "/dev/null", "--force"], "no plain file"),
-        "log kept": (["train", "text.txt", "-o", "n.txt", "--log", "v.txt", "--checkpoint", "new",
-            "--resume"], "exists; --force"),
-        "counted": (["train", "cells", "--model", "glove", "--window", "3", *new], "is counted"),
-        "damaged": (["train", "damaged.zip", *new], "not an .npz"),
-        "one word a line": (["train", "lines.txt", *new], "nothing to learn from"),
-        "no cells": (["train", "lines.txt", "--model", "glove", *new], "nothing to learn from"),
-        "errors alone": (["train", "--errors", "replace", *new], "needs a CORPUS"),
-        "checkpoint late": (["train", "one.txt", "--checkpoint", "new.c", *new], "two or more"),
-        "suffix": (["train", "text.txt", "-o", "new.dat"], "must end in"),
-        "output is a folder": (["train", "text.txt", "-o", "empty"], "must end in"),
-        "output folder": (["train", "text.txt", "-o", "folder.npz"], "is a folder"),
-        "unwritable": (["train", "text.txt", "-o", "/proc/none/v.npz"], "cannot write"),
-        "below a file": (["train", "text.txt", "-o", "text.txt/v.npz"], "cannot write"),
-        "exists": (["train", "text.txt", "-o", "old.npz"], "exists; --force"),
-        "log": (["train", "text.txt", "-o", "v.npz", "--log", "text.txt"], "also an input"),
-        "over the input": (["train", "text.txt", "-o", "text.txt", "--force"], "also an input"),
-        "probe": (["train", "text.txt", "--probe", "t1w", *new], "close matches: t1w"),
-        "vocab": (["train", "text.txt", "--vocab", "text.txt", *new], "not a vocabulary file"),
-        "unknown option": (["train", "text.txt", "--windw", "3", *new], "--windw"),
-        "no command": ([], "COMMAND"),
-        "similar unknown": (["similar", "old.npz", "a", "t1w"], "'t1w' is not in the vocabulary"),
-        "similar missing": (["similar", "nowhere.npz", "a"], "no such vectors file"),
-        "similar not vectors": (["similar", "text.txt", "a"], "not a file of word vectors"),
-        "similar topn": (["similar", "old.npz", "a", "--topn", "0"], "--topn"),
-        "convert missing": (["convert", "nowhere.npz", "new.bin"], "no such vectors file"),
-        "convert exists": (["convert", "old.npz", "v.txt"], "exists; --force"),
-        "convert onto itself": (["convert", "old.npz", "old.npz", "--force"], "also an input"),
-        "convert suffix": (["convert", "old.npz", "new.dat"], "must end in"),
-        "convert text": (["convert", "text.txt", "new.bin"], "not a file of word vectors"),
-        "convert limit": (["convert", "old.npz", "new.bin", "--limit", "0"], "--limit"),
-        "convert dtype": (["convert", "old.npz", "new.npz", "--dtype", "int8"], "--dtype"),
-        "convert damaged": (["convert", "damaged.zip", "new.bin"], "not an .npz"),
-        "info missing": (["info", "nowhere.npz"], "no such vectors file"),
-        "info of a folder": (["info", "texts"], "is a folder, not a vectors file"),
-        "info empty": (["info", "empty.txt"], "holds no word vectors"),
-        "evaluate nothing": (["evaluate", "old.npz"], "nothing to evaluate"),
-        "unknown in analogy": (["analogy", "old.npz", "a", "b", "c"], "'c' is not in the"),
-        "analogies missing": (["train", "text.txt", "--analogies", "no", *new], "no such file of"),
-        "pairs": (["train", "text.txt", "--pairs", "lines.txt", *new], "not a file of word pairs"),
-        "evaluate missing": (["evaluate", "old.npz", "--analogies", "no"], "no such file of an"),
-        "evaluate text": (["evaluate", "old.npz", "--pairs", "text.txt"], "not a file of word p"),
-    }  # fmt: skip
-
-
-@pytest.mark.parametrize("name", bad_commands())
-def test_bad_input_is_one_line_and_changes_nothing(folder, capsys, name):
-    (folder / "empty").mkdir()
-    (folder / "folder.npz").mkdir()
-    (folder / "texts").mkdir()
-    (folder / "texts" / "v.txt").write_text("a b " * 50)
-    (folder / "v.txt").write_text("a 9\nb 8\n")
-    (folder / "lines.txt").write_text("a\nb\n" * 50)
-    (folder / "damaged.zip").write_bytes(b"PK\x03\x04 cut off")
-    (folder / "empty.txt").write_text(" \n\n")
-    (folder / "one.txt").write_text("one " * 50)
-    (folder / "binary").write_bytes(b"a\0b" * 100)
-    (folder / "latin.txt").write_bytes(b"caf\xe9 " * 100)
-    WordVectors(["a", "b"], np.eye(2)).save("old.npz")
-    count(Corpus.from_documents([["a", "b", "c"]], min_count=1)).save("cells")
-    before = contents(folder)
-    command, message = bad_commands()[name]
-    try:
-        status = main(command)
-    except SystemExit as exit:  # from argparse
-        status = exit.code
-    out, err = capsys.readouterr()
-    assert status == 2
-    error = err.splitlines()[-1]  # it may have said before what it read
-    assert error.startswith("jaxvec")
-    assert message in error
-    assert err.count("jaxvec") == 1
-    assert out == ""
-    assert contents(folder) == before
-
-
 def test_interrupted_training_leaves_no_file(folder):
     Path("long.txt").write_text("a b c d e f g h " * 100_000)
     # a job in the background may have been started with interrupts ignored
@@ -344,31 +212,6 @@ def test_interrupted_training_leaves_no_file(folder):
     assert process.returncode == 130
     assert last == "jaxvec train: interrupted by SIGINT"
     assert contents(folder).keys() == {"long.txt", "text.txt"}
-
-
-def test_evaluate(folder, capsys):
-    WordVectors(["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]).save("v.npz")
-    Path("a.txt").write_text(": family\nman king woman queen\nman king woman prince\n")
-    Path("p.txt").write_text("man\twoman\t3\nman\tking\t2\nking\tqueen\t1\nking\tprince\t0\n")
-    command = ["evaluate", "v.npz", "--analogies", "a.txt", "--pairs", "p.txt", "p.txt"]
-    assert main([*command, "--json"]) == 0
-    report = json.loads(capsys.readouterr().out)
-    assert report["analogies"] == {
-        "sections": [{"section": "family", "correct": 1, "total": 1}],
-        "correct": 1,
-        "total": 1,
-    }
-    assert len(report["pairs"]) == 2
-    assert report["pairs"][0].keys() == {"file", "spearman", "pearson", "found", "total"}
-    assert (report["pairs"][0]["found"], report["pairs"][0]["total"]) == (3, 4)
-    assert main(command) == 0
-    out = capsys.readouterr().out
-    assert "100.0 %" in out
-    assert "3 of 4 pairs known" in out
-    assert (
-        main(["evaluate", "v.npz", "--analogies", "a.txt", "--restrict-vocab", "2", "--json"]) == 0
-    )
-    assert json.loads(capsys.readouterr().out)["analogies"]["total"] == 0
 
 
 def test_train_scores_each_epoch_and_a_resumed_log_keeps_its_scores(folder, capsys, monkeypatch):
@@ -401,94 +244,10 @@ def test_train_scores_each_epoch_and_a_resumed_log_keeps_its_scores(folder, caps
     assert "line 1 is not of a log of 'jaxvec train'" in capsys.readouterr().err
 
 
-def test_analogy(folder, capsys):
-    WordVectors(["man", "king", "woman", "queen"], [[0, 1], [1, 1], [0, 2], [1, 2]]).save("v.npz")
-    assert main(["analogy", "v.npz", "man", "king", "woman"]) == 0
-    assert capsys.readouterr().out == "man : king = woman : ?\n   0.949  queen\n"
-    command = ["analogy", "v.npz", "man", "king", "woman", "--cosmul", "--json"]
-    assert main(command) == 0
-    expected = WordVectors.load("v.npz").most_similar_cosmul(["king", "woman"], ["man"], topn=1)
-    assert json.loads(capsys.readouterr().out) == [
-        {"word": word, "similarity": score} for word, score in expected
-    ]
-    assert main([*command, "--restrict-vocab", "3"]) == 0
-    assert json.loads(capsys.readouterr().out) == []
-
-
-FORMATS = {".txt": "word2vec text", ".vec": "word2vec text", ".bin": "word2vec binary",
-           ".glove.txt": "GloVe text", ".npz": "npz", ".safetensors": "safetensors"}  # fmt: skip
-
-
-def test_convert_and_info(folder, capsys):
-    table = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    first = WordVectors([f"w{i}" for i in range(20)], table, metadata={"by": "hand"})
-    first.save("v.npz")
-    name = "v.npz"
-    for i, (suffix, kind) in enumerate(FORMATS.items()):
-        assert main(["convert", name, f"{i}{suffix}"]) == 0
-        assert "20 vectors of 3 numbers are in " in capsys.readouterr().err
-        name = f"{i}{suffix}"
-        found = WordVectors.load(name)
-        assert found.index_to_key == first.index_to_key
-        assert np.array_equal(found.vectors, first.vectors)
-        assert main(["info", name, "--json"]) == 0
-        assert json.loads(capsys.readouterr().out) == {
-            "format": kind,
-            "words": 20,
-            "vector_size": 3,
-            "dtype": "text" if "text" in kind else "float32",
-            "bytes": Path(name).stat().st_size,
-            "metadata": {},
-            "first": first.index_to_key[:8],
-        }
-
-
-def test_convert_options(folder, capsys):
-    WordVectors(["a", "b", "c"], [[1, 2], [3, 4], [5, 1 / 3]], metadata={"by": "hand"}).save(
-        "v.npz"
-    )
-    command = ["convert", "v.npz"]
-    assert main([*command, "v.glove.txt", "--limit", "2", "--header"]) == 0
-    assert Path("v.glove.txt").read_text() == "2 2\na 1.0 2.0\nb 3.0 4.0\n"
-    assert main([*command, "v.glove.txt", "--force"]) == 0
-    assert Path("v.glove.txt").read_text() == "a 1.0 2.0\nb 3.0 4.0\nc 5.0 0.33333334\n"
-    assert main([*command, "half.npz", "--dtype", "float16"]) == 0
-    assert WordVectors.load("half.npz")["c"].tolist() == [5, np.float16(1 / 3)]
-    capsys.readouterr()
-    assert main(["info", "half.npz"]) == 0
-    assert capsys.readouterr().out.splitlines() == [
-        "format     npz",
-        "words      3",
-        "dimension  2",
-        "dtype      float16",
-        f"bytes      {Path('half.npz').stat().st_size:,}",
-        'metadata   {"by": "hand"}',
-        "first      a b c",
-    ]
-
-
 def test_nobody_reading_messages_does_not_stop_the_work(folder):
     command = f"{sys.executable} -m jaxvec train text.txt -o v.npz --epochs 5 --window 3"
     subprocess.run(f"{command} 2>&1 | true", shell=True, check=True)
     assert WordVectors.load("v.npz").vectors.shape == (99, 100)
-
-
-def test_json_has_no_nan(folder, capsys):
-    WordVectors(["a", "b"], np.eye(2)).save("v.npz")
-    Path("p.txt").write_text("x\ty\t3\n")
-    assert main(["evaluate", "v.npz", "--pairs", "p.txt", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["pairs"][0]["spearman"] is None
-
-
-@pytest.mark.parametrize(
-    "command",
-    [[], ["train"], ["cooccur"], ["similar"], ["drift"], ["evaluate"], ["convert"], ["info"]],
-)
-def test_help(capsys, command):
-    with pytest.raises(SystemExit) as exit:
-        main([*command, "--help"])
-    assert exit.value.code == 0
-    assert "jaxvec" in capsys.readouterr().out
 
 
 def test_output_to_a_closed_pipe_is_quiet(folder):
@@ -510,18 +269,3 @@ def test_models(flags, expected):
     options = make_parser("train").parse_args(["train", "text.txt", "--model", *flags])
     set_defaults(options)
     assert make_model(options) == expected
-
-
-def test_the_rate_of_a_sum_is_its_own(folder):
-    (folder / "text.txt").write_text("a b c " * 50)
-    command = ["train", "text.txt", "--model", "cbow", "--epochs", "1", "-o"]
-    for option, rate in [([], 0.1), (["--cbow-sum"], 0.0125), (["--learning-rate", "0.2"], 0.2)]:
-        assert main([*command, f"{rate}.npz", *option]) == 0
-        assert WordVectors.load(f"{rate}.npz").metadata["run"]["learning_rate"] == rate
-
-
-def test_options_of_other_models_are_refused(folder, capsys):
-    for model, flag in [("softmax", "--negative"), ("cbow", "--alpha"), ("glove", "--blocks")]:
-        (folder / "text.txt").write_text("a b " * 50)
-        assert main(["train", "text.txt", "--model", model, flag, "2", "-o", "new.txt"]) == 2
-        assert f"{flag} is for --model" in capsys.readouterr().err

@@ -20,7 +20,7 @@ from jaxvec import (
     save_run,
 )
 from jaxvec.cli import main
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
@@ -195,7 +195,7 @@ def test_from_the_shell(topic_documents, texts, tmp_path, monkeypatch, capsys):
     command = ["train", "new.txt", "--start", "old.run", *options]
     assert main([*command, "-o", "new.npz", "--freeze-known"]) == 0
     old, new = WordVectors.load("old.npz"), WordVectors.load("new.npz")
-    assert f"{len(old)} of {len(new)} words are held fast" in capsys.readouterr().err
+    assert f"{len(old)} of {len(new)} words are frozen" in capsys.readouterr().err
     assert set(old.index_to_key) < set(new.index_to_key)
     assert np.array_equal(new[old.index_to_key], old.vectors)
     Path("some").write_text("the\nt0w3\n")

@@ -49,9 +49,9 @@ def test_equals_the_obvious_way(name, window, symmetric, distance_weighting):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Few pairs are counted at a time, and few cells merged, so that a small text has many."""
-    monkeypatch.setattr(counting, "_CHUNK_PAIRS", 64)
+    monkeypatch.setattr(counting, "_PAIRS_IN_FLIGHT", 64)
     monkeypatch.setattr(counting, "_SLICE", 7)
-    monkeypatch.setattr(counting, "_BLOCK", 20)
+    monkeypatch.setattr(counting, "_INTERVAL", 20)
     monkeypatch.setattr(runs, "_SLICE", 5)
     monkeypatch.setattr(runs, "_STRIDE", 2)
 
@@ -91,7 +91,7 @@ def test_sums_of_many_pairs_are_exact():
 
 def test_merging_keys_too_large_to_carry_a_place():
     keys = np.array([2**62, 3, 2**61])
-    ordered, sums = runs.in_order(keys, np.array([1, 2, 3], np.float32))
+    ordered, sums = runs.sort_by_key(keys, np.array([1, 2, 3], np.float32))
     assert ordered.tolist() == [3, 2**61, 2**62]
     assert sums.tolist() == [2, 3, 1]
 
@@ -103,7 +103,7 @@ def test_killed_leaves_nothing(tmp_path):
 from jaxvec import Corpus, cooccurrence
 import sys, time
 from jaxvec.cooccurrence import counting
-counting._CHUNK_PAIRS = 1000
+counting._PAIRS_IN_FLIGHT = 1000
 def wait(*arguments):
     print("counted", flush=True)
     time.sleep(60)
@@ -141,7 +141,7 @@ def test_memory_needs_a_path_and_enough(tmp_path):
     corpus = Corpus.from_documents([["a", "b"]], min_count=1)
     with pytest.raises(ValueError, match="needs a path"):
         cooccurrence.count(corpus, memory=1 << 30)
-    with pytest.raises(ValueError, match="at least 67108864 bytes"):
+    with pytest.raises(ValueError, match="memory must be at least 67108864; got 1048576"):
         cooccurrence.count(corpus, memory=1 << 20, path=tmp_path / "cells")
     with pytest.raises(FileNotFoundError, match=r"there is no folder .*none"):
         cooccurrence.count(_wide(["a", "b"]), window=2, path=tmp_path / "none" / "cells")
@@ -175,6 +175,15 @@ def test_saved_and_loaded(tmp_path, mmap):
     assert again.vocab.unk == "<unk>"
     with pytest.raises(ValueError, match="not a saved corpus"):
         Corpus.load(tmp_path / "cells")
+
+
+@pytest.mark.parametrize(
+    "options", [{"window": "2"}, {"window": 2.5}, {"window": True}, {"memory": "1GB", "path": "c"}]
+)
+def test_numbers_are_whole(options):
+    corpus = Corpus.from_documents([["a", "b"]], min_count=1)
+    with pytest.raises(TypeError, match=f"{next(iter(options))} must be a whole number; got"):
+        cooccurrence.count(corpus, **options)
 
 
 def test_bad_window_and_too_many_bits():
@@ -211,6 +220,11 @@ def test_zeros_are_dropped_and_cells_put_in_order(monkeypatch, tmp_path, at_a_ti
     )  # fmt: skip
     loaded = cooccurrence.Cooccurrence.load(tmp_path / "zeros")
     assert loaded.indices.tolist() == [1, 2, 0]
+
+
+def test_the_vocabulary_is_one():
+    with pytest.raises(TypeError, match=r"vocab must be a Vocab, .*; got a list"):
+        cooccurrence.Cooccurrence(["a"], [0, 1], [0], [1.0], settings={})
 
 
 def test_sound_cells_are_not_copied(tmp_path):

@@ -5,13 +5,21 @@ import numpy as np
 import pytest
 
 from jaxvec import Corpus, Vocab
-from jaxvec.text.corpus import count_words, document_words
+from jaxvec.text.indexing import WordIndexer
+from jaxvec.text.pieces import document_pieces
 from tests.reference import vocabulary
 
 
 def random_documents(seed, n=300):
     rng = np.random.default_rng(seed)
     return [[f"w{i}" for i in rng.zipf(1.5, rng.integers(0, 30)) if i < 500] for _ in range(n)]
+
+
+def count_words(pieces, max_vocab_size=None):
+    indexer = WordIndexer(max_vocab_size)
+    for _ in indexer.batches(pieces):
+        pass
+    return indexer.word_counts()
 
 
 def decoded(corpus):
@@ -75,7 +83,7 @@ def test_pruning_bounds_memory_and_keeps_the_frequent():
     words = [f"rare{i}" for i in range(400_000)] + ["often", "frequent"] * 50_000
     rng.shuffle(words)
     documents = [words[i : i + 1000] for i in range(0, len(words), 1000)]
-    counts = count_words(documents, max_vocab_size=1000)
+    counts = count_words(document_pieces(documents), max_vocab_size=1000)
     assert len(counts) <= 1000
     assert counts["often"] == counts["frequent"] == 50_000
     corpus = Corpus.from_documents(documents, max_vocab_size=1000, min_count=100)
@@ -150,7 +158,7 @@ def test_bad_input(documents, options, message):
 
 @pytest.mark.parametrize("bad", [b"a b", float("nan"), None, 7])
 def test_documents_are_strings_or_words(bad):
-    for read in (Corpus.from_documents, lambda documents: count_words(document_words(documents))):
+    for read in (Corpus.from_documents, lambda documents: count_words(document_pieces(documents))):
         with pytest.raises(TypeError, match="document 1 must be a string or a list of words; got"):
             read(["a b", bad])
 
@@ -165,4 +173,26 @@ def test_words_are_strings():
             Corpus.from_documents(["a b"], tokenizer=str.lower, **options)
     assert len(Corpus.from_documents([np.array(["a", "b"])], vocab=vocab)) == 2
     with pytest.raises(ValueError, match="expected a list of words; got the string"):
-        count_words(["a b"])
+        count_words([("a b", True)])
+
+
+@pytest.mark.parametrize("name", ["min_count", "max_size", "max_vocab_size"])
+@pytest.mark.parametrize("value", ["5", 2.5, True])
+def test_sizes_are_whole_numbers(name, value):
+    with pytest.raises(TypeError, match=f"{name} must be a whole number; got"):
+        Corpus.from_documents([["a"]], **{name: value})
+    if name == "min_count":
+        with pytest.raises(TypeError, match="min_count must be a whole number; got"):
+            Corpus.from_documents([["a"]], extend=Vocab(["a"], [1]), min_count=value)
+
+
+def test_a_fraction_is_a_number():
+    with pytest.raises(TypeError, match="fraction must be a number; got the string"):
+        Corpus.from_documents([["a", "b"]], min_count=1).split("0.1")
+
+
+def test_made_from_lists():
+    made = Corpus(Vocab(["a", "b"], [2, 1]), [0, 1, 0], [0, 2, 3], raw_words=3)
+    assert decoded(made) == [["a", "b"], ["a"]]
+    assert made.document_numbers(0, 3).tolist() == [0, 0, 1]
+    assert [decoded(part) for part in made.split(0.4)] == [[["a", "b"]], [["a"]]]

@@ -200,6 +200,40 @@ def test_questions_about_words_that_begin_like_comments(tmp_path):
     assert evaluate.analogies(ours, file).total == 2
 
 
-def test_restrict_vocab_must_be_positive(setting):
-    with pytest.raises(ValueError, match="at least 1"):
-        evaluate.analogies(setting[0], setting[2], restrict_vocab=0)
+@pytest.mark.parametrize("limit", [0, -1, 1.5])
+def test_restrict_vocab_must_be_whole_and_positive(setting, limit):
+    vectors, _, questions, pairs = setting
+    for score, file in (
+        (evaluate.analogies, questions), (evaluate.pairs, pairs),
+        (WordVectors.evaluate_word_analogies, questions), (WordVectors.evaluate_word_pairs, pairs),
+    ):  # fmt: skip
+        error = TypeError if limit == 1.5 else ValueError
+        with pytest.raises(error, match="restrict_vocab must be"):
+            score(vectors, file, restrict_vocab=limit)
+
+
+def test_only_the_first_words_are_known(setting):
+    ours, _, _, pairs = setting
+    found = evaluate.pairs(ours, pairs, restrict_vocab=60)
+    assert 0 < found.found < evaluate.pairs(ours, pairs).found
+    pearson, spearman, unknown = ours.evaluate_word_pairs(pairs, restrict_vocab=60)
+    assert (found.pearson, found.spearman) == (pearson.statistic, spearman.statistic)
+    assert 100 * (1 - found.found / found.total) == pytest.approx(unknown)
+
+
+def test_pairs_in_another_encoding(tmp_path):
+    words = ["café", "thé", "eau", "lait"]
+    ours = WordVectors(words, np.random.default_rng(0).normal(size=(4, 3)))
+    theirs = KeyedVectors(3)
+    theirs.add_vectors(words, ours.vectors)
+    file = tmp_path / "p"
+    file.write_bytes("café\tthé\t9\neau\tlait\t2\nthé\teau\t5\n".encode("latin-1"))
+    found = ours.evaluate_word_pairs(file, encoding="latin-1")
+    expected = theirs.evaluate_word_pairs(str(file), encoding="latin-1")
+    assert found[1].statistic == pytest.approx(expected[1].statistic)
+    with pytest.raises(ValueError, match="not UTF-8"):
+        ours.evaluate_word_pairs(file)
+    with pytest.raises(ValueError, match=r"encoding must be one .* got 'utf-16'"):
+        ours.evaluate_word_pairs(file, encoding="utf-16")
+    with pytest.raises(ValueError, match="is not ascii"):
+        ours.evaluate_word_pairs(file, encoding="ascii")

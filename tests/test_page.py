@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 import sys
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
@@ -11,6 +10,7 @@ import pytest
 from jaxvec import WordVectors
 from jaxvec.plot.figure import PALETTE, style
 from jaxvec.plot.page import write_page
+from tests.browser import Page, chromium
 
 HOSTILE = [
     "</script><script>alert(1)</script>",
@@ -50,8 +50,8 @@ def vectors():
 def path(vectors, tmp_path_factory):
     path = tmp_path_factory.mktemp("page") / "map.html"
     words = vectors.index_to_key[:ON_MAP]
-    centerd = vectors[words] - vectors[words].mean(axis=0)
-    points = centerd @ np.linalg.svd(centerd, full_matrices=False)[2][:2].T
+    centered = vectors[words] - vectors[words].mean(axis=0)
+    points = centered @ np.linalg.svd(centered, full_matrices=False)[2][:2].T
     groups = ["even" if i % 2 == 0 else "<odd>" for i in range(ON_MAP)]
     write_page(path, vectors, words, points, groups, neighbors=5, title="A <map> & more")
     return path
@@ -115,11 +115,11 @@ def test_a_page_of_one_word_without_neighbors(tmp_path):
     ("words", "points", "more", "error", "message"),
     [
         ([], np.zeros((0, 2)), {}, ValueError, "needs words"),
-        (["a", "a"], np.zeros((2, 2)), {}, ValueError, "'a' comes twice"),
+        (["a", "a"], np.zeros((2, 2)), {}, ValueError, "'a' is repeated"),
         (["a", "x"], np.zeros((2, 2)), {}, KeyError, "x"),
         (["a", "b"], np.zeros((2, 3)), {}, ValueError, r"need points \[2, 2\]; got \(2, 3\)"),
         (["a", "b"], [[0, 0], [0, np.nan]], {}, ValueError, "point of 'b' is not finite"),
-        (["a"], [[0, 0]], {"groups": ["u", "v"]}, ValueError, "1 words need as many groups"),
+        (["a"], [[0, 0]], {"groups": ["u", "v"]}, ValueError, "1 words need a group each; got 2"),
         (["a"], [[0, 0]], {"neighbors": -1}, ValueError, "neighbors must be 0 or more"),
     ],
 )
@@ -138,23 +138,7 @@ def test_without_plotly_the_error_names_the_extra(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def driver():
-    browser, chromedriver = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not chromedriver:
-        pytest.skip("needs Chromium and its driver (Debian: chromium, chromium-driver)")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    options.add_argument("--headless=new")
-    options.add_argument("--no-sandbox")  # which root cannot have
-    options.add_argument("--disable-dev-shm-usage")
-    options.add_argument("--window-size=1200,900")
-    options.add_argument("--host-resolver-rules=MAP * ~NOTFOUND")
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = webdriver.ChromeService(chromedriver)
-    driver = webdriver.Chrome(options, service)
-    yield driver
-    driver.quit()
+    yield from chromium()
 
 
 @pytest.fixture
@@ -170,99 +154,6 @@ def page(driver, path):
     schemes = {urlsplit(request["request"]["url"]).scheme for request in asked}
     assert "file" in schemes
     assert schemes <= {"file", "data"}
-
-
-class Page:
-    """What a reader does with the page, and sees there."""
-
-    def __init__(self, driver):
-        self.driver = driver
-
-    def get(self, name):
-        return self.driver.find_element("id", name)
-
-    def text(self, name):
-        return self.driver.execute_script(
-            "return document.getElementById(arguments[0]).textContent", name
-        )
-
-    def type(self, text):
-        """Puts text into the box, as typing does; the driver cannot type every character."""
-        self.driver.execute_script(
-            "const box = document.getElementById('search'); box.focus(); box.value = arguments[0];"
-            "box.dispatchEvent(new Event('input', {bubbles: true}))",
-            text,
-        )
-
-    def press(self, *keys):
-        self.driver.switch_to.active_element.send_keys(*keys)
-
-    def search(self, text):
-        self.type(text)
-        self.press("\ue007")
-
-    def options(self):
-        return self.driver.execute_script(
-            "const list = document.getElementById('options');"
-            "return list.hidden ? null : [...list.children].map(item => item.textContent)"
-        )
-
-    def listed(self, name="neighbors"):
-        """The cosine and word of each line, and whether it can be gone to."""
-        return self.driver.execute_script(
-            "return [...document.getElementById(arguments[0]).children].map(line => ["
-            "line.querySelector('.cosine').textContent, line.querySelector('bdi').textContent,"
-            "line.querySelector('button') !== null])",
-            name,
-        )
-
-    def pixel(self, i):
-        """Where the word is, from the middle of the map."""
-        return self.driver.execute_script(
-            "const {layout} = document.getElementById('plot');"
-            "const {x, y} = JSON.parse(document.getElementById('data').textContent);"
-            "const part = ({range: [a, b]}, at) => (at - a) / (b - a) - 0.5;"
-            "return [part(layout.xaxis, x[arguments[0]]) * layout.width,"
-            "-part(layout.yaxis, y[arguments[0]]) * layout.height]",
-            i,
-        )
-
-    def labels(self):
-        return self.driver.execute_script(
-            "return [...document.querySelectorAll('.scatterlayer .textpoint')]"
-            ".map(label => label.textContent)"
-        )
-
-    def wait(self, condition):
-        """Until plotly.js is done with a gesture."""
-        from selenium.webdriver.support.ui import WebDriverWait
-
-        WebDriverWait(self.driver, 5, 0.05).until(lambda _: condition())
-
-    def point_at(self, i):
-        from selenium.webdriver import ActionChains
-
-        right, down = map(round, self.pixel(i))
-        chain = ActionChains(self.driver, 50)
-        return chain.move_to_element_with_offset(self.get("plot"), right, down)
-
-    def wheel_at(self, i, amount):
-        from selenium.webdriver import ActionChains
-        from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
-
-        place = ScrollOrigin.from_element(self.get("plot"), *map(round, self.pixel(i)))
-        ActionChains(self.driver).scroll_from_origin(place, 0, amount).perform()
-
-    def pinch(self, factor):
-        """Two fingers about the middle of the map, drawn apart."""
-        box = self.get("plot").rect
-        right, down = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-        for kind, half in [("touchStart", 20), ("touchMove", 20 * factor), ("touchEnd", None)]:
-            fingers = [] if half is None else [right - half, right + half]
-            touches = [{"x": x, "y": down, "id": i} for i, x in enumerate(fingers)]
-            self.driver.execute_cdp_cmd(
-                "Input.dispatchTouchEvent", {"type": kind, "touchPoints": touches}
-            )
 
 
 def test_a_search_shows_the_neighbors_and_goes_there(vectors, page):

@@ -9,8 +9,9 @@ from gensim.models import phrases as gensim_phrases
 
 from jaxvec import Corpus, Phrases, load_phrases, save_phrases
 from jaxvec.cli import main
-from jaxvec.text import bigrams, corpus, docstrings
-from jaxvec.text.phrases import ENGLISH_CONNECTOR_WORDS, Found, words_of_files
+from jaxvec.text import bigrams, docstrings, indexing
+from jaxvec.text.phrases import ENGLISH_CONNECTOR_WORDS, PhraseStats
+from jaxvec.text.pieces import file_pieces
 from jaxvec.text.tokenize import text8
 from tests import reference
 
@@ -75,9 +76,9 @@ def test_in_pieces_and_batches_as_whole(seed, monkeypatch, tmp_path):
     options = {"min_count": 2, "threshold": 1.0, "connector_words": CONNECTORS}
     whole = Phrases.from_documents(documents, **options)
     expected = list(whole.apply(documents))
-    monkeypatch.setattr(corpus, "_BATCH", 1 + 10 * seed)
-    monkeypatch.setattr(bigrams, "_CHUNK", 50)
-    monkeypatch.setattr(bigrams, "_BLOCK", 1 << 14)
+    monkeypatch.setattr(indexing, "_BATCH", 1 + 10 * seed)
+    monkeypatch.setattr(bigrams, "_SORTED", 50)
+    monkeypatch.setattr(bigrams, "_INTERVAL", 1 << 14)
     folder = tmp_path if seed % 2 else None
     parts = Phrases.from_pieces(pieces(documents, seed), folder=folder, **options)
     assert parts.found == whole.found
@@ -94,7 +95,7 @@ def test_in_pieces_and_batches_as_whole(seed, monkeypatch, tmp_path):
 
 def test_joined_from_left_to_right():
     phrases = Phrases(
-        {words: Found(1.0, 5) for words in [("a", "b"), ("b", "c"), ("b", "of", "d")]}
+        {words: PhraseStats(1.0, 5) for words in [("a", "b"), ("b", "c"), ("b", "of", "d")]}
     )
     rng = np.random.default_rng(0)
     for _ in range(500):
@@ -138,14 +139,14 @@ def test_words_spelt_like_a_phrase_are_not_counted_with_it():
     documents = [["new", "york"]] * 3 + [["new_york"]] * 7
     assert Phrases.from_documents(documents, min_count=3, threshold=1e-9).found == {}
     found = Phrases.from_documents(documents, min_count=1, threshold=1e-9).found
-    assert found == {("new", "york"): Found((3 - 1) / (3 * 3) * 4, 3)}
+    assert found == {("new", "york"): PhraseStats((3 - 1) / (3 * 3) * 4, 3)}
 
 
 def test_no_phrase_across_documents():
     documents = [["x", "a"], ["b", "y"]] * 20
     found = Phrases.from_documents(documents, min_count=1, threshold=1e-9).found
     assert set(found) == {("x", "a"), ("b", "y")}
-    assert list(Phrases({("a", "b"): Found(1, 1)}).apply(documents)) == documents
+    assert list(Phrases({("a", "b"): PhraseStats(1, 1)}).apply(documents)) == documents
 
 
 def test_thresholds_scoring_and_delimiter():
@@ -196,14 +197,14 @@ def test_files_without_phrases_or_a_last_line_end(tmp_path):
     assert [phrases.found for phrases in load_phrases(tmp_path / "p")] == [{}]
     (tmp_path / "p").write_text("a b\t1.0\t2\n\nc d\t2.0\t3")
     _, phrases = load_phrases(tmp_path / "p")
-    assert phrases.found == {("c", "d"): Found(2.0, 3)}
+    assert phrases.found == {("c", "d"): PhraseStats(2.0, 3)}
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("a b\t1.0\n", "line 1"),
-        ("a b\t1.0\t2\na c\tx\t2\n", "line 2: .*expected words parted"),
+        ("a b\t1.0\t2\na c\tx\t2\n", "line 2: .*expected words with spaces"),
         ("a b\t1.0\t2\n\n\xff", "file of phrases .* is not UTF-8"),
         ("a\t1.0\t2\n", "two words or more"),
         ("a b c\t1.0\t2\nb c\t1.0\t2\n", "may not begin or end"),
@@ -217,7 +218,7 @@ def test_broken_files_are_refused(tmp_path, text, message):
 
 def test_words_that_no_file_can_hold(tmp_path):
     with pytest.raises(ValueError, match="white space"):
-        save_phrases([Phrases({("a b", "c"): Found(1, 1)})], tmp_path / "p")
+        save_phrases([Phrases({("a b", "c"): PhraseStats(1, 1)})], tmp_path / "p")
     assert not any(tmp_path.iterdir())
 
 
@@ -231,12 +232,29 @@ def test_words_that_no_file_can_hold(tmp_path):
         ([["a"]], {"threshold": 10, "scoring": "npmi"}, "from -1 to 1"),
         ([["a"]], {"scoring": "best"}, "one of default, npmi"),
         ([["a"]], {"delimiter": ""}, "delimiter"),
-        ([["a"]], {"connector_words": "of"}, "not a string"),
+        ([["a"]], {"connector_words": "of"}, "connector_words must be a list of words"),
     ],
 )
 def test_bad_input(documents, options, message):
     with pytest.raises(ValueError, match=message):
         Phrases.from_documents(documents, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_count": "5"}, "min_count must be a whole number; got the string '5'"),
+        ({"threshold": "10"}, "threshold must be a number; got the string '10'"),
+        ({"connector_words": 5}, "connector_words must be a list of words; got the number 5"),
+        ({"delimiter": 5}, "delimiter must be a string; got the number 5"),
+    ],
+)
+def test_options_of_another_type(options, message):
+    with pytest.raises(TypeError, match=message):
+        Phrases.from_documents([["a"]], **options)
+    if "threshold" in options:
+        with pytest.raises(TypeError, match=message):
+            Phrases({}).above(options["threshold"])
 
 
 @pytest.mark.parametrize("words", ["a b", [["a", "b"]], [1]])
@@ -271,7 +289,7 @@ def test_command_writes_text_to_train_on(folder, capsys):
     assert f"of {sum(len(line.split()) for line in lines)} words" in messages
     assert Corpus.from_files("joined.txt").vocab.count("new_york_city") == 20
     first, second = load_phrases("p.tsv")
-    text = list(words_of_files(["text.txt"], "basic_english"))
+    text = list(file_pieces(["text.txt"], "basic_english"))
     assert first.found == Phrases.from_pieces(text, threshold=9).found
     assert second.found
 
@@ -350,7 +368,7 @@ def test_counts_whose_product_is_beyond_64_bits():
 
 def test_a_phrase_is_no_string_and_a_document_no_bytes():
     with pytest.raises(ValueError, match="a tuple of two words or more"):
-        Phrases({"new york": Found(1.0, 2)})
+        Phrases({"new york": PhraseStats(1.0, 2)})
     with pytest.raises(
         TypeError, match="document 1 must be a string or a list of words; got bytes"
     ):

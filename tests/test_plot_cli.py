@@ -179,7 +179,7 @@ BAD = {
     "one word": (["v.npz", "-o", "a.png", "--heat", "g0w0"], "2 words or more; got 1"),
     "odd pairs": (["v.npz", "-o", "a.png", "--pairs", "g0w0", "g1w1", "g0w4"], "two words a pair"),
     "neighbors of none": (["v.npz", "-o", "a.png", "--neighbors", "3"], "give --words"),
-    "skip": (["v.npz", "-o", "a.png", "--skip", "120"], "passes over all of the 120 words"),
+    "skip": (["v.npz", "-o", "a.png", "--skip", "120"], "leaves out all of the 120 words"),
     "topn": (["v.npz", "-o", "a.png", "--topn", "9", "--words", "g0w0"], "--topn and --skip"),
     "perplexity": (["v.npz", "-o", "a.png", "--perplexity", "9"], "--method tsne"),
     "high": (["v.npz", "-o", "a.png", "--topn", "9", "--method", "tsne", "--perplexity", "9"],

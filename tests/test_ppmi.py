@@ -134,6 +134,26 @@ def test_bad_options(cells, options, message):
         ppmi.vectors(cells, **options)
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"vector_size": "5"}, "vector_size must be a whole number; got the string '5'"),
+        ({"vector_size": 5.0}, "vector_size must be a whole number; got the number"),
+        ({"cds": "1"}, "cds must be a number; got the string '1'"),
+        ({"shift": None}, "shift must be a number; got None"),
+        ({"eigenvalue_weighting": "1"}, "eigenvalue_weighting must be a number"),
+    ],
+)
+def test_options_of_another_type(cells, options, message):
+    with pytest.raises(TypeError, match=message):
+        ppmi.vectors(cells, **{"vector_size": 9} | options)
+
+
+def test_the_matrix_is_sparse():
+    with pytest.raises(TypeError, match=r"write scipy.sparse.csr_array\(matrix\)"):
+        ppmi.svd(np.eye(3), 2)
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch, topic_documents):
     monkeypatch.chdir(tmp_path)

@@ -48,7 +48,7 @@ def test_endless_line_comes_in_pieces_cut_at_spaces(tmp_path):
     text = " ".join(str(i) for i in range(500_000))
     (tmp_path / "a").write_text(text)
     pieces = list(read.read_pieces([tmp_path / "a"]))
-    assert max(len(piece) for piece, _ in pieces) <= 2 * read.CHUNK
+    assert max(len(piece) for piece, _ in pieces) <= 2 * read.READ_SIZE
     assert [ends for _, ends in pieces] == [False] * (len(pieces) - 1) + [True]
     assert "".join(piece for piece, _ in pieces) == text
     assert [word for piece, _ in pieces for word in piece.split()] == text.split()
@@ -56,7 +56,7 @@ def test_endless_line_comes_in_pieces_cut_at_spaces(tmp_path):
 
 @pytest.mark.parametrize("between", ["\r", "\x0b", "\u2003", "\u2028", ","])
 def test_long_lines_are_never_cut_inside_words(tmp_path, monkeypatch, between):
-    monkeypatch.setattr(read, "CHUNK", 1000)
+    monkeypatch.setattr(read, "READ_SIZE", 1000)
     words = [f"w{i}" for i in range(4000)]
     (tmp_path / "a").write_bytes(between.join(words).encode())
     pieces = list(read.read_pieces([tmp_path / "a"]))
@@ -66,7 +66,7 @@ def test_long_lines_are_never_cut_inside_words(tmp_path, monkeypatch, between):
 
 
 def test_a_tag_with_a_space_is_not_cut(tmp_path, monkeypatch):
-    monkeypatch.setattr(read, "CHUNK", 100)
+    monkeypatch.setattr(read, "READ_SIZE", 100)
     (tmp_path / "a").write_text("it<br />" * 1000 + " end")
     pieces = [piece for piece, _ in read.read_pieces([tmp_path / "a"])]
     assert [w for piece in pieces for w in basic_english(piece)] == ["it"] * 1000 + ["end"]
@@ -96,12 +96,12 @@ def test_lines_of_a_file(tmp_path):
 
 
 def test_characters_across_chunks_survive(tmp_path):
-    text = "a" + "é" * read.CHUNK + "\nb"
+    text = "a" + "é" * read.READ_SIZE + "\nb"
     (tmp_path / "a").write_text(text)
     assert lines(tmp_path / "a") == text.split("\n")
 
 
-@pytest.mark.parametrize("before", [0, 5, read.CHUNK - 1, read.CHUNK, read.CHUNK + 7])
+@pytest.mark.parametrize("before", [0, 5, read.READ_SIZE - 1, read.READ_SIZE, read.READ_SIZE + 7])
 def test_broken_utf8_names_file_and_offset(tmp_path, before):
     path = tmp_path / "broken.txt"
     path.write_bytes(b"x" * before + b"\xc3(" + b"y" * 10)
@@ -136,3 +136,9 @@ def test_missing_file_and_empty_folder(tmp_path):
         lines("nowhere")
     with pytest.raises(ValueError, match="holds no text files"):
         lines(tmp_path)
+
+
+def test_ways_to_treat_errors_have_names(tmp_path):
+    (tmp_path / "a").write_text("fine")
+    with pytest.raises(ValueError, match="errors must be a name such as 'strict'"):
+        list(read.read_pieces([tmp_path / "a"], errors="replaced"))

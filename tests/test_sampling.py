@@ -97,16 +97,6 @@ def test_keep_probability_is_word2vecs():
     assert sampling.keep_probability(counts, 0).tolist() == [1, 1, 1]
 
 
-def test_percentile_keep_probability():
-    counts = np.arange(1, 101)
-    f = counts / counts.sum()
-    t = np.percentile(f, 85)
-    discard = 1 - np.sqrt(t / (f + t))
-    np.testing.assert_allclose(sampling.keep_probability_percentile(counts, 85), 1 - discard)
-    with pytest.raises(ValueError, match="between 0 and 100"):
-        sampling.keep_probability_percentile(counts, 101)
-
-
 def test_subsample_keeps_order_and_rates():
     rng = np.random.default_rng(0)
     ids = rng.integers(0, 4, 100_000).astype(np.int32)

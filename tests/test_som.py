@@ -76,20 +76,6 @@ def test_best_units_and_errors_are_by_distance(blocks):
     np.testing.assert_allclose(som.topographic_error(weights, vectors), apart.mean(), rtol=1e-6)
 
 
-def test_an_online_step_moves_units_towards_the_vector():
-    rng = np.random.default_rng(3)
-    weights = rng.normal(size=(3, 4, 5)).astype(np.float32)
-    vector = rng.normal(size=5).astype(np.float32)
-    best = distances(weights, vector[None]).argmin()
-    for unit, new in enumerate(
-        np.asarray(som.online_step(weights, vector, 0.3, 1.5)).reshape(12, 5)
-    ):
-        old = weights.reshape(12, 5)[unit]
-        far = np.linalg.norm(places((3, 4))[unit] - places((3, 4))[best])
-        expected = old + 0.3 * np.exp(-(far**2) / (2 * 1.5**2)) * (vector - old)
-        np.testing.assert_allclose(new, expected, rtol=1e-5, atol=1e-6)
-
-
 def test_training_is_its_steps_at_a_falling_radius():
     vectors = np.random.default_rng(4).normal(size=(100, 3)).astype(np.float32)
     start = som.init(vectors, (3, 4))
@@ -113,13 +99,6 @@ def test_a_square_unfolds(square, key):
     assert som.topographic_error(weights, square) < 0.05
     middle = som.best_matching_unit(weights, jnp.zeros((1, 3)))[0]
     assert (np.abs(places((8, 8))[middle] - 3.5) < 1).all()
-
-
-def test_the_online_form_unfolds_it_too(square):
-    start = som.init(square, (6, 6), jax.random.key(1))
-    weights = som.train_online(start, square, jax.random.key(2), 4000)
-    assert som.quantization_error(weights, square) < som.quantization_error(start, square)
-    assert som.topographic_error(weights, square) < 0.05
 
 
 def test_a_grid_begins_in_the_plane_of_most_variance(square):
@@ -182,9 +161,6 @@ def test_the_same_key_gives_the_same_bits(square):
     runs = [som.train(som.init(square, (4, 5), jax.random.key(k)), square) for k in (0, 0, 1)]
     assert np.array_equal(runs[0], runs[1])
     assert not np.array_equal(runs[0], runs[2])
-    online = [som.train_online(runs[0], square, jax.random.key(k), 100) for k in (0, 0, 1)]
-    assert np.array_equal(online[0], online[1])
-    assert not np.array_equal(online[0], online[2])
 
 
 def test_one_program_for_all_trainings_of_a_shape(square):

@@ -6,15 +6,10 @@ import pytest
 
 from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
 from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, cooccurrence, fit, optim, sampling, sgns
-from jaxvec.train.epoch import State, evaluate_segment
-from jaxvec.train.stability import (
-    MOST_GROWTH,
-    DivergedError,
-    NonFiniteError,
-    Watch,
-    settled,
-    stable,
-)
+from jaxvec.train.contracts import State
+from jaxvec.train.epoch import evaluate_segment
+from jaxvec.train.stability import MOST_GROWTH, settled, stable
+from jaxvec.train.watch import DivergedError, NonFiniteError, Watch
 
 KEY = jax.random.key(0)
 
@@ -201,7 +196,7 @@ def test_the_loss_of_vectors_that_are_zero(topic_corpus):
         segments, _ = model.segments(data, 0.0, KEY)
         zeros = jax.tree.map(jnp.zeros_like, model.init(KEY, len(data.vocab)))
         constants = model.constants(data)
-        steps = evaluate_segment(model, zeros, constants, segments.get(KEY, 0), KEY)
+        steps = evaluate_segment(model, zeros, constants, segments.epoch(KEY)(0), KEY)
         assert sum(steps.loss) / sum(steps.weight) == pytest.approx(
             model.untrained_loss(data), rel=0.15 if data is counts else 1e-3
         )

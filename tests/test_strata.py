@@ -8,10 +8,11 @@ import pytest
 from jaxvec import GloVe, cooccurrence, fit
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import cells as cell_segments
-from jaxvec.train import strata, workers
-from jaxvec.train.epoch import State, train_segment
+from jaxvec.train import parallel, workers
+from jaxvec.train.contracts import Program, State
+from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
-from jaxvec.train.team import Team
+from jaxvec.train.parallel import strata
 
 KEY = jax.random.key(0)
 SMALL = GloVe(vector_size=16, x_max=20.0, chunks=4)
@@ -43,12 +44,12 @@ def test_phases_are_one_worker_taking_turns(cells, monkeypatch, n, optimizer):
     params = SMALL.init(KEY, len(cells.vocab))
     state = State(params, optimize.init(params))
     constants = SMALL.constants(cells)
-    team = Team.of(n, SMALL, optimize, constants)
-    parts = [segments.get(KEY, k) for k in range(n)]
+    team = parallel.on(n, Program(SMALL, optimize, constants, None, None))
+    parts = [segments.epoch(KEY)(k) for k in range(n)]
     key_data = np.asarray(jax.random.key_data(KEY))
     rates = np.full(2, 0.05, np.float32)
-    shared = team.share([(part, key_data) for part in parts])
-    training, steps = team.train(team.begin(state), shared, rates)
+    shared = team.share([[(part, key_data) for part in parts]])
+    training, steps = team.train(team.begin([state]), shared, rates[None])
     losses = np.asarray(steps.loss).reshape(n, n, -1)
     for phase in range(n):
         for k, part in enumerate(parts):

@@ -12,10 +12,12 @@ import pytest
 from jaxvec import CBOW, GloVe, SkipGram, Softmax, cooccurrence, fit, sweep
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import segments
-from jaxvec.train.epoch import State, train_segment
+from jaxvec.train.contracts import State
+from jaxvec.train.epoch import run_segment
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import stable
 from tests.compiled import copies_in_loops
+from tests.conftest import segment_programs
 
 KEYS = jax.random.split(jax.random.key(7), 4)
 SMALL = SkipGram(vector_size=16, window=3, blocks=2)
@@ -113,20 +115,20 @@ def test_one_that_diverges_stops_no_other(topic_corpus):
     assert_solo(results[:1], topic_corpus, [SMALL], KEYS[:1], [0.02], **options)
 
 
-def test_one_program_for_all_sweeps_of_a_shape(topic_corpus, compilations):
-    def run(seed):
-        keys = jax.random.split(jax.random.key(seed), 4)
-        sweep(topic_corpus, SMALL, key=keys, epochs=2, learning_rate=0.01 * seed)
-
-    run(1)
-    assert compilations(lambda: run(2)) == 0
+def test_one_program_for_all_sweeps_of_a_shape(topic_corpus, caplog):
+    model = dataclasses.replace(SMALL, vector_size=9)
+    with segment_programs(caplog) as programs:
+        for seed in (1, 2):
+            keys = jax.random.split(jax.random.key(seed), 4)
+            sweep(topic_corpus, model, key=keys, epochs=2, learning_rate=0.01 * seed)
+    assert len(programs) == 1
 
 
 def swept(topic_corpus, name, together) -> list[str]:
     """The copies of tables in a step of four models' one program."""
     optimizer, _ = resolve_optimizer(name, False, None, None)
     constants = SMALL.constants(topic_corpus)
-    one = functools.partial(train_segment.__wrapped__, SMALL, optimizer, together=together)
+    one = functools.partial(run_segment, SMALL, optimizer, together=together)
 
     @functools.partial(jax.jit, donate_argnums=0)
     def train(states, keys):
@@ -134,7 +136,7 @@ def swept(topic_corpus, name, together) -> list[str]:
             lambda state, key: one(state, constants, segment, key, jnp.ones(2)), axis_name="models"
         )(states, keys)
 
-    segment = TokenSegments(topic_corpus).get(KEYS[0], 0)
+    segment = TokenSegments(topic_corpus).epoch(KEYS[0])(0)
     params = SMALL.init(KEYS[0], len(topic_corpus.vocab))
     state = State(params, optimizer.init(params))
     states = jax.tree.map(lambda a: jnp.stack([a] * 4), state)

@@ -83,7 +83,8 @@ def test_a_word_cut_inside_a_character_is_read_as_gensim_does(tmp_path, binary, 
         WordVectors.load(path)
     expected = load_with_gensim(path, binary, unicode_errors=errors)
     same(WordVectors.load(path, errors=errors), expected)
-    same(WordVectors.load_word2vec_format(path, unicode_errors=errors), expected)
+    found = WordVectors.load_word2vec_format(path, binary=binary, unicode_errors=errors)
+    same(found, expected)
     assert formats.info(path).first == ["caf\ufffd", "b"]
     with pytest.raises(ValueError, match="errors must be"):
         WordVectors.load(path, errors="nonsense")

@@ -1,15 +1,10 @@
-import itertools
-import math
-import warnings
-
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
-from scipy.optimize import linear_sum_assignment
 
 from jaxvec import WordVectors
-from jaxvec.vectors import neighbors
-from jaxvec.vectors.transport import transport_cost
+from jaxvec.vectors.queries import WordQueries
+from jaxvec.vectors.table import WordTable
 
 WORDS = [f"w{i}" for i in range(300)]
 
@@ -46,153 +41,6 @@ def vector(seed: int) -> np.ndarray:
     return 3 * np.random.default_rng(seed).normal(size=10)
 
 
-def silently(function, *args, **kwargs):
-    """What gensim says, its own deprecations apart."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return function(*args, **kwargs)
-
-
-def random_query(seed: int) -> dict:
-    """Words, places, vectors and weights as gensim takes them."""
-    rng = np.random.default_rng(seed)
-
-    def term():
-        word = WORDS[rng.integers(300)]
-        kinds = [word, int(rng.integers(300)), vector(rng.integers(1000))]
-        kind = kinds[rng.choice(3, p=[0.6, 0.2, 0.2])]
-        return (kind, float(rng.normal())) if rng.random() < 0.3 else kind
-
-    return {
-        "positive": [term() for _ in range(rng.integers(1, 4))],
-        "negative": [term() for _ in range(rng.integers(0, 3))],
-        "topn": [1, 7, 299, 1000][rng.integers(4)],
-        "restrict_vocab": [None, 40, 300, 5000][rng.integers(4)],
-    }
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"positive": "w3"},
-        {"positive": ["w3"], "topn": 3},
-        {"positive": ["w3", "w10"], "negative": ["w7"]},
-        {"positive": ["w3"], "negative": ["w7", "w8"], "restrict_vocab": 50},
-        {"positive": ["w200"], "restrict_vocab": 50, "topn": 100},
-        {"negative": ["w5"]},
-        {"positive": "w3", "negative": "w5"},
-        {"positive": 7, "topn": 0},
-        {"positive": ["w3", "w3"], "restrict_vocab": 0},
-        {"positive": vector(1), "topn": 300},
-        {"positive": np.array([vector(1), vector(2)]), "negative": vector(3)},
-        {"positive": [("w3", 0.5), (vector(1), 2.0)], "negative": [("w8", 0.7), "w9"]},
-        *(random_query(seed) for seed in range(60)),
-    ],
-)
-def test_most_similar_is_gensims(ours, theirs, query):
-    same(ours.most_similar(**query), theirs.most_similar(**query))
-    query["topn"] = None
-    np.testing.assert_allclose(ours.most_similar(**query), theirs.most_similar(**query), atol=1e-5)
-
-
-def test_every_word_has_gensims_neighbors(ours, theirs):
-    many = ours.most_similar_many(WORDS, topn=5)
-    for word, found in zip(WORDS, many, strict=True):
-        expected = theirs.similar_by_word(word, 5)
-        same(ours.similar_by_word(word, 5), expected)
-        same(found, expected)
-
-
-def test_many_in_one_call(ours, theirs):
-    for found, word in zip(
-        ours.most_similar_many(["w250", 3], 60, 50), ["w250", "w3"], strict=True
-    ):
-        same(found, theirs.most_similar(word, topn=60, restrict_vocab=50))
-    assert ours.most_similar_many([]) == []
-    assert ours.most_similar_many(["w1", "w2"], topn=0) == [[], []]
-    with pytest.raises(KeyError, match="close matches: w99"):
-        ours.most_similar_many(["w1", "w999"])
-
-
-def test_by_vector(ours, theirs):
-    for seed in range(20):
-        query = {"topn": 8, "restrict_vocab": 100 if seed % 2 else None}
-        same(
-            ours.similar_by_vector(vector(seed), **query),
-            theirs.similar_by_vector(vector(seed), **query),
-        )
-    found = ours.similar_by_word("w4", None)
-    np.testing.assert_allclose(found, theirs.similar_by_word("w4", None), atol=1e-6)
-    assert ours.similar_by_vector(ours["w4"], topn=1)[0][0] == "w4"
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        {"positive": "w3"},
-        {"positive": "w3", "negative": "w5"},
-        {"positive": ["w3", "w10"], "negative": ["w7"], "topn": 300},
-        {"positive": ["w3", "w10", "w12"], "negative": ["w7", "w8"]},
-        {"positive": [vector(1) / np.linalg.norm(vector(1)), "w1"], "negative": "w7"},
-        {"positive": "w3", "topn": 0},
-    ],
-)
-def test_cosmul_is_gensims(ours, theirs, query):
-    same(ours.most_similar_cosmul(**query), silently(theirs.most_similar_cosmul, **query))
-    query["topn"] = None
-    expected = silently(theirs.most_similar_cosmul, **query)
-    np.testing.assert_allclose(ours.most_similar_cosmul(**query), expected, rtol=1e-4, atol=1e-5)
-
-
-def test_cosmul_where_gensim_errs(ours):
-    query = {"positive": ["w3", "w10"], "negative": ["w7"]}
-    asked = {"w3", "w10", "w7"}
-    few = ours.most_similar_cosmul(**query, topn=300, restrict_vocab=40)
-    everywhere = dict(ours.most_similar_cosmul(**query, topn=300))
-    assert {word for word, _ in few} == {f"w{i}" for i in range(40)} - asked
-    assert all(everywhere[word] == pytest.approx(score, rel=1e-5) for word, score in few)
-    assert np.all(np.diff([score for _, score in few]) <= 0)
-    vectors = {"positive": [ours["w3"], 5 * ours["w10"]], "negative": [ours["w7"]]}
-    same(
-        ours.most_similar_cosmul(**query, topn=5),
-        [f for f in ours.most_similar_cosmul(**vectors, topn=8) if f[0] not in asked][:5],
-    )
-    same(ours.most_similar_cosmul([3, "w10"], [7]), ours.most_similar_cosmul(**query))
-    with pytest.raises(ValueError, match="positive"):
-        ours.most_similar_cosmul(negative="w3")
-
-
-def test_pairs_of_words(ours, theirs):
-    pairs = list(zip(WORDS[:60], WORDS[100:160], strict=True))
-    for a, b in pairs:
-        assert ours.similarity(a, b) == pytest.approx(theirs.similarity(a, b), abs=1e-5)
-        assert ours.distance(a, b) == pytest.approx(theirs.distance(a, b), abs=1e-5)
-        assert ours.rank(a, b) == theirs.rank(a, b)
-        assert ours.closer_than(a, b) == theirs.closer_than(a, b)
-    assert ours.closer_than("w1", "w1") == []
-    assert ours.rank("w1", "w1") == 1
-
-
-def test_distances(ours, theirs):
-    for args in (("w7",), ("w7", ["w1", "w200"]), (vector(1),), (vector(1), WORDS[5:9]), (7, None)):
-        np.testing.assert_allclose(ours.distances(*args), theirs.distances(*args), atol=1e-5)
-
-
-def test_groups_of_words(ours, theirs):
-    rng = np.random.default_rng(3)
-    for size in range(1, 30):
-        left, right = (list(rng.choice(WORDS, size)) for _ in "ab")
-        for words in (left, [*left, "unheard"]):
-            expected = theirs.n_similarity(words, right)
-            assert ours.n_similarity(words, right) == pytest.approx(expected, abs=1e-5)
-        if len(set(left)) != 2:  # both of two are as far from their mean
-            assert ours.doesnt_match([*left, "unheard"]) == theirs.doesnt_match([*left, "unheard"])
-        nearest = theirs.most_similar_to_given("w9", right)
-        assert ours.most_similar_to_given("w9", right) == nearest
-    assert ours.n_similarity(["unheard"], right) == theirs.n_similarity(["unheard"], right) == 0
-    assert ours.doesnt_match("w5") == "w5"
-
-
 def test_look_ups(ours, theirs, table):
     assert np.array_equal(ours["w5"], table[5])
     assert np.array_equal(ours[["w5", "w1", 7]], theirs[["w5", "w1", 7]])
@@ -210,23 +58,6 @@ def test_look_ups(ours, theirs, table):
         np.testing.assert_allclose(found, theirs.get_vector("w5", norm=norm), atol=1e-6)
         with pytest.raises(ValueError, match="read-only"):
             found[0] = 1
-
-
-def test_single_queries_leave_jax_alone(table, monkeypatch):
-    for name in ("jax", "jnp", "cosine_top"):
-        monkeypatch.setattr(neighbors, name, None)
-    vectors = WordVectors(WORDS, table)
-    assert vectors.most_similar(["w1", "w2"], ["w3"])
-    assert vectors.most_similar_cosmul(["w1", "w2"], ["w3"])
-    assert vectors.rank("w1", "w2")
-
-
-def test_falling_count_order():
-    vectors = WordVectors(["<unk>", "a", "b"], [[0], [1], [2]], counts=[3, 9, 3])
-    assert vectors.index_to_key == ["a", "<unk>", "b"]
-    assert vectors.vectors[:, 0].tolist() == [1, 0, 2]
-    assert vectors.counts.tolist() == [9, 3, 3]
-    assert vectors.key_to_index == {"a": 0, "<unk>": 1, "b": 2}
 
 
 @pytest.mark.parametrize("replace", [False, True])
@@ -285,8 +116,18 @@ def test_sort_is_gensims(table):
         (lambda v: v.add_vectors(["a", "b"], [[1, 2]]), r"need vectors \[2, 2\]; got \(1, 2\)"),
         (lambda v: v.add_vectors(["a"], [[1, 2, 3]]), r"need vectors \[1, 2\]; got \(1, 3\)"),
         (lambda v: v.add_vectors(["x", "x"], np.eye(2)), "'x' comes twice"),
-        (lambda v: v.add_vectors(["x"], [[1, 2]], {"count": [1, 2]}), "as many counts"),
-        (lambda v: v.add_vectors(["x"], [[1, 2]], {"hue": [1]}), "no extras but 'count'; got hue"),
+        (lambda v: v.add_vectors(["x"], [[1, 2]], {"count": [1, 2]}), "need 1 counts"),
+        (
+            lambda v: v.add_vectors(["x"], [[1, 2]], {"hue": [1, 2]}),
+            "1 words need 1 values of 'hue'",
+        ),
+        (lambda v: v.add_vector("a", [1, 2]), "the word 'a' has a vector"),
+        (lambda v: v.add_vector("x", [1, 2, 3]), r"need vectors \[1, 2\]; got \(1, 3\)"),
+        (lambda v: v.set_vecattr("a", "count", -1), "whole numbers from 0"),
+        (lambda v: v.get_mean_vector([]), "at least one word or vector"),
+        (lambda v: v.get_mean_vector(["a"], [1, 2]), "1 words need 1 weights; got"),
+        (lambda v: v.rank_by_centrality(["x"]), "at least one word"),
+        (lambda v: v.relative_cosine_similarity("a", "b", 0), "0 neighbors of 'a' add up to 0"),
         (lambda v: v.most_similar(np.ones(3)), r"must be \[2\]; got \[3\]"),
         (lambda v: v.distances(np.ones((2, 2))), r"must be \[2\]; got \[2, 2\]"),
         (lambda v: v.n_similarity([], ["a"]), "a word or more"),
@@ -330,6 +171,10 @@ def test_attributes_that_are_missing():
         lambda v, w: v.rank("w1", w),
         lambda v, w: v.closer_than(w, "w1"),
         lambda v, w: v.most_similar_to_given("w1", ["w2", w]),
+        lambda v, w: v.set_vecattr(w, "hue", 1),
+        lambda v, w: v.similar_by_key(w),
+        lambda v, w: v.get_mean_vector(["w1", w], ignore_missing=False),
+        lambda v, w: v.relative_cosine_similarity("w1", w),
     ],
 )
 def test_unknown_words(ours, ask):
@@ -337,66 +182,12 @@ def test_unknown_words(ours, ask):
         ask(ours, "w999")
 
 
-def test_empty_queries(ours):
-    with pytest.raises(ValueError, match="at least one word"):
-        ours.most_similar()
-
-
-def test_ties_come_in_order_of_place():
-    rows = [[1, 1, 1, 1], [1, 1, 1, -1], [-1, 1, 1, 1], [1, 1, 1, -1], [1, -1, 1, 1]]
-    vectors = WordVectors(list("edcba"), rows)
-    assert [word for word, _ in vectors.most_similar("e", topn=3)] == ["d", "c", "b"]
-    assert [word for word, _ in vectors.most_similar_many(["e"], topn=3)[0]] == ["d", "c", "b"]
-    assert [word for word, _ in vectors.most_similar_cosmul("e", topn=3)] == ["d", "c", "b"]
-    assert vectors.most_similar_to_given("e", ["b", "d"]) == "b"
-    assert vectors.closer_than("e", "b") == []
-
-
-def test_zero_vectors_make_no_nan():
-    vectors = WordVectors(["a", "b"], np.zeros((2, 3)))
-    assert vectors.most_similar("a") == [("b", 0.0)]
-    assert vectors.most_similar_many(["a"]) == [[("b", 0.0)]]
-    assert vectors.distances("a").tolist() == [1, 1]
-    assert vectors.n_similarity(["a"], ["b"]) == 0
-    assert vectors.get_vector("a", norm=True).tolist() == [0, 0, 0]
-
-
-def test_wmdistance_is_the_best_assignment(ours):
-    """Of two texts, each word repeated till both are as long: the best of all pairings."""
-    rng = np.random.default_rng(4)
-    for left, right in itertools.product((1, 2, 3, 5, 8), (1, 4, 7)):
-        words = rng.choice(WORDS[:12], left), rng.choice(WORDS[:12], right)
-        length = math.lcm(left, right)
-        for norm, get in ((True, ours.get_normed_vectors()), (False, ours.vectors)):
-            tables = [get[[ours.key_to_index[w] for w in text]] for text in words]
-            first, second = (np.repeat(t, length // len(t), axis=0) for t in tables)
-            costs = np.linalg.norm(first[:, None] - second, axis=-1)
-            expected = costs[linear_sum_assignment(costs)].mean()
-            found = ours.wmdistance([*words[0], "unheard"], list(words[1]), norm=norm)
-            assert found == pytest.approx(expected, abs=1e-5)
-
-
-def test_wmdistance_at_its_edges(ours):
-    assert ours.wmdistance(["w1", "w2"], ["w2", "w1"]) == pytest.approx(0, abs=1e-9)
-    assert ours.wmdistance("w1", "w1") == 0
-    assert ours.wmdistance(["unheard"], ["w1"]) == np.inf
-    assert ours.wmdistance([], ["w1"]) == np.inf
-    twins = WordVectors(["a", "b", "c"], [[1, 0], [1, 0], [0, 1e-9]])
-    assert twins.wmdistance(["a"], ["b"]) == 0
-    assert twins.wmdistance(["a", "b"], ["c"], norm=False) == pytest.approx(1)
-
-
-def test_supply_that_is_not_the_demand():
-    with pytest.raises(ValueError, match="no flow"):
-        transport_cost(np.array([1.0]), np.array([2.0]), np.ones((1, 1)))
-
-
 @pytest.mark.parametrize(
     ("words", "table", "counts", "message"),
     [
         (["a"], np.ones((2, 3)), None, r"got \(2, 3\)"),
         (["a", "a"], np.ones((2, 3)), None, "comes twice"),
-        (["a", "b"], np.ones((2, 3)), [1], "as many counts"),
+        (["a", "b"], np.ones((2, 3)), [1], "need 2 counts"),
     ],
 )
 def test_bad_tables(words, table, counts, message):
@@ -428,11 +219,6 @@ def test_numpys_strings_and_numbers_are_words_and_places():
     assert wv[np.array([2, 0])].tolist() == [[0, 1], [1, 0]]
 
 
-def test_a_vector_that_is_not_finite_has_no_neighbors():
-    with pytest.raises(ValueError, match="must hold finite numbers"):
-        WordVectors(["a", "b"], np.eye(2)).most_similar(np.array([np.nan, 1.0]))
-
-
 def test_a_string_is_one_word_and_no_list_of_letters():
     wv = WordVectors(["a", "b", "ab"], [[1, 0], [0, 1], [1, 1]])
     assert len(wv.most_similar_many("ab")) == 1
@@ -451,28 +237,84 @@ def test_a_string_is_one_word_and_no_list_of_letters():
         WordVectors(["a"], [[1.0]], counts=[1.5])
 
 
-@pytest.mark.parametrize("shift", [1013.25, 101325])
-def test_far_from_zero_neighbors_are_those_of_float64(shift):
-    rng = np.random.default_rng(8)
-    wv = WordVectors([f"w{i}" for i in range(300)], rng.normal(size=(300, 5)) + shift)
-    exact = wv.vectors.astype(np.float64)
-    exact /= np.linalg.norm(exact, axis=1, keepdims=True)
-    apart = ((exact[3] - exact) ** 2).sum(axis=1) / 2
-    order = [f"w{i}" for i in np.argsort(apart)[1:]]
-    for found in (
-        wv.most_similar("w3", topn=20), wv.most_similar_cosmul("w3", topn=20),
-        wv.most_similar(exact[3], topn=21)[1:], wv.most_similar_many(["w3"], topn=20)[0],
-    ):  # fmt: skip
-        assert [word for word, _ in found] == order[:20]
-    np.testing.assert_allclose(wv.distances("w3"), apart, rtol=1e-4, atol=1e-15)
-    others = [*order[:10], order[-1]]
-    mean = np.mean([exact[wv.get_index(word)] for word in others], axis=0)
-    odd = min(others, key=lambda word: exact[wv.get_index(word)] @ mean)
-    assert wv.doesnt_match(others) == odd
-    assert wv.closer_than("w3", order[3]) == sorted(order[:3], key=wv.get_index)
+def test_the_order_given_stays():
+    words, table, counts = (
+        ["<unk>", "a", "b"],
+        np.arange(6, dtype=np.float32).reshape(3, 2),
+        [3, 9, 3],
+    )
+    vectors = WordVectors(words, table, counts=counts)
+    assert vectors.index_to_key == words
+    assert np.array_equal(vectors.vectors, table)
+    assert vectors.counts.tolist() == counts
+    vectors.sort_by_descending_frequency()
+    assert vectors.index_to_key == ["a", "<unk>", "b"]
+    assert vectors.vectors[:, 0].tolist() == [2, 0, 4]
+    assert vectors.counts.tolist() == [9, 3, 3]
+    assert vectors.key_to_index == {"a": 0, "<unk>": 1, "b": 2}
 
 
-def test_sums_of_float16_do_not_overflow():
-    wv = WordVectors(list("ab"), [[60000.0, 1], [60000, 2]], dtype=np.float16)
-    assert wv.n_similarity(["a", "b"], ["a"]) == pytest.approx(1)
-    assert wv.most_similar("a")[0][1] == pytest.approx(1)
+def test_nothing_is_written_to_the_callers_arrays():
+    table, counts = np.array([[3, 4], [0, 2]], np.float32), np.array([3, 9])
+    words, hues = ["a", "b"], np.array([1, 2])
+    vectors = WordVectors(words, table, counts=counts, attributes={"hue": hues})
+    assert np.shares_memory(vectors.vectors, table)
+    vectors.set_vecattr("a", "count", 5)
+    vectors.set_vecattr("a", "hue", 7)
+    vectors["a"] = [9, 9]
+    WordVectors(words, table, counts=counts).sort_by_descending_frequency()
+    WordVectors(words, table).unit_normalize_all()
+    vectors.add_vectors(["c", "b"], np.ones((2, 2)), {"count": [1, 1]}, replace=True)
+    assert (table.tolist(), counts.tolist(), words) == ([[3, 4], [0, 2]], [3, 9], ["a", "b"])
+    assert hues.tolist() == [1, 2]
+    assert vectors.counts.tolist() == [5, 1, 1]
+    vectors.counts = counts = np.array([1, 2, 3])
+    counts[0] = 7
+    assert vectors.get_vecattr("a", "count") == 1
+
+
+@pytest.mark.parametrize("kind", [WordTable, WordQueries, WordVectors])
+def test_the_name_of_the_class_is_shown(kind):
+    assert repr(kind(["a"], [[1, 2]])) == f"{kind.__name__} of 1 words, 2 numbers each"
+
+
+def test_attributes_are_gensims(table):
+    ours, theirs = WordVectors(WORDS[:9], table[:9]), gensims(WORDS[:9], table[:9])
+    rng = np.random.default_rng(0)
+    for word in WORDS[:9:2]:
+        for name, value in {
+            "rank": int(rng.integers(9)), "share": float(rng.normal()), "seen": True,
+            "small": np.float32(0.1),
+        }.items():  # fmt: skip
+            ours.set_vecattr(word, name, value)
+            theirs.set_vecattr(word, name, value)
+    for vectors in (ours, theirs):
+        with pytest.raises(TypeError, match=r"conflicts with|'rank' holds int64; got .* 0\.5"):
+            vectors.set_vecattr("w1", "rank", 0.5)
+        vectors.add_vectors(["x"], table[:1])
+    theirs.allocate_vecattrs()
+    for vectors in (ours, theirs):
+        vectors.set_vecattr("x", "count", 3)
+        vectors.set_vecattr("w3", "count", 5)
+    assert ours.counts.tolist() == theirs.expandos["count"].tolist()
+    for word in [*WORDS[:9], "x"]:
+        for name in ("rank", "share", "seen", "small", "count"):
+            assert ours.get_vecattr(word, name) == theirs.get_vecattr(word, name)
+    few = ours.vectors_for_all(["x", "w2"], copy_vecattrs=True)
+    assert few.get_vecattr("w2", "share") == ours.get_vecattr("w2", "share")
+    ours.sort_by_descending_frequency()
+    assert ours.index_to_key[:2] == ["w3", "x"]
+    assert ours.get_vecattr("w2", "share") == few.get_vecattr("w2", "share")
+
+
+def test_attributes_may_be_strings():
+    vectors = WordVectors(["a", "b"], np.eye(2), attributes={"hue": ["red", None]})
+    vectors.set_vecattr("b", "hue", "blue")
+    vectors.add_vectors(["c", "a"], np.eye(2), {"hue": ["green", "no"], "size": [2, 3]})
+    assert vectors.attributes["hue"].tolist() == ["red", "blue", "green"]
+    assert vectors.attributes["size"].tolist() == [0, 0, 2]
+    for value in (3, b"x", [1], None):
+        with pytest.raises((TypeError, ValueError), match="'hue'"):
+            vectors.set_vecattr("a", "hue", value if value is not None else 2.0)
+    with pytest.raises(TypeError, match="'size' holds int64; got the string 'x'"):
+        vectors.set_vecattr("a", "size", "x")

@@ -115,7 +115,7 @@ def test_loads_what_word2vec_and_glove_write(tmp_path):
         (f"a 9\nb {10**20}\n", "line 2"),
         ("a 9\n\nb 1\n", "line 2 is ''"),
         ("a 9\n 5\n", "line 2 is ' 5'"),
-        (f"a {2**62}\nb {2**62}\n", "the counts come to more than"),
+        (f"a {2**62}\nb {2**62}\n", "the counts add up to more than"),
     ],
 )
 def test_broken_files_are_refused(tmp_path, text, message):
@@ -171,6 +171,23 @@ def test_words_are_strings_and_ids_numbers():
 def test_bad_numbers(options):
     with pytest.raises(ValueError, match="must be at least 1"):
         Vocab.from_counts(COUNTS, **options)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Vocab.from_counts(COUNTS, min_count="5"), "min_count must be a whole number; got"),
+        (lambda: Vocab.from_counts(COUNTS, min_count=2.5), "min_count must be a whole number; got"),
+        (lambda: Vocab.from_counts(COUNTS, max_size="5"), "max_size must be a whole number; got"),
+        (lambda: Vocab(["a"], [1], specials=["a"]), "specials must be a whole number; got a list"),
+        (lambda: Vocab(["a"], [1]).extended(COUNTS, min_count="5"), "min_count must be a whole"),
+        (lambda: Vocab(["a"], [1]).extended(["b"]), "counts must be a dict"),
+        (lambda: Vocab(["a"], [1]).encode(5), "words must be a list of words; got the number 5"),
+    ],
+)
+def test_options_of_another_type(call, message):
+    with pytest.raises(TypeError, match=message):
+        call()
 
 
 def test_words_that_no_file_could_hold():

@@ -9,14 +9,12 @@ import numpy as np
 import optax
 import pytest
 
-from jaxvec import CBOW, Corpus, SkipGram, Softmax, WordVectors, fit, optim, sampling
+from jaxvec import CBOW, Corpus, SkipGram, Softmax, WordVectors, fit, optim
 from jaxvec.cli import main
 from jaxvec.text.tokenize import alphanumeric
 from jaxvec.train.segments import TokenSegments
 from tests.compiled import KEY, SMALL, compiled, copies_in_loops
 from tests.conftest import topic_accuracy
-
-VARIANTS = list(itertools.product((True, False), repeat=3))
 
 
 @pytest.fixture(scope="module")
@@ -25,50 +23,33 @@ def documents():
     return [[f"w{i}" for i in rng.integers(0, 20, rng.integers(1, 40))] for _ in range(40)]
 
 
-@pytest.mark.parametrize(("symmetric", "full", "close"), VARIANTS)
-def test_pairs_are_the_obvious_ones(documents, symmetric, full, close):
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_pairs_are_the_obvious_ones(documents, symmetric):
     corpus = Corpus.from_documents(documents, min_count=1)
-    sample = {} if close else {"sample_percentile": 50}
     model = dataclasses.replace(
-        SMALL, shrink_windows=False, blocks=3, block_tokens=16, symmetric=symmetric,
-        full_windows=full, close_gaps=close, **sample,
-    )  # fmt: skip
+        SMALL, shrink_windows=False, blocks=3, block_tokens=16, sample=0, symmetric=symmetric
+    )
+    expected, start = np.zeros((20, 20)), 0
+    for document in documents:
+        for i, j in itertools.permutations(range(len(document)), 2):
+            if abs(i - j) <= 3 and (symmetric or j > i):
+                expected[corpus.ids[start + i], corpus.ids[start + j]] += 1
+        start += len(document)
+    assert np.array_equal(pairs(model, corpus), expected)
+
+
+def pairs(model, corpus):
+    """How often the batches of an epoch pair each center with each context: float64[V, V]."""
     constants = model.constants(corpus)
-    plan = model.plan(constants, KEY, TokenSegments(corpus).get(KEY, 0))
+    plan = model.plan(constants, KEY, TokenSegments(corpus).epoch(KEY)(0))
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
-    found = np.zeros((20, 20))
+    found = np.zeros((len(corpus.vocab), len(corpus.vocab)))
     for t in range(int(plan.steps)):
         batch = model.batch(constants, plan, bits[t], t)
         centers = np.broadcast_to(batch.centers[:, :, None], batch.weights.shape)
         contexts = np.broadcast_to(batch.contexts[:, None, :], batch.weights.shape)
         np.add.at(found, (centers, contexts), batch.weights)
-    kept = np.ones(len(corpus), bool)
-    if not close:
-        kept = np.asarray(plan.kept)[model.window :][: len(corpus)]
-        assert 0.3 < kept.mean() < 0.9
-    expected, start = np.zeros((20, 20)), 0
-    for document in documents:
-        for i, j in itertools.permutations(range(len(document)), 2):
-            reaches = abs(i - j) <= 3 and (symmetric or j > i)
-            whole = i + 3 < len(document) and (i >= 3 or not symmetric)
-            if reaches and (whole or not full) and kept[start + i] and kept[start + j]:
-                expected[corpus.ids[start + i], corpus.ids[start + j]] += 1
-        start += len(document)
-    assert np.array_equal(found, expected)
-
-
-def test_percentile_subsampling_keeps_what_it_says(topic_corpus):
-    counts = topic_corpus.vocab.counts
-    expected = sampling.keep_probability_percentile(counts, 85)
-    for close in (True, False):
-        model = SkipGram(sample_percentile=85, close_gaps=close)
-        assert np.array_equal(model.keep_probability(counts), expected)
-        segment = TokenSegments(topic_corpus).get(KEY, 0)
-        plan = model.plan(model.constants(topic_corpus), KEY, segment)
-        ids = np.asarray(plan.ids)[np.asarray(plan.docs >= 0 if close else plan.kept)]
-        kept = np.bincount(ids, minlength=len(counts)) / counts
-        error = np.sqrt(expected * (1 - expected) / counts)
-        assert (np.abs(kept - expected) < 5 * error + 1e-9).all()
+    return found
 
 
 @pytest.mark.parametrize(
@@ -78,9 +59,8 @@ def test_percentile_subsampling_keeps_what_it_says(topic_corpus):
 )
 def test_every_model_learns_with_every_option(topic_corpus, model):
     model = dataclasses.replace(
-        model, vector_size=16, window=3, symmetric=False, full_windows=True, sample_percentile=90,
-        close_gaps=False,
-    )  # fmt: skip
+        model, vector_size=16, window=3, sample=0, symmetric=False, shrink_windows=False
+    )
     result = fit(topic_corpus, model, key=KEY, epochs=5, optimizer="adam", max_norm=3.0)
     assert result.history[-1].loss < 0.95 * result.history[0].loss
     assert topic_accuracy(result.vectors()) > 0.8
@@ -95,12 +75,6 @@ def test_the_next_word_is_what_is_predicted():
         (found,) = result.predict_output_word([word], topn=1)
         assert found[0] == following
         assert found[1] > 0.95
-
-
-@pytest.mark.parametrize("percentile", [-1, 101, float("nan")])
-def test_bad_percentile(percentile):
-    with pytest.raises(ValueError, match="sample_percentile must be between 0 and 100; got"):
-        SkipGram(sample_percentile=percentile)
 
 
 @pytest.mark.parametrize("inner", [optax.sgd(1.0), optax.adam(1.0)])
@@ -183,12 +157,9 @@ def test_on_the_command_line(tmp_path, monkeypatch, topic_documents, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("\n".join(map(" ".join, topic_documents)))
     command = ["train", "text.txt", "-o", "v.npz", "--vector-size", "8", "--epochs", "1",
-               "--sample-percentile", "80", "--keep-gaps", "--no-symmetric", "--full-windows",
-               "--max-norm", "0.01", "--tokenizer", "alphanumeric"]  # fmt: skip
+               "--no-symmetric", "--max-norm", "0.01", "--tokenizer", "alphanumeric"]  # fmt: skip
     assert main(command) == 0
-    model = SkipGram(
-        vector_size=8, sample_percentile=80, close_gaps=False, symmetric=False, full_windows=True
-    )
+    model = SkipGram(vector_size=8, symmetric=False)
     corpus = Corpus.from_files("text.txt", tokenizer="alphanumeric")
     result = fit(corpus, model, key=jax.random.key(1), epochs=1, max_norm=0.01)
     assert np.array_equal(WordVectors.load("v.npz").vectors, result.vectors().vectors)
@@ -196,5 +167,3 @@ def test_on_the_command_line(tmp_path, monkeypatch, topic_documents, capsys):
     assert main(["similar", "v.npz", "t1w1", "--dot", "--topn", "1"]) == 0
     ((word, product),) = result.vectors().most_similar_dot("t1w1", topn=1)
     assert capsys.readouterr().out == f"t1w1\n  {product:6.3f}  {word}\n"
-    assert main([*command, "--force", "--sample", "0"]) == 2
-    assert "give one" in capsys.readouterr().err

@@ -5,26 +5,29 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec as P
 
-from jaxvec import Corpus, SkipGram, fit, use_cores
+from jaxvec import Corpus, SkipGram, fit, optim, use_cores
 from jaxvec.optim.named import resolve_optimizer
-from jaxvec.train import segments, workers
-from jaxvec.train.epoch import State, train_segment
+from jaxvec.optim.rows import StateLeaf
+from jaxvec.train import parallel, segments, workers
+from jaxvec.train.contracts import Program, State
+from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
+from jaxvec.train.parallel import copies
 from jaxvec.train.segments import TokenSegments
-from jaxvec.train.team import Team
 
 KEY = jax.random.key(0)
 SMALL = SkipGram(vector_size=16, window=3, sample=0)
 
 
-def combined(start, ends, opt_start=(), opt_ends=None):
+def combined(start, ends, opt_start=(), opt_ends=None, rule="mean"):
     """What `combine` makes of several workers' tables."""
     n = len(ends)
     mesh = workers.mesh(n)
+    merge = jax.tree.map(lambda _: StateLeaf(None, rule), opt_start)
 
     def one(start, end):
         end = jax.tree.map(lambda a: a[0], end)
-        return workers.combine(workers.Twins(start, end), "workers")
+        return copies.combine(copies.Twins(start, end), merge, "workers")
 
     stacked = jax.tree.map(lambda *a: jnp.stack(a), *ends)
     opt_stacked = jax.tree.map(lambda *a: jnp.stack(a), *opt_ends) if opt_ends else ()
@@ -38,7 +41,7 @@ def combined(start, ends, opt_start=(), opt_ends=None):
 
 
 @pytest.mark.parametrize(
-    ("n", "rows"), [(2, 7), (3, workers._CHUNK_ROWS), (4, 2 * workers._CHUNK_ROWS + 5)]
+    ("n", "rows"), [(2, 7), (3, copies._CHUNK_ROWS), (4, 2 * copies._CHUNK_ROWS + 5)]
 )
 def test_combine_is_its_formula(n, rows):
     rng = np.random.default_rng(0)
@@ -69,7 +72,10 @@ def test_state_of_optimizers_is_added_or_averaged():
     for transform in (adagrad, adam):
         start = transform.init(params)
         ends = [transform.update(g, start, params)[1] for g in gradients]
-        found = combined(params, [params, params], start, ends).opt_state
+        rule = "sum" if transform is adagrad else "mean"
+        found = combined(params, [params, params], start, ends, rule).opt_state
+        leaves = optim.row_sparse(transform).leaves(params, start)
+        assert {leaf.merge for leaf in jax.tree.leaves(leaves)} == {rule}
         first, second, both = (jax.tree.leaves(tree) for tree in (ends[0], ends[1], found))
         for before, a, b, together in zip(jax.tree.leaves(start), first, second, both, strict=True):
             assert together.dtype == before.dtype
@@ -166,19 +172,23 @@ def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer)
     params = SMALL.init(KEY, len(topic_corpus.vocab))
     state = State(params, optimize.init(params))
     constants = SMALL.constants(topic_corpus)
-    team = Team.of(2, SMALL, optimize, constants)
-    training = team.begin(state)
+    team = parallel.on(2, Program(SMALL, optimize, constants, None, None))
+    training = team.begin([state])
     for first in (0, 2):
-        chosen = [(parts.get(KEY, i), keys[i]) for i in (first, first + 1)]
-        shared = team.share([(part, np.asarray(jax.random.key_data(k))) for part, k in chosen])
-        training, _ = team.train(training, shared, rates)
+        chosen = [(parts.epoch(KEY)(i), keys[i]) for i in (first, first + 1)]
+        shared = team.share([[(part, np.asarray(jax.random.key_data(k))) for part, k in chosen]])
+        training, _ = team.train(training, shared, rates[None])
         copies = [jax.tree.map(jnp.copy, state) for _ in chosen]
         ends = [
             train_segment(SMALL, optimize, copy, constants, *part, rates)[0]
             for copy, part in zip(copies, chosen, strict=True)
         ]
         state = combined(
-            state.params, [e.params for e in ends], state.opt_state, [e.opt_state for e in ends]
+            state.params,
+            [e.params for e in ends],
+            state.opt_state,
+            [e.opt_state for e in ends],
+            rule="sum",
         )
         found = team.state(training)
         for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(state), strict=True):

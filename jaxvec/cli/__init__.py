@@ -1,4 +1,4 @@
-"""The command line: `jaxvec train` and its like. Everything else prints nothing."""
+"""The command line, `jaxvec COMMAND`; only this room prints."""
 
 import argparse
 import os
@@ -9,18 +9,20 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-_COMMANDS = {  # the module that has `add_COMMAND_options`, and what the command is for
+from jaxvec.cli.common import say
+
+_COMMANDS = {  # the module with `add_COMMAND_options`, and the purpose of the command
     "train": ("train", "train word vectors"),
     "cooccur": ("cooccur", "count co-occurrences, for GloVe"),
-    "phrases": ("phrases", "join words that belong together, new_york"),
-    "classes": ("classes", "put words into classes by k-means"),
+    "phrases": ("phrases", "find phrases and join their words: new_york"),
+    "classes": ("classes", "divide words into classes by k-means"),
     "similar": ("query", "nearest neighbors of words"),
-    "analogy": ("query", "what is to C as B is to A"),
+    "analogy": ("query", "solve A is to B as C is to ?"),
     "drift": ("drift", "words that moved most between two spaces"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
     "plot": ("plot", "draw vectors, or the curves of training"),
-    "convert": ("exchange", "write word vectors in another format"),
-    "info": ("exchange", "what a file of word vectors holds"),
+    "convert": ("convert", "write word vectors in another format"),
+    "info": ("convert", "what a file of word vectors holds"),
 }
 
 
@@ -34,10 +36,10 @@ class _Parser(argparse.ArgumentParser):
 
 
 def make_parser(command: str | None = None) -> argparse.ArgumentParser:
-    """The parser of all commands; its result's `run` is the function to call.
+    """The parser of all commands; `run` of the parsed options is the function to call.
 
     Args:
-      command: the only one whose options, and modules, are wanted.
+      command: the only command to import and to add the flags of.
     """
     parser = _Parser(prog="jaxvec", description="Word vectors in JAX.")
     parser.add_argument("--version", action="version", version=f"jaxvec {version('jaxvec')}")
@@ -72,12 +74,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = make_parser(command).parse_args(arguments)
     try:
         with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: print(
-                f"jaxvec {options.command}: warning:", *str(message).split(), file=sys.stderr
+            warnings.filterwarnings("always", category=UserWarning, module="jaxvec")
+            warnings.showwarning = lambda message, *_, **__: say(
+                " ".join([f"jaxvec {options.command}: warning:", *str(message).split()])
             )
             status = options.run(options)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read our output has gone, as `head` does
+    except BrokenPipeError:  # the reader of our output has gone, as `head` does
         status = 0
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:

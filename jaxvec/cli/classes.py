@@ -1,43 +1,38 @@
-"""`jaxvec classes`: words in classes of like meaning."""
+"""`jaxvec classes`: words in classes by spherical k-means."""
 
 import argparse
 import json
 
-from jaxvec.cli.common import check_output, path, say, whole
-from jaxvec.storage.files import written_beside
+from jaxvec.cli.common import Flags, check_output, path, say, whole
+from jaxvec.storage.files import atomic_write
 
 
 def add_classes_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `classes`."""
+    """Adds the flags of `classes` to a parser."""
     parser.description = (
-        "Divides word vectors into K classes by spherical k-means. Prints the size of each "
-        "class and the words nearest to its center; with -o writes the class of every word, "
-        "'word class' a line, class by class. Class 0 has the first word of the file, the most "
-        "frequent; each next class the first word that is in none before."
+        "Divides word vectors into K classes by spherical k-means. Prints the size of each class "
+        "and the words nearest to its center; with -o writes 'word class' a line, class by class. "
+        "Classes are numbered by their first words: class 0 has the most frequent."
     )
     parser.epilog = (
         "examples:\n  jaxvec classes vectors.npz -k 50\n"
         "  jaxvec classes vectors.bin -k 500 -o classes.txt"
     )
-    add = parser.add_argument
-    add("file", type=path, metavar="VECTORS", help="word vectors in any format")
-    add("-k", type=whole(1), required=True, metavar="K", help="how many classes")
-    add("-o", "--output", type=path, metavar="FILE",
-        help="write the class of every word there")  # fmt: skip
-    add("--force", action="store_true", help="overwrite the output")
-    add("--iterations", type=whole(1), default=100, metavar="N",
-        help="stop after N at the latest (default: %(default)s)")  # fmt: skip
-    add("--seed", type=whole(0), default=0, metavar="N",
-        help="of the first centers (default: %(default)s)")  # fmt: skip
-    add("--limit", type=whole(1), metavar="N", help="take the first N words only")
-    add("--topn", type=whole(1), default=8, metavar="N",
-        help="words to print of each class (default: %(default)s)")  # fmt: skip
-    add("--json", action="store_true", help="print JSON")
+    add = Flags(parser)
+    add("file VECTORS", "word vectors in any format", path)
+    add("-k K", "number of classes", whole(1), required=True)
+    add("-o --output FILE", "write the class of every word there", path)
+    add("--force", "overwrite the output")
+    add("--iterations N", "the most iterations (default: %(default)s)", whole(1), default=100)
+    add("--seed N", "of the first centers (default: %(default)s)", whole(0), default=0)
+    add("--limit N", "take only the first N words", whole(1))
+    add("--topn N", "words printed of each class (default: %(default)s)", whole(1), default=8)
+    add("--json", "print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Divides, and prints or writes."""
+    """Divides the words, and prints or writes the classes."""
     import jax
 
     from jaxvec.cluster import classes as core
@@ -50,14 +45,14 @@ def run(options: argparse.Namespace) -> None:
     classes, report = core.kmeans(
         jax.random.key(options.seed), vectors.vectors, options.k, iterations=options.iterations
     )
-    ended = "" if report.converged else ", stopped before the classes were settled"
+    ended = "" if report.converged else ", not converged"
     say(
         f"{len(words):,} words in {options.k:,} classes: mean cosine to the center "
         f"{1 - report.objective:.4f} after {report.iterations} iterations{ended}"
     )
     if options.output:
         with (
-            written_beside(options.output) as temporary,
+            atomic_write(options.output) as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
             for number, places in enumerate(core.members(classes)):

@@ -1,4 +1,4 @@
-"""What the commands share: numbers in bounds, outputs that lose nothing, messages."""
+"""What the commands share: flags, numbers in bounds, outputs that lose nothing, messages."""
 
 import argparse
 import contextlib
@@ -8,12 +8,68 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm import tqdm
 
 from jaxvec.storage.files import existing, expanded
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
+
+
+class Flags:
+    """Adds flags to a parser, or to a group of its own.
+
+    Args:
+      parser: a parser, or a group of one.
+      title: of a new group; none for the parser itself.
+      tags: the attributes of the parsed options that list the names of these flags.
+
+    >>> parser = argparse.ArgumentParser()
+    >>> add = Flags(parser, "text", tags=["identity"])
+    >>> add("-w --window W", "farthest word counted", whole(1))
+    >>> add("--force", "overwrite the output", tags=[])
+    >>> parser.parse_args(["-w", "5"])
+    Namespace(window=5, force=False, identity=('window',))
+    """
+
+    def __init__(
+        self, parser: argparse._ActionsContainer, title: str = "", *, tags: Sequence[str] = ()
+    ):
+        self._group = parser.add_argument_group(title) if title else parser
+        self._tags = tags
+
+    def __call__(
+        self,
+        names: str,
+        help: str,
+        type: Callable[[str], Any] | None = None,
+        *,
+        tags: Sequence[str] | None = None,
+        **options: Any,
+    ) -> None:
+        """Adds a flag.
+
+        Args:
+          names: its names and the metavar of its value, parted by spaces; without a value it is a
+            switch.
+          help: what it does.
+          type: what makes a value of its text.
+          tags: replace the tags of the group.
+          options: others of `argparse.ArgumentParser.add_argument`.
+        """
+        *flags, metavar = names.split()
+        if not flags or metavar.startswith("-"):
+            flags.append(metavar)
+            options = options or {"action": "store_true"}
+        else:
+            options["metavar"] = metavar
+        if type is not None:
+            options["type"] = type
+        action = self._group.add_argument(*flags, help=help, **options)
+        for tag in self._tags if tags is None else tags:
+            listed = self._group.get_default(tag) or ()
+            self._group.set_defaults(**{tag: (*listed, action.dest)})
 
 
 def say(message: str) -> None:
@@ -23,7 +79,7 @@ def say(message: str) -> None:
 
 
 def whole(least: int) -> Callable[[str], int]:
-    """An argument that is a whole number of at least so much."""
+    """A type of arguments: whole numbers of at least `least`."""
 
     def convert(text: str) -> int:
         try:
@@ -42,7 +98,13 @@ def whole(least: int) -> Callable[[str], int]:
 def number(
     least: float = -math.inf, below: float = math.inf, *, beyond: bool = False
 ) -> Callable[[str], float]:
-    """An argument that is a number of at least (or beyond) `least`, and below another."""
+    """A type of arguments: finite numbers.
+
+    Args:
+      least: the smallest, or (`beyond`) a bound that they exceed.
+      below: a bound that they do not reach.
+      beyond: whether `least` is excluded.
+    """
     bounds = [f"{'above' if beyond else 'of at least'} {least:g}"] if least > -math.inf else []
     bounds += [f"below {below:g}"] if below < math.inf else []
 
@@ -60,7 +122,11 @@ def number(
 
 
 def size(text: str) -> int:
-    """An argument that is a number of bytes, such as 1GB or 512MiB."""
+    """A type of arguments: numbers of bytes.
+
+    Raises:
+      argparse.ArgumentTypeError: unless the text is a number with a unit, such as 1GB or 512MiB.
+    """
     match = re.fullmatch(r"(\d+(?:\.\d*)?)\s*([KMGT]?)(i?)B?", text.strip(), re.IGNORECASE)
     if not match:
         raise argparse.ArgumentTypeError(f"expected a size such as 1GB or 512MiB, not {text!r}")
@@ -69,12 +135,12 @@ def size(text: str) -> int:
 
 
 def path(text: str) -> str:
-    """An argument that is a path; a ``~`` that the shell left, as in ``--log=~/a``, is expanded."""
+    """A type of arguments: paths; a ``~`` that the shell left, as in ``--log=~/a``, is expanded."""
     return str(expanded(text)) if text.startswith("~") else text
 
 
 def text_paths(name: str) -> list[str]:
-    """A file or folder as it is; else the files of a named corpus, fetched if need be."""
+    """A file or folder as it is; else the files of a named corpus, fetched if missing."""
     from jaxvec.text import datasets
 
     if name != "-" and not Path(name).exists() and name in datasets.NAMES:
@@ -83,7 +149,12 @@ def text_paths(name: str) -> list[str]:
 
 
 def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
-    """Makes sure that a file can be written, and may be, without writing it.
+    """Checks that a file can and may be written, without writing it.
+
+    Args:
+      path: the file.
+      force: whether it may exist.
+      inputs: files and folders that it must not overwrite.
 
     Raises:
       ValueError: if it exists and `force` is not set, is a folder or one of the inputs, or
@@ -109,7 +180,15 @@ def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
 
 
 def check_folder(folder: Path, path: str) -> None:
-    """Makes sure that a folder is there for `path`, and that files can be made in it."""
+    """Checks that a folder exists and is writable.
+
+    Args:
+      folder: the folder.
+      path: of the output in it, for the message.
+
+    Raises:
+      ValueError: if it is not.
+    """
     if not folder.is_dir():
         raise ValueError(f"cannot write {path}: there is no folder {folder}")
     try:
@@ -120,17 +199,35 @@ def check_folder(folder: Path, path: str) -> None:
 
 
 def check_input(path: str | None, what: str = "file") -> None:
-    """Makes sure that a file is there before the work of which it is a part, if it is named."""
+    """Checks that an input file exists.
+
+    Args:
+      path: of the file, or None.
+      what: the kind of file, for the message.
+
+    Raises:
+      FileNotFoundError, ValueError: if it is missing, or a folder.
+    """
     if path is not None:
         existing(path, what)
 
 
 def load_mapped(path: str, limit: int | None = None) -> WordVectors:
-    """The vectors of a file, left on disk if it is an `.npz`, as few of them may be asked for."""
+    """The vectors of a file; an `.npz` stays on disk, memory-mapped.
+
+    Args:
+      path: of the file.
+      limit: read only the first `limit` words.
+    """
     mapped = Path(path).is_file() and formats.kind(path) == "npz"  # a pipe is read only once
     return WordVectors.load(path, limit=limit, mmap=mapped)
 
 
-def neighbors_line(vectors: WordVectors, word: str, topn: int = 8) -> str:
-    """A word and its nearest neighbors, on one line."""
-    return f"{word}: " + " ".join(other for other, _ in vectors.most_similar(word, topn=topn))
+def neighbors_line(vectors: WordVectors, word: str) -> str:
+    """A line with a word and its 8 nearest neighbors.
+
+    Args:
+      vectors: of all words.
+      word: the word.
+    """
+    return f"{word}: " + " ".join(other for other, _ in vectors.most_similar(word, topn=8))

@@ -1,10 +1,10 @@
-"""`jaxvec cooccur`: from text to counts of which words stand near each other."""
+"""`jaxvec cooccur`: from text to counts of co-occurrences."""
 
 import argparse
 import tempfile
 from pathlib import Path
 
-from jaxvec.cli.common import check_output, path, say, size, whole
+from jaxvec.cli.common import Flags, check_output, path, say, size, whole
 from jaxvec.cli.data import add_text_options, count, input_files, read_data
 from jaxvec.cooccurrence.counting import LEAST_MEMORY
 from jaxvec.interop import stanford
@@ -13,7 +13,7 @@ from jaxvec.text.corpus import Corpus
 
 
 def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `cooccur`."""
+    """Adds the flags of `cooccur` to a parser."""
     parser.description = (
         "Counts how often words stand within a window of each other, weighted by "
         "1/distance. The result is a corpus for 'jaxvec train --model glove' or ppmi-svd."
@@ -25,31 +25,37 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec train --model glove cells.bin --vocab vocab.txt -o vectors.txt\n"
         "  jaxvec cooccur dump/ -o dump.cells --memory 4GB"
     )
-    add = parser.add_argument
-    add("corpus", nargs="+", type=path, metavar="CORPUS",
-        help="text files, folders, -, a named or a saved corpus")  # fmt: skip
-    add("-o", "--output", type=path, required=True, metavar="FILE",
-        help="where the counts go; .bin for the records of Stanford's GloVe")  # fmt: skip
-    add("--save-vocab", type=path, metavar="FILE",
-        help="write the vocabulary, a word and its count a line")  # fmt: skip
-    add("--force", action="store_true", help="overwrite the outputs")
+    add = Flags(parser)
+    add("corpus CORPUS", "text files, folders, -, a named or a saved corpus", path, nargs="+")
+    add(
+        "-o --output FILE",
+        "where the counts go; .bin for the records of Stanford's GloVe",
+        path,
+        required=True,
+    )
+    add("--save-vocab FILE", "write the vocabulary, a word and its count a line", path)
+    add("--force", "overwrite the outputs")
     add_text_options(parser)
-    add = parser.add_argument_group("counting").add_argument
-    add("--window", type=whole(1), metavar="W",
-        help="farthest word counted (default: 10)")  # fmt: skip
-    add("--no-symmetric", action="store_true",
-        help="count pairs one way only: the left word's row, the right word's column")  # fmt: skip
-    add("--no-distance-weighting", action="store_true", help="add 1 for each pair, not 1/distance")
-    add("--memory", type=size, metavar="SIZE",
-        help="hold no more than about so much at a time, 1GB or 512MiB: what does not fit waits "
-        "in temporary files beside the output; text is read into memory first, 8 bytes a word, a "
-        "saved corpus is not")  # fmt: skip
-    add("--on-device", action="store_true", help="sort on an accelerator, if JAX has one")
+    add = Flags(parser, "counting")
+    add("--window W", "farthest word counted (default: 10)", whole(1))
+    add("--no-symmetric", "count one way only: the left word's row, the right word's column")
+    add("--no-distance-weighting", "add 1 for each pair, not 1/distance")
+    add(
+        "--memory SIZE",
+        "use about this much memory, 1GB or 512MiB; the rest waits in temporary files beside the "
+        "output. Text takes 8 bytes a word of it, a saved corpus none",
+        size,
+    )
+    add("--on-device", "sort on an accelerator, if JAX has one")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Counts and writes the counts."""
+    """Counts and writes the counts.
+
+    Raises:
+      ValueError, OSError: for bad input, before anything is written.
+    """
     inputs = input_files(options)
     check_output(options.output, force=options.force, inputs=inputs)
     if options.save_vocab:
@@ -64,8 +70,8 @@ def run(options: argparse.Namespace) -> None:
         memory -= held
         if memory < LEAST_MEMORY:
             raise ValueError(
-                f"--memory must be at least {LEAST_MEMORY + held} bytes, as the corpus takes "
-                f"{held}; one saved by Corpus.save stays on disk"
+                f"--memory must be at least {LEAST_MEMORY + held} bytes, {held} of them for the "
+                "corpus; one saved by Corpus.save stays on disk"
             )
     counting = {
         "tell": print,
@@ -81,7 +87,7 @@ def run(options: argparse.Namespace) -> None:
             cells = count(corpus, window, path=Path(beside) / "cells", **counting)
             stanford.save_records(cells, options.output)
         if not options.save_vocab and not options.vocab:
-            say("to read these counts takes their vocabulary too, which --save-vocab FILE writes")
+            say("these counts are read with their vocabulary, which --save-vocab FILE writes")
     else:
         count(corpus, window, path=options.output, **counting)
     if options.save_vocab:

@@ -1,4 +1,4 @@
-"""What the commands read: text, saved corpora and counts."""
+"""The inputs of `train` and `cooccur`: text, saved corpora and counts."""
 
 import argparse
 import time
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec import cooccurrence
-from jaxvec.cli.common import path, say, text_paths, whole
+from jaxvec.cli.common import Flags, path, say, text_paths, whole
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.interop import stanford
 from jaxvec.storage.arrays import ZIP_MAGIC, load_arrays
@@ -17,56 +17,56 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.text.docstrings import documentation
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.checkpoint import crc
+from jaxvec.train.registry import MODELS
 
-COUNTED = ("glove", "ppmi-svd")
-"""Models that are made from counts of co-occurrences."""
+IDENTITY = "identity"
+"""Tag of the flags that say which run it is: a checkpoint resumes with the same values."""
 
 _WITH_CORPUS = {"tokenizer": "whitespace", "min_count": 5}
 _WITHOUT = {"tokenizer": "text8", "min_count": 10}
 
 
-def add_text_options(parser) -> None:
-    """Adds how text is read to a parser."""
-    add = parser.add_argument_group("text").add_argument
+def add_text_options(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags that say how text is read."""
+    add = Flags(parser, "text", tags=[IDENTITY])
+    add("--tokenizer NAME", "whitespace (default), basic_english, text8 or alphanumeric")
     add(
-        "--tokenizer",
-        metavar="NAME",
-        help="whitespace (default), basic_english, text8 or alphanumeric",
+        "--errors",
+        "what to do about bytes that are not UTF-8 (default: strict)",
+        choices=["strict", "replace", "ignore"],
     )
-    add("--errors", choices=["strict", "replace", "ignore"],
-        help="what to do about bytes that are not UTF-8 (default: strict)")  # fmt: skip
-    add("--min-count", type=whole(1), metavar="N",
-        help="leave out words rarer than this (default: 5)")  # fmt: skip
-    add("--max-vocab", type=whole(1), metavar="N", help="keep the N most frequent words only")
-    add("--vocab", type=path, metavar="FILE",
-        help="use this vocabulary, a word and its count a line")  # fmt: skip
+    add("--min-count N", "leave out words rarer than N (default: 5)", whole(1))
+    add("--max-vocab N", "keep only the N most frequent words", whole(1))
+    add("--vocab FILE", "use this vocabulary, a word and its count a line", path)
 
 
 def input_files(options: argparse.Namespace) -> list[str]:
-    """All that a command reads, which it must not overwrite."""
+    """The files that a command reads, and must not overwrite."""
     return [*options.corpus, *([options.vocab] if options.vocab else [])]
 
 
 def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpus | Cooccurrence:
-    """The corpus that the options name, or the counts.
+    """The corpus or counts that the options name.
 
     Args:
-      options: the command's.
-      extend: the vocabulary of an earlier run, to which that of text is added.
+      options: of the command.
+      extend: the vocabulary of an earlier run, to which the words of the text are added.
 
     Raises:
-      ValueError, FileNotFoundError: if it cannot be read so.
+      ValueError, FileNotFoundError: if it cannot be read, or not with these options.
     """
     if len(options.corpus) == 1 and (kind := _kind(options)):
         records = kind == "records"
         for name in ("tokenizer", "errors", "min_count", "max_vocab", "vocab"):
             if getattr(options, name) is not None and not (records and name == "vocab"):
                 raise ValueError(
-                    f"{options.corpus[0]} is saved and has its vocabulary: "
+                    f"{options.corpus[0]} is saved with its vocabulary: "
                     f"--{name.replace('_', '-')} does not go with it"
                 )
         if kind != "corpus" and getattr(options, "window", None) is not None:
-            raise ValueError(f"{options.corpus[0]} is counted: --window does not go with it")
+            raise ValueError(
+                f"{options.corpus[0]} is counted already: --window does not go with it"
+            )
         if records and not options.vocab:
             raise ValueError(
                 f"{options.corpus[0]} holds counts without their words: give its vocabulary, "
@@ -93,14 +93,14 @@ def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpu
         building["extend"] = extend
     if not options.corpus:
         if options.errors:
-            raise ValueError("--errors needs a CORPUS: the documentation is read as it is")
-        say("no corpus given: reading the documentation that is installed here")
+            raise ValueError("--errors needs a CORPUS")
+        say("no corpus given: reading the installed documentation")
         corpus = Corpus.from_documents(documentation(), **building)
     else:
         paths = [file for name in options.corpus for file in text_paths(name)]
         corpus = Corpus.from_files(*paths, errors=options.errors or "strict", **building)
     say(
-        f"{corpus.raw_words:,} words; {len(corpus):,} are of the vocabulary of "
+        f"{corpus.raw_words:,} words; {len(corpus):,} are in the vocabulary of "
         f"{len(corpus.vocab):,}"
     )
     return corpus
@@ -109,7 +109,14 @@ def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpu
 def count(
     corpus: Corpus, window: int, *, tell: Callable[[str], None] = say, **options: Any
 ) -> Cooccurrence:
-    """Counts, and tells how many cells there are and how long it took."""
+    """Counts of co-occurrences, with a message of their number and the time.
+
+    Args:
+      corpus: the text.
+      window: the farthest context word.
+      tell: prints the message.
+      options: others of `cooccurrence.count`.
+    """
     start = time.perf_counter()
     cells = cooccurrence.count(corpus, window=window, **options)
     tell(f"{len(cells):,} cells, counted in {time.perf_counter() - start:.1f} s")
@@ -117,7 +124,7 @@ def count(
 
 
 def fingerprint(data: Corpus | Cooccurrence) -> str:
-    """What tells one corpus or count from another."""
+    """The sizes and a CRC-32 of a corpus or of counts."""
     if isinstance(data, Corpus):
         arrays, what = (data.ids, data.offsets, data.vocab.counts), "tokens"
     else:
@@ -127,15 +134,16 @@ def fingerprint(data: Corpus | Cooccurrence) -> str:
 
 
 def _kind(options: argparse.Namespace) -> str:
-    """What the one file that the options name holds: a saved "corpus" or "cooccurrence", the
-    "records" of Stanford's GloVe; "" for anything else."""
+    """The kind of the one file that the options name: "corpus" or "cooccurrence" if saved by
+    jaxvec, "records" if by Stanford's GloVe; "" for anything else."""
     name = options.corpus[0]
     if not Path(name).is_file():
         return ""
     with open(name, "rb") as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
-            counted = getattr(options, "model", None) in COUNTED
-            return "records" if counted and name.endswith(".bin") else ""
+            model = getattr(options, "model", None)
+            counts = model is not None and MODELS[model].counts
+            return "records" if counts and name.endswith(".bin") else ""
     kind = str(load_arrays(name, mapped=True).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
         raise ValueError(f"{name} is an archive, but neither a saved corpus nor saved counts")

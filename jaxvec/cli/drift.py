@@ -3,41 +3,45 @@
 import argparse
 import json
 
-from jaxvec.cli.common import path, whole
+from jaxvec.cli.common import Flags, path, whole
 from jaxvec.vectors.word_vectors import WordVectors
 
 _NEIGHBORS = 8
 
 
 def add_drift_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `drift`."""
+    """Adds the flags of `drift` to a parser."""
     parser.description = (
-        "Lists the words whose vectors differ most between A and B, B turned into the space of "
-        "A by orthogonal Procrustes, with the nearest words of each in both. The distance is "
-        "1 - cosine. Vectors of both must be of the same size, by the same model if they are "
-        "to tell of the texts."
+        "Lists the words whose vectors differ most between A and B, with their neighbors in both. "
+        "B is rotated into the space of A by orthogonal Procrustes; the distance is 1 - cosine. "
+        "Both files need vectors of the same size and, to compare texts, of the same model."
     )
     parser.epilog = (
         "examples:\n  jaxvec drift 1990.npz 2020.npz --min-count 500\n"
         "  jaxvec drift old.bin new.bin --restrict-vocab 20000 --words gay broadcast"
     )
-    add = parser.add_argument
-    add("before", type=path, metavar="A", help="word vectors")
-    add("after", type=path, metavar="B", help="others, of the same size")
-    add("--topn", type=whole(1), default=10, metavar="N", help="default: %(default)s")
-    add("--restrict-vocab", type=whole(1), metavar="N",
-        help="compare words among the N most frequent of each (default: 10000, or all with "
-        "--min-count)")  # fmt: skip
-    add("--min-count", type=whole(1), metavar="N",
-        help="compare words that occur so often in each; needs files with counts")  # fmt: skip
-    add("--words", nargs="+", metavar="WORD", help="list these, not those that moved most")
-    add("--center", action="store_true", help="seek the rotation for vectors less their mean")
-    add("--json", action="store_true", help="print JSON")
+    add = Flags(parser)
+    add("before A", "word vectors", path)
+    add("after B", "word vectors of the same size", path)
+    add("--topn N", "default: %(default)s", whole(1), default=10)
+    add(
+        "--restrict-vocab N",
+        "compare the N most frequent words of each (default: 10000, or all with --min-count)",
+        whole(1),
+    )
+    add("--min-count N", "compare words with a count of at least N in both files", whole(1))
+    add("--words WORD", "list these words, not the ones that moved most", nargs="+")
+    add("--center", "fit the rotation to vectors less their mean")
+    add("--json", "print JSON")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Prints the words; KeyError for the first of `--words` that is not compared."""
+    """Prints the words.
+
+    Raises:
+      KeyError: for the first of `--words` that is not compared.
+    """
     from jaxvec.vectors import align
 
     before, after = WordVectors.load(options.before), WordVectors.load(options.after)

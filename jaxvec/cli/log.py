@@ -1,4 +1,4 @@
-"""What `jaxvec train` tells of an epoch: a line to read, and one of JSON in `--log`."""
+"""The reports of `jaxvec train` on an epoch: a line on standard error, and JSON in `--log`."""
 
 import argparse
 import json
@@ -8,8 +8,9 @@ from pathlib import Path
 from jaxvec.cli.common import neighbors_line, say
 from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.text.read import text_lines
+from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
 from jaxvec.train.scores import Score, Scores
 from jaxvec.train.steps import StepReport
@@ -17,14 +18,14 @@ from jaxvec.vectors.word_vectors import WordVectors
 
 
 class Log:
-    """A callback of `fit` that reports on each epoch, as the options of the command ask.
+    """A callback of `fit` that reports on each epoch.
 
     Args:
-      options: the command's.
-      resuming: whether the log of the run so far, if there is one, is to be kept.
+      options: of the command.
+      resuming: whether to keep the lines of an existing log.
 
     Raises:
-      FileNotFoundError, ValueError: if a file to score by is missing, or of another form.
+      FileNotFoundError, ValueError: if a file to score by is missing or malformed.
     """
 
     def __init__(self, options: argparse.Namespace, *, resuming: bool):
@@ -58,7 +59,12 @@ class Log:
             self._write(result.history)
 
     def tell(self, vectors: WordVectors, epoch: int = 0) -> Score:
-        """Reports on vectors alone: their scores, and neighbors."""
+        """Prints the scores of vectors, and neighbors.
+
+        Args:
+          vectors: the vectors.
+          epoch: of the returned score.
+        """
         options = self._options
         score = self._scores.score(vectors, epoch)
         if score.analogies:
@@ -73,15 +79,15 @@ class Log:
         return score
 
     def steps(self, report: StepReport) -> None:
-        """A callback for some steps, of which it shows the loss and speed."""
-        unit = "cells" if self._options.model == "glove" else "words"
+        """A step callback: prints loss and speed."""
+        unit = "cells" if MODELS[self._options.model].counts else "words"
         say(
             f"  step {report.step}: loss {report.loss:.4f}, {report.words_per_second:,.0f} {unit}/s"
         )
 
     def _write(self, history: list[Report]) -> None:
-        """Writes the log whole: a run that was killed may have logged an epoch twice."""
-        with written_beside(self._options.log) as temporary, open(temporary, "w") as log:
+        """Rewrites the whole log: a killed run may have logged an epoch twice."""
+        with atomic_write(self._options.log) as temporary, open(temporary, "w") as log:
             for past in history:
                 log.write(json.dumps(self._told.get(past.epoch, _finite(past._asdict()))) + "\n")
 
@@ -111,5 +117,5 @@ def _numbers(score: Score) -> dict:
 
 
 def _finite(numbers: dict) -> dict:
-    """Numbers as JSON holds them: null for NaN, where there was nothing to score or to lose."""
+    """Numbers as JSON holds them, null for NaN."""
     return json.loads(json.dumps(numbers), parse_constant=lambda _: None)

@@ -1,202 +1,181 @@
-"""The models that `jaxvec train` knows, and their options."""
+"""The flags of `jaxvec train` for models, generated from the options that the models declare."""
 
 import argparse
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 from jaxvec import recipes
-from jaxvec.cli.common import number, whole
-from jaxvec.train import ppmi
-from jaxvec.train.cbow import CBOW
-from jaxvec.train.epoch import Model
-from jaxvec.train.glove import GloVe
-from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.softmax import Softmax
+from jaxvec.cli.common import Flags, number, whole
+from jaxvec.cli.data import IDENTITY
+from jaxvec.train.contracts import Model
+from jaxvec.train.options import Declared, options_of
+from jaxvec.train.registry import MODELS, name_of
 
-_MODELS: dict[str, Any] = {
-    "sgns": SkipGram, "cbow": CBOW, "softmax": Softmax, "glove": GloVe, "ppmi-svd": ppmi.vectors,
-}  # fmt: skip
-_SMALL = {"epochs": 10, "sample": 1e-4}  # the documentation that one trains on without a corpus
-_SMALL_ADAGRAD = {**_SMALL, "optimizer": "row_adagrad", "learning_rate": 0.05}
+TRAINED = "trained"
+"""Tag of the flags that go with models that are trained, unlike ppmi-svd."""
+
+_WINDOW = options_of(MODELS["sgns"].make)["window"]._replace(default=10)
+"""Of counting, for models that take counts."""
+
+# Options for the documentation, which is small: _SMALL for models that are not in the table.
+_SMALL: dict[str, Any] = {"epochs": 10, "sample": 1e-4}
 _WITHOUT_CORPUS: dict[str, dict[str, Any]] = {
-    "sgns": _SMALL_ADAGRAD,
-    "cbow": _SMALL,
+    "sgns": {**_SMALL, "optimizer": "row_adagrad", "learning_rate": 0.05},
     "softmax": {**_SMALL, "epochs": 2},
     "glove": {"epochs": 30, "x_max": 10.0},
 }
 
 
+def flags_of(model: str) -> dict[str, Declared]:
+    """The flags of a model, by name."""
+    entry = MODELS[model]
+    return options_of(entry.make) | ({"window": _WINDOW} if entry.counts else {})
+
+
+def _flag(name: str, declared: Declared) -> str:
+    no = "no-" if declared.default is True else ""
+    return declared.option.flag or f"--{no}{name.replace('_', '-')}"
+
+
+def _help(takers: dict[str, Declared]) -> str:
+    """The help of an option, with its default and the models that take it."""
+    first, *_ = takers.values()
+    notes = [] if len(takers) == len(MODELS) else [", ".join(takers)]
+    if first.default is not None and first.kind is not bool:
+        of: dict[Any, list[str]] = {}
+        for model, declared in takers.items():
+            of.setdefault(declared.default, []).append(model)
+        (usual, _), *others = of.items()
+        shown = f"{usual:g}" if first.kind is float else str(usual)
+        rest = [f"; {default} for {' and '.join(models)}" for default, models in others]
+        notes.append("".join([f"default: {shown}", *rest]))
+    return first.option.help + (f" ({'; '.join(notes)})" if notes else "")
+
+
 def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what says which model is trained."""
-    add = parser.add_argument_group("model").add_argument
-    add("--recipe", metavar="NAME",
-        help="set all options as a known program or tutorial has them, but for those given; see "
-        "below")  # fmt: skip
-    add("--model", metavar="NAME",
-        help="sgns, skip-gram with negative sampling (default); cbow, continuous bag of words "
-        "with negative sampling; softmax, skip-gram with a full softmax, for small "
-        "vocabularies; glove; or ppmi-svd, the SVD of positive PMI, without training")  # fmt: skip
-    add("--vector-size", type=whole(1), metavar="D", help="default: 100")
-    add("--window", type=whole(1), metavar="W",
-        help="farthest context word each side (default: 5; 10 for glove and ppmi-svd)")  # fmt: skip
-    add("--no-shrink-windows", dest="shrink_windows", action="store_const", const=False,
-        help="use all words of the window, not a random 1 to W each time; not for "
-        "glove or ppmi-svd")  # fmt: skip
-    add("--cbow-sum", dest="cbow_mean", action="store_const", const=False,
-        help="cbow: predict from the sum of the context's vectors, not their mean")  # fmt: skip
-    add("--negative", type=whole(1), metavar="K",
-        help="sgns, cbow: negative samples a prediction (default: 5)")  # fmt: skip
-    add("--ns-exponent", type=number(), metavar="A",
-        help="sgns, cbow: draw negatives by counts to this power (default: 0.75)")  # fmt: skip
-    add("--sample", type=number(0), metavar="T",
-        help="threshold of subsampling; 0 for none (default: 1e-3); not for glove or "
-        "ppmi-svd")  # fmt: skip
-    add("--sample-percentile", type=number(0), metavar="P",
-        help="subsample by the Pth percentile of the vocabulary's frequencies, in place of "
-        "--sample: keep a word of frequency f with probability sqrt(t / (f + t)); not for "
-        "glove or ppmi-svd")  # fmt: skip
-    add("--keep-gaps", dest="close_gaps", action="store_const", const=False,
-        help="let words that subsampling leaves out keep their place in windows; not for "
-        "glove or ppmi-svd")  # fmt: skip
-    add("--no-symmetric", dest="symmetric", action="store_const", const=False,
-        help="only the words that follow are context; with --window 1, the next word; not for "
-        "glove or ppmi-svd")  # fmt: skip
-    add("--full-windows", action="store_const", const=True,
-        help="leave out words without a whole window around them; not for glove or "
-        "ppmi-svd")  # fmt: skip
-    add("--spectral-words", type=whole(0), metavar="N",
-        help="sgns, cbow: count so many words of the text for the vectors to begin with; 0: begin "
-        "with random ones, as word2vec (default: 4194304)")  # fmt: skip
-    add("--blocks", type=whole(1), metavar="B",
-        help="sgns, cbow, softmax: blocks of 32 words a step (default: 2, or fewer for a small "
-        "vocabulary; an accelerator wants hundreds)")  # fmt: skip
-    add("--x-max", type=number(0, beyond=True), metavar="X",
-        help="glove: counts from here on have full weight (default: 100)")  # fmt: skip
-    add("--alpha", type=number(0), metavar="A",
-        help="glove: lesser counts weigh (x / X)^A (default: 0.75)")  # fmt: skip
-    add("--mittens", type=number(0), metavar="M",
-        help="glove: draw the words that --init has towards their vectors there, this "
-        "strongly")  # fmt: skip
-    add("--cds", type=number(0), metavar="A",
-        help="ppmi-svd: context distribution smoothing, counts of contexts to this power "
-        "(default: 0.75)")  # fmt: skip
-    add("--shift", type=number(1), metavar="K",
-        help="ppmi-svd: take log K from each PMI, as K negative samples would "
-        "(default: 1)")  # fmt: skip
-    add("--eigenvalue-weighting", type=number(0), metavar="P",
-        help="ppmi-svd: weigh dimensions by singular values to this power "
-        "(default: 0.5)")  # fmt: skip
-    add("--vectors", choices=["input", "output", "sum"],
-        help="which table to write, or the sum of both (default: input, or sum for "
-        "glove)")  # fmt: skip
-
-
-_FLAGS = {
-    "shrink_windows": "--no-shrink-windows",
-    "cbow_mean": "--cbow-sum",
-    "negative": "--negative",
-    "ns_exponent": "--ns-exponent",
-    "sample": "--sample",
-    "sample_percentile": "--sample-percentile",
-    "close_gaps": "--keep-gaps",
-    "symmetric": "--no-symmetric",
-    "full_windows": "--full-windows",
-    "spectral_words": "--spectral-words",
-    "blocks": "--blocks",
-    "x_max": "--x-max",
-    "alpha": "--alpha",
-    "mittens": "--mittens",
-    "cds": "--cds",
-    "shift": "--shift",
-    "eigenvalue_weighting": "--eigenvalue-weighting",
-}
-_OF_EPOCHS = {  # what a model that is not trained has none of, and the parser's defaults
-    "recipe": None, "max_norm": None, "report_every": None,
-    "epochs": None, "optimizer": None, "learning_rate": None, "min_learning_rate": None,
-    "grad_clip": None, "init": None, "workers": None, "valid": None, "log": None,
-    "checkpoint": None, "checkpoint_every": None, "resume": False,
-    "save_run": None, "start": None, "freeze": None, "freeze_known": False,
-}  # fmt: skip
+    """Adds the flags that say which model is trained."""
+    add = Flags(parser, "model", tags=[IDENTITY])
+    add(
+        "--recipe NAME",
+        "take the options of a known program or tutorial, except those given; see below",
+        tags=[IDENTITY, TRAINED],
+    )
+    names = "; ".join(f"{name}, {entry.about}" for name, entry in MODELS.items())
+    add("--model NAME", f"{names} (default: sgns)")
+    table: dict[str, dict[str, Declared]] = {}
+    for model in MODELS:
+        for name, declared in flags_of(model).items():
+            table.setdefault(name, {})[model] = declared
+    for name, takers in table.items():
+        declared, *_ = takers.values()
+        flag, (_, metavar, least, above, _) = _flag(name, declared), declared.option
+        if declared.kind is bool:
+            const = not declared.default
+            add(flag, _help(takers), dest=name, action="store_const", const=const)
+        elif declared.kind is int:
+            add(f"{flag} {metavar}", _help(takers), whole(int(least or 0)))
+        elif above is not None:
+            add(f"{flag} {metavar}", _help(takers), number(above, beyond=True))
+        else:
+            add(f"{flag} {metavar}", _help(takers), number() if least is None else number(least))
+    add(
+        "--vectors",
+        "table to write, or the sum of both (default: input; sum for glove)",
+        choices=["input", "output", "sum"],
+    )
 
 
 def set_defaults(options: argparse.Namespace) -> None:
-    """Fills in what depends on the recipe and the model; ValueError if there is no such, or it
-    has no such option."""
+    """Fills in the defaults of the recipe and the model.
+
+    Raises:
+      ValueError: if there is no such recipe or model, or the model does not take an option.
+    """
     recipe = None if options.recipe is None else recipes.get(options.recipe)
     if options.model is None:
-        options.model = "sgns" if recipe is None else _name(recipe.model)
-    if options.model not in _MODELS:
-        raise ValueError(f"model must be one of {', '.join(_MODELS)}; got {options.model!r}")
-    for name, flag in _FLAGS.items():
-        if getattr(options, name) is not None and name not in _fields(options.model):
-            having = " or ".join(model for model in _MODELS if name in _fields(model))
-            raise ValueError(f"{flag} is for --model {having}, not {options.model}")
-    if options.sample is not None and options.sample_percentile is not None:
-        raise ValueError("--sample and --sample-percentile both say how to subsample: give one")
-    model = _MODELS[options.model]
-    if options.model == "ppmi-svd":
-        for name, default in _OF_EPOCHS.items():
-            if getattr(options, name) != default:
-                flag = f"--{name.replace('_', '-')}"
-                raise ValueError(f"{flag} is for models that are trained, not ppmi-svd")
-        options.vector_size = options.vector_size or 100
-        return
+        options.model = "sgns" if recipe is None else name_of(recipe.model)
+    if options.model not in MODELS:
+        raise ValueError(f"model must be one of {', '.join(MODELS)}; got {options.model!r}")
+    _refuse_foreign(options)
+    if MODELS[options.model].trained:
+        for name, value in _defaults(options, recipe).items():
+            if getattr(options, name, None) is None:
+                setattr(options, name, value)
+    elif options.vector_size is None:
+        options.vector_size = flags_of(options.model)["vector_size"].default
+    options.identity = tuple(dict.fromkeys((*options.identity, *given(options))))
+
+
+def _refuse_foreign(options: argparse.Namespace) -> None:
+    """ValueError for an option that the model does not take."""
+    taken = flags_of(options.model)
+    for model in MODELS:
+        for name, declared in flags_of(model).items():
+            if getattr(options, name) is not None and name not in taken:
+                having = " or ".join(other for other in MODELS if name in flags_of(other))
+                flag = _flag(name, declared)
+                raise ValueError(f"{flag} is for --model {having}, not {options.model}")
+    for name in options.trained:
+        value = getattr(options, name)
+        if not MODELS[options.model].trained and value is not None and value is not False:
+            flag = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{flag} is for models that are trained, not {options.model}")
+
+
+def _defaults(options: argparse.Namespace, recipe: recipes.Recipe | None) -> dict[str, Any]:
+    """The defaults of the options: of the recipe, else for the documentation, else of the model."""
+    entry = MODELS[options.model]
+    model = make_model(options)
     defaults: dict[str, Any] = {
-        "vector_size": 100,
+        "vector_size": flags_of(options.model)["vector_size"].default,
         "valid": 0.0,
-        "epochs": 15 if options.model == "glove" else 5,
+        "epochs": entry.epochs,
         "optimizer": model.default_optimizer,
-        "learning_rate": make_model(options).default_learning_rate,
+        "learning_rate": model.default_learning_rate,
     }
     if not options.corpus:
-        defaults |= _WITHOUT_CORPUS[options.model]
+        defaults |= _WITHOUT_CORPUS.get(options.model, _SMALL)
     if recipe is not None:
-        defaults = _of_recipe(defaults, recipe, options)
-    if options.optimizer not in (None, defaults["optimizer"]):  # the rate is for that one
+        defaults |= _of_recipe(recipe, options)
+    if options.optimizer not in (None, defaults["optimizer"]):  # the rates are for that one
         defaults.pop("learning_rate", None)
         defaults.pop("min_learning_rate", None)
-    for name, value in defaults.items():
-        if getattr(options, name, None) is None:
-            setattr(options, name, value)
+    return defaults
 
 
-def _of_recipe(
-    defaults: dict[str, Any], recipe: recipes.Recipe, options: argparse.Namespace
-) -> dict[str, Any]:
-    """The defaults of the model, with those of a recipe before them.
-
-    Of a recipe for another model, what this one has too; the optimizer and its rates it has not.
-    """
+def _of_recipe(recipe: recipes.Recipe, options: argparse.Namespace) -> dict[str, Any]:
+    """The options of a recipe. Another model than the recipe's gets the options that it shares,
+    without the optimizer and its rates."""
     fields = dict(vars(recipe.model))
     if options.sample is not None:
-        fields.pop("sample_percentile", None)
+        fields.pop("sample_percentile", None)  # both say how to subsample
     fit = dict(recipe.fit)
-    if options.model != _name(recipe.model):
+    if options.model != name_of(recipe.model):
+        taken = inspect.signature(MODELS[options.model].make).parameters
+        fields = {name: value for name, value in fields.items() if name in taken}
         for name in ("optimizer", "learning_rate", "min_learning_rate"):
             fit.pop(name, None)
     elif options.learning_rate is not None and "min_learning_rate" in fit:  # falls as steeply
         fit["min_learning_rate"] *= options.learning_rate / fit["learning_rate"]
     options.recipe_text = recipe.text | recipe.counting
-    return defaults | {n: v for n, v in fields.items() if n in _fields(options.model)} | fit
-
-
-def _name(model: Model) -> str:
-    return next(name for name, kind in _MODELS.items() if kind in type(model).__mro__)
+    return fields | fit
 
 
 def make_model(options: argparse.Namespace) -> Model:
-    """The model that the options describe, which is one that `fit` trains."""
-    kind = _MODELS[options.model]
-    if options.recipe is not None and isinstance(recipes.get(options.recipe).model, kind):
-        kind = type(recipes.get(options.recipe).model)  # it may be a kind of its own
-    return kind(**given(options))
+    """The model that the options describe, one that `fit` trains."""
+    return _class(options)(**given(options))
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:
-    """What the options say of the model."""
-    fields = _fields(options.model)
-    return {k: v for k, v in vars(options).items() if k in fields and v is not None}
+    """The arguments of the model that the options give, those without a flag too."""
+    names = inspect.signature(_class(options)).parameters
+    return {k: v for k, v in vars(options).items() if k in names and v is not None}
 
 
-def _fields(model: str) -> set[str]:
-    return set(inspect.signature(_MODELS[model]).parameters)
+def _class(options: argparse.Namespace) -> Callable[..., Any]:
+    """The class of the model; a recipe may have one of its own that derives from it."""
+    recipe = None if options.recipe is None else recipes.get(options.recipe).model
+    if recipe is not None and options.model == name_of(recipe):
+        return type(recipe)
+    return MODELS[options.model].make

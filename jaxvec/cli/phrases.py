@@ -1,4 +1,4 @@
-"""`jaxvec phrases`: words that belong together, and text in which they are one."""
+"""`jaxvec phrases`: finds phrases and writes the text with each joined to one word."""
 
 import argparse
 import contextlib
@@ -9,69 +9,75 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jaxvec.cli.common import check_output, number, path, say, text_paths, whole
-from jaxvec.storage.files import written_beside
+from jaxvec.cli.common import Flags, check_output, number, path, say, text_paths, whole
+from jaxvec.storage.files import atomic_write
 
 if TYPE_CHECKING:
-    from jaxvec.text.corpus import Pieces
     from jaxvec.text.phrases import Phrases
+    from jaxvec.text.pieces import Pieces
 
 
 def add_phrases_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `phrases`."""
+    """Adds the flags of `phrases` to a parser."""
     parser.description = (
-        "Finds pairs of words that follow each other far more often than chance has it, and "
-        "writes the text with each joined to one word, a document a line, for 'jaxvec train'. "
-        "Without -o and --scores it prints the phrases, the best first: their words, score and "
-        "count, parted by tabs."
+        "Finds pairs of words that follow each other far more often than by chance, and writes "
+        "the text with each joined to one word, a document a line, for 'jaxvec train'. Without "
+        "-o and --scores it prints the phrases, the best first: words, score and count, between "
+        "tabs."
     )
     parser.epilog = (
         "examples:\n  jaxvec phrases text.txt | head\n"
         "  jaxvec phrases text.txt -o joined.txt --scores phrases.tsv --passes 2\n"
         "  jaxvec phrases new.txt -o new.joined.txt --phrases phrases.tsv"
     )
-    add = parser.add_argument
+    add = Flags(parser)
+    add("corpus TEXT", "text files, folders, - or a named corpus", path, nargs="+")
+    add("-o --output FILE", "where the text with joined phrases goes", path)
+    add("--scores FILE", "write the phrases with their scores and counts", path)
+    add("--force", "overwrite the outputs")
+    add = Flags(parser, "text")
     add(
-        "corpus",
-        nargs="+",
-        type=path,
-        metavar="TEXT",
-        help="text files, folders, - or a named corpus",
+        "--tokenizer NAME",
+        "whitespace (default), basic_english, text8 or alphanumeric",
+        default="whitespace",
     )
-    add("-o", "--output", type=path, metavar="FILE", help="where the text with joined phrases goes")
-    add("--scores", type=path, metavar="FILE",
-        help="write the phrases with their scores and counts")  # fmt: skip
-    add("--force", action="store_true", help="overwrite the outputs")
-    add = parser.add_argument_group("text").add_argument
-    add("--tokenizer", default="whitespace", metavar="NAME",
-        help="whitespace (default), basic_english, text8 or alphanumeric")  # fmt: skip
-    add("--errors", choices=["strict", "replace", "ignore"], default="strict",
-        help="what to do about bytes that are not UTF-8 (default: strict)")  # fmt: skip
-    add = parser.add_argument_group("phrases").add_argument
-    add("--min-count", type=whole(1), metavar="N",
-        help="leave out phrases rarer than this (default: 5)")  # fmt: skip
-    add("--threshold", type=number(), metavar="S",
-        help="take phrases with a score above this (default: 10; for npmi 0.5)")  # fmt: skip
-    add("--scoring", choices=["default", "npmi"],
-        help="(count(ab) - min_count) V / (count(a) count(b)), V the number of different words "
-        "and pairs, as gensim; or normalized mutual information, -1 to 1")  # fmt: skip
-    add("--connector-words", nargs="*", metavar="WORD",
-        help="words that phrases may have inside, as bank_of_china, but do not begin or end "
-        "with; without a WORD those of English")  # fmt: skip
-    add("--passes", type=whole(1), metavar="N",
-        help="find phrases of phrases: 2 for new_york_city (default: 1)")  # fmt: skip
-    add("--delimiter", default="_", metavar="STR", help="what joins words (default: _)")
-    add("--phrases", type=path, metavar="FILE",
-        help="join these, from --scores, and look for no others")  # fmt: skip
+    add(
+        "--errors",
+        "what to do about bytes that are not UTF-8 (default: strict)",
+        choices=["strict", "replace", "ignore"],
+        default="strict",
+    )
+    add = Flags(parser, "phrases")
+    add("--min-count N", "leave out phrases rarer than N (default: 5)", whole(1))
+    add("--threshold S", "take phrases with a score above S (default: 10; 0.5 for npmi)", number())
+    add(
+        "--scoring",
+        "(count(ab) - min_count) V / (count(a) count(b)) with V different words and pairs, as "
+        "gensim; or normalized mutual information, -1 to 1",
+        choices=["default", "npmi"],
+    )
+    add(
+        "--connector-words WORD",
+        "words allowed inside phrases, bank_of_china, not at their ends; English ones without WORD",
+        nargs="*",
+    )
+    add("--passes N", "find phrases of phrases: 2 for new_york_city (default: 1)", whole(1))
+    add("--delimiter STR", "what joins words (default: _)", default="_")
+    add("--phrases FILE", "join only these phrases, from --scores", path)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Finds phrases, or reads them, and writes what is asked for."""
+    """Finds or reads phrases, and writes them or the text.
+
+    Raises:
+      ValueError, OSError: for bad input, before anything is written.
+    """
     from jaxvec.text import phrases as core
+    from jaxvec.text.pieces import file_pieces
 
     if options.delimiter.split() != [options.delimiter]:
-        raise ValueError("--delimiter must be one or more characters, none of them white space")
+        raise ValueError("--delimiter must be one or more characters without white space")
     finding = _finding(options)
     inputs = [*options.corpus, *([options.phrases] if options.phrases else [])]
     for output in filter(None, (options.output, options.scores)):
@@ -84,7 +90,7 @@ def run(options: argparse.Namespace) -> None:
         files = [stack.enter_context(_readable(file, folder)) for file in paths]
 
         def text(passes: list["Phrases"]) -> "Pieces":
-            pieces = core.words_of_files(files, options.tokenizer, options.errors)
+            pieces = file_pieces(files, options.tokenizer, options.errors)
             for phrases in passes:
                 pieces = phrases.apply_pieces(pieces)
             return pieces
@@ -100,13 +106,13 @@ def run(options: argparse.Namespace) -> None:
             core.save_phrases(passes, options.scores)
         if options.output:
             words = _write(text(passes), options.output)
-            say(f"the text, now of {words:,} words, is in {options.output}")
+            say(f"the text of {words:,} words is in {options.output}")
         if not options.output and not options.scores:
             sys.stdout.writelines(core.phrase_lines(passes))
 
 
 def _finding(options: argparse.Namespace) -> dict[str, Any]:
-    """How phrases are found; ValueError for options that do not go together."""
+    """The arguments of `Phrases`; ValueError for options that do not go together."""
     from jaxvec.text import phrases as core
 
     names = ("min_count", "threshold", "scoring", "connector_words")
@@ -123,7 +129,7 @@ def _finding(options: argparse.Namespace) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _readable(name: str, folder: Path) -> Iterator[str]:
-    """A file that can be read several times: of standard input or a pipe, a temporary copy."""
+    """A file that can be read twice: a temporary copy of standard input or a pipe."""
     if name != "-" and (Path(name).is_file() or Path(name).is_dir() or not Path(name).exists()):
         yield name
         return
@@ -136,16 +142,16 @@ def _readable(name: str, folder: Path) -> Iterator[str]:
 
 
 def _such_as(phrases: "Phrases") -> str:
-    """Those that occur most often, in words."""
+    """The most frequent phrases, as part of a sentence."""
     often = sorted(phrases.found, key=lambda words: -phrases.found[words].bigram_count)[:6]
     return ", most often " + " ".join(map(phrases.delimiter.join, often)) if often else ""
 
 
 def _write(pieces: "Pieces", output: str) -> int:
-    """Writes a document a line, but for those without a word; returns the number of words."""
+    """Writes a document a line, except empty ones; returns the number of words."""
     total, begun = 0, False
     with (
-        written_beside(output) as temporary,
+        atomic_write(output) as temporary,
         open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         for words, ends in pieces:

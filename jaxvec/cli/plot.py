@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from jaxvec.cli.common import check_input, check_output, load_mapped, number, path, say, whole
+from jaxvec.cli.common import (
+    Flags,
+    check_input,
+    check_output,
+    load_mapped,
+    number,
+    path,
+    say,
+    whole,
+)
 from jaxvec.text.read import text_lines
 from jaxvec.vectors.ranking import unit
 from jaxvec.vectors.word_vectors import WordVectors
@@ -39,7 +48,7 @@ _OPTIONS = {
     "map": ("size", *_SCATTER, "pairs"),
     "page": _SCATTER,
 }
-"""What goes with each kind of picture, beside what goes with all."""
+"""The options of each kind of picture, besides the common ones."""
 
 _NAMES = {
     "log": "--log",
@@ -51,61 +60,86 @@ _NAMES = {
 
 
 def add_plot_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `plot`."""
+    """Adds the flags of `plot` to a parser."""
     parser.description = _DESCRIPTION
     parser.epilog = _EXAMPLES
-    add = parser.add_argument
-    add("file", nargs="?", type=path, metavar="VECTORS", help="word vectors in any format")
-    add("-o", "--output", type=path, required=True, metavar="FILE",
-        help="where the picture goes: .png, .svg or .pdf; for a map also .html")  # fmt: skip
-    add("--force", action="store_true", help="overwrite the output")
-    add("--title", metavar="T", help="what is written above (default: what is drawn)")
-    add("--size", type=_size, metavar="WxH", help="width and height in inches")
+    add = Flags(parser)
+    add("file VECTORS", "word vectors in any format", path, nargs="?")
+    add(
+        "-o --output FILE",
+        "where the picture goes: .png, .svg or .pdf; for a map also .html",
+        path,
+        required=True,
+    )
+    add("--force", "overwrite the output")
+    add("--title T", "title of the picture (default: what is drawn)")
+    add("--size WxH", "width and height in inches", _size)
     kinds = parser.add_argument_group("kinds of pictures").add_mutually_exclusive_group()
-    add = kinds.add_argument
-    add("--heat", nargs="*", metavar="WORD", help="cosines of words with one another")
-    add("--som", action="store_true", help="words on the units of a self-organizing map")
-    add("--log", nargs="+", type=path, metavar="F",
-        help="loss and speed, from what train --log wrote")  # fmt: skip
-
-    add = parser.add_argument_group("which words").add_argument
-    add("--words", nargs="+", metavar="WORD", help="draw these words")
-    add("--words-file", type=path, metavar="F",
-        help="and the words of a file, parted by white space")  # fmt: skip
-    add("--neighbors", type=whole(1), metavar="N",
-        help="and the N nearest of each, in a color of their own")  # fmt: skip
-    add("--pairs", nargs="+", metavar="WORD",
-        help="and these, with an arrow from the first to the second, third to fourth, …"
-        )  # fmt: skip
-    add("--topn", type=whole(1), metavar="N",
-        help="without words, draw the N most frequent (default: 200, on a web page 1,000); a "
-        "self-organizing map learns from so many (default: all)")  # fmt: skip
-    add("--skip", type=whole(0), metavar="N",
-        help="after passing over the N most frequent, such as the, of, and")  # fmt: skip
-    add("--limit", type=whole(1), metavar="N", help="know only the first N words of the file")
-
-    add = parser.add_argument_group("how").add_argument
-    add("--method", choices=["pca", "tsne"],
-        help="principal components (default) or t-SNE, which shows groups better, and "
-        "distances between them worse")  # fmt: skip
-    add("--perplexity", type=number(0, beyond=True), metavar="P",
-        help="of t-SNE: about how many neighbors count for a word (default: 30)")  # fmt: skip
-    add("--groups", type=whole(0), metavar="K",
-        help="color a map by K groups of k-means (default: 8, fewer for few words; with "
-        "neighbors one for each word; 0: none)")  # fmt: skip
-    add("--order", choices=["given", "clustered"],
-        help="of a heat map: like words side by side (default), or as they are given"
-        )  # fmt: skip
-    add("--grid", type=_grid, metavar="RxC",
-        help="rows and columns of a self-organizing map (default: 12x16, smaller for few words)"
-        )  # fmt: skip
-    add("--epochs", type=whole(1), metavar="N",
-        help="of a self-organizing map: times that it reads all vectors (default: 20)"
-        )  # fmt: skip
-    add("--seed", type=whole(0), metavar="N",
-        help="of t-SNE and k-means (default: 1); a self-organizing map starts from principal "
-        "components without it, from vectors at random with it")  # fmt: skip
+    add = Flags(kinds)
+    add("--heat WORD", "cosines of words with one another", nargs="*")
+    add("--som", "words on the units of a self-organizing map")
+    add("--log F", "loss and speed, from what train --log wrote", path, nargs="+")
+    _add_word_options(parser)
+    _add_drawing_options(parser)
     parser.set_defaults(run=run)
+
+
+def _add_word_options(parser: argparse.ArgumentParser) -> None:
+    add = Flags(parser, "which words")
+    add("--words WORD", "draw these words", nargs="+")
+    add("--words-file F", "draw the words of a file, between white space", path)
+    add("--neighbors N", "draw the N nearest words of each, in its color", whole(1))
+    add(
+        "--pairs WORD",
+        "draw these words, with an arrow from the first to the second, third to fourth, …",
+        nargs="+",
+    )
+    add(
+        "--topn N",
+        "without words: draw the N most frequent (default: 200; 1,000 on a web page); for --som, "
+        "fit the map to them (default: all)",
+        whole(1),
+    )
+    add("--skip N", "without words: leave out the N most frequent, such as the, of, and", whole(0))
+    add("--limit N", "read only the first N words of the file", whole(1))
+
+
+def _add_drawing_options(parser: argparse.ArgumentParser) -> None:
+    add = Flags(parser, "how")
+    add(
+        "--method",
+        "principal components (default) or t-SNE, which shows groups better and distances between "
+        "them worse",
+        choices=["pca", "tsne"],
+    )
+    add(
+        "--perplexity P",
+        "of t-SNE: effective number of neighbors of a word (default: 30)",
+        number(0, beyond=True),
+    )
+    add(
+        "--groups K",
+        "color a map by K groups of k-means (default: 8, fewer for few words; with --neighbors one "
+        "for each word; 0: none)",
+        whole(0),
+    )
+    add(
+        "--order",
+        "of a heat map: similar words side by side (default), or as given",
+        choices=["given", "clustered"],
+    )
+    add(
+        "--grid RxC",
+        "rows and columns of a self-organizing map (default: 12x16, smaller for few words)",
+        _grid,
+    )
+    add("--epochs N", "batch steps of a self-organizing map (default: 20)", whole(1))
+    add(
+        "--seed N",
+        "of t-SNE and k-means (default: 1); a self-organizing map starts from random vectors with "
+        "it, from principal components without",
+        whole(0),
+    )
 
 
 def _pair(text: str, least: float, kind: type) -> tuple | None:
@@ -160,7 +194,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _kind(options: argparse.Namespace) -> str:
-    """What to draw; ValueError for options that do not go with it."""
+    """The kind of picture; ValueError for options that do not go with it."""
     page = Path(options.output).suffix.lower() == ".html"
     kind = "page" if page else "map"
     kind = next(
@@ -231,7 +265,7 @@ def _som(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
 
 
 def _usual_grid(words: int) -> tuple[int, int]:
-    """About 5 √n units, 12x16 at most, since more cells are hard to read."""
+    """About 5 √n units for `n` words, 12x16 at most: more cells are hard to read."""
     rows = min(max(round((5 * words**0.5 * 3 / 4) ** 0.5), 2), 12)
     return rows, round(rows * 4 / 3)
 
@@ -242,20 +276,24 @@ def _map(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
 
     words, groups, asked = _chosen(options, vectors, "map")
     pairs = list(zip(options.pairs[::2], options.pairs[1::2], strict=True)) if options.pairs else []
-    places = layout(
-        vectors, words, options.method or "pca",
-        seed=_seed(options), perplexity=options.perplexity,
-    )  # fmt: skip
+    method = options.method or "pca"
+    places = layout(vectors, words, method, seed=_seed(options), perplexity=options.perplexity)
     axes = None
     if places.shares is not None:
         first, second = (f"{100 * share:.1f} % of variance" for share in places.shares)
         axes = f"first principal component, {first}", f"second, {second}"
     figure = word_map(
-        words, places.points, groups, important=asked if options.neighbors else (), pairs=pairs,
-        title=_map_title(options, words, asked), axes=axes, size=options.size,
-    )  # fmt: skip
+        words,
+        places.points,
+        groups,
+        important=asked if options.neighbors else (),
+        pairs=pairs,
+        title=_map_title(options, words, asked),
+        axes=axes,
+        size=options.size,
+    )
     unlabeled = len(words) - len(figure.axes[0].texts)
-    rest = f" ({unlabeled:,} of them without a label, which found no room)" if unlabeled else ""
+    rest = f" ({unlabeled:,} of them without a label for lack of space)" if unlabeled else ""
     return f"{len(words):,} words{rest} are", figure
 
 
@@ -277,16 +315,16 @@ def _page(options: argparse.Namespace, vectors: WordVectors) -> str:
 def _chosen(
     options: argparse.Namespace, vectors: WordVectors, kind: str
 ) -> tuple[list[str], list[str] | None, list[str]]:
-    """The words of a map, the group of each, and those that were asked for by name."""
+    """The words of a map, the group of each, and the words asked for by name."""
     from jaxvec.plot.layout import group, with_neighbors
 
     asked = _listed([*(options.words or []), *(options.pairs or [])], options.words_file)
     if options.pairs and len(options.pairs) % 2:
         raise ValueError(f"--pairs needs two words a pair; got {len(options.pairs)} words")
     if asked and (options.topn or options.skip):
-        raise ValueError("--topn and --skip choose words where none are asked for by name")
+        raise ValueError("--topn and --skip do not go with words asked for by name")
     if options.neighbors and not asked:
-        raise ValueError("--neighbors needs words to be neighbors of: give --words")
+        raise ValueError("--neighbors needs words: give --words")
     if options.perplexity and options.method != "tsne":
         raise ValueError("--perplexity goes with --method tsne")
     for word in asked:
@@ -306,7 +344,7 @@ def _chosen(
 
 
 def _listed(words: list[str] | None, file: str | None) -> list[str]:
-    """Words, and those of a file, each once."""
+    """Words and the words of a file, without duplicates."""
     listed = list(words or [])
     if file:
         listed += [word for _, line in text_lines(file, "word list") for word in line.split()]
@@ -319,7 +357,7 @@ def _frequent(options: argparse.Namespace, vectors: WordVectors, usual: int) -> 
     """The most frequent words."""
     start = options.skip or 0
     if start >= len(vectors):
-        raise ValueError(f"--skip {start} passes over all of the {len(vectors):,} words")
+        raise ValueError(f"--skip {start} leaves out all of the {len(vectors):,} words")
     return vectors.index_to_key[start : start + (options.topn or usual)]
 
 
@@ -332,7 +370,7 @@ def _title(options: argparse.Namespace, usual: str) -> str:
 
 
 def _map_title(options: argparse.Namespace, words: list[str], asked: list[str]) -> str:
-    """What is drawn, and how."""
+    """The title of a map."""
     name = Path(options.file).name
     if options.neighbors:
         what = f"{len(asked):,} words of {name} and the {options.neighbors} nearest to each"

@@ -4,94 +4,82 @@ import argparse
 import json
 import math
 
-from jaxvec.cli.common import check_input, load_mapped, path, whole
+from jaxvec.cli.common import Flags, check_input, load_mapped, path, whole
 from jaxvec.vectors import evaluate
 from jaxvec.vectors.word_vectors import Neighbors, WordVectors
 
+_FILE = "word vectors: word2vec text or binary, GloVe text, .npz or .safetensors"
+
 
 def add_similar_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `similar`."""
+    """Adds the flags of `similar` to a parser."""
     parser.description = "Lists the words nearest to each WORD by cosine, or by dot product."
     parser.epilog = (
         "examples:\n  jaxvec similar vectors.npz array matrix --topn 5\n"
         "  jaxvec similar vectors.npz array --restrict-vocab 10000 --json"
     )
-    _add_file(parser)
-    parser.add_argument("words", nargs="+", metavar="WORD")
-    parser.add_argument("--dot", action="store_true", help="by dot product, not cosine")
+    add = Flags(parser)
+    add("file FILE", _FILE, path)
+    add("words WORD", "words to look up", nargs="+")
+    add("--dot", "by dot product, not cosine")
     _add_neighbor_options(parser)
     parser.set_defaults(run=similar)
 
 
 def add_analogy_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `analogy`."""
+    """Adds the flags of `analogy` to a parser."""
     parser.description = (
         "Answers 'A is to B as C is to ?' by the words nearest to B - A + C (3CosAdd), "
-        "but for A, B and C themselves."
+        "except A, B and C themselves."
     )
     parser.epilog = (
         "examples:\n  jaxvec analogy vectors.bin man king woman\n"
         "  jaxvec analogy vectors.bin paris france rome --topn 3 --cosmul"
     )
-    _add_file(parser)
+    add = Flags(parser)
+    add("file FILE", _FILE, path)
     for name in "abc":
-        parser.add_argument(name, metavar=name.upper())
+        add(f"{name} {name.upper()}", "a word")
     _add_neighbor_options(parser)
     _add_cosmul(parser)
     parser.set_defaults(run=analogy)
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
-    """Makes a parser that of `evaluate`."""
+    """Adds the flags of `evaluate` to a parser."""
     parser.description = (
         "Scores word vectors: analogies by 3CosAdd, word pairs by Spearman's rank "
-        "correlation. Case is ignored; what has unknown words is left out and not counted."
+        "correlation. Case is ignored; lines with unknown words are not counted."
     )
     parser.epilog = (
         "example:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
         "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000"
     )
-    _add_file(parser)
-    add = parser.add_argument
-    add("--analogies", type=path, metavar="F", help="': section' lines, and four words a line")
-    add("--pairs", nargs="+", type=path, default=[], metavar="F",
-        help="two words and a score a line")  # fmt: skip
-    parser.add_argument(
-        "--restrict-vocab",
-        type=whole(1),
-        metavar="N",
-        help="know only the N most frequent words in analogies",
-    )
+    add = Flags(parser)
+    add("file FILE", _FILE, path)
+    add("--analogies F", "': section' lines, and four words a line", path)
+    add("--pairs F", "two words and a score a line", path, nargs="+", default=[])
+    add("--restrict-vocab N", "use only the N most frequent words in analogies", whole(1))
     _add_cosmul(parser)
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add("--json", "print JSON")
     parser.set_defaults(run=run_evaluate)
 
 
-def _add_file(parser) -> None:
-    parser.add_argument(
-        "file",
-        type=path,
-        metavar="FILE",
-        help="word vectors: word2vec text or binary, GloVe text, .npz or .safetensors",
-    )
-
-
 def _add_neighbor_options(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--topn", type=whole(1), default=10, metavar="N", help="default: %(default)s")
-    add("--restrict-vocab", type=whole(1), metavar="N",
-        help="look among the N most frequent words only")  # fmt: skip
-    add("--json", action="store_true", help="print JSON")
+    add = Flags(parser)
+    add("--topn N", "default: %(default)s", whole(1), default=10)
+    add("--restrict-vocab N", "look among the N most frequent words only", whole(1))
+    add("--json", "print JSON")
 
 
 def _add_cosmul(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+    Flags(parser)(
         "--cosmul",
+        "score by 3CosMul in place of 3CosAdd",
         dest="similarity_function",
         action="store_const",
         const="most_similar_cosmul",
         default="most_similar",
-        help="score by 3CosMul in place of 3CosAdd",
     )
 
 
@@ -137,7 +125,11 @@ def _print_neighbors(heading: str, neighbors: Neighbors) -> None:
 
 
 def run_evaluate(options: argparse.Namespace) -> None:
-    """Prints the scores."""
+    """Prints the scores.
+
+    Raises:
+      ValueError, OSError: if there is nothing to evaluate, or a file cannot be read.
+    """
     if not options.analogies and not options.pairs:
         raise ValueError("nothing to evaluate: give --analogies F, --pairs F, or both")
     check_input(options.analogies, "file of analogies")

@@ -1,38 +1,37 @@
-"""Options of `jaxvec train` for the files of Stanford's GloVe."""
+"""Flags of `jaxvec train` for the files of Stanford's GloVe."""
 
 import argparse
 from pathlib import Path
 
-from jaxvec.cli.common import path, say
+from jaxvec.cli.common import Flags, path, say
+from jaxvec.cli.data import IDENTITY
 from jaxvec.interop import stanford
 from jaxvec.optim.named import OPTIMIZERS
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 from jaxvec.train.result import Result
 
 OUTPUTS = ("save_parameters", "save_gradsq")
-NOT_OF_THE_RUN = (*OUTPUTS, "header", "unk_vector")  # which its checkpoints need not know
-
 _INPUTS = ("load_parameters", "load_gradsq")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds them to a parser."""
-    add = parser.add_argument_group("Stanford GloVe's files, for --model glove").add_argument
-    add("--header", action="store_true", help="begin .glove.txt with how many words and numbers")
-    add("--unk-vector", action="store_true",
-        help="add <unk>, the mean of the 100 rarest words' vectors")  # fmt: skip
-    add("--save-parameters", type=path, metavar="FILE",
-        help="write both tables and the biases, as its -binary 1 does")  # fmt: skip
-    add("--save-gradsq", type=path, metavar="FILE",
-        help="write AdaGrad's sums, as its -save-gradsq 1 does; to read, not to load, if the "
-        "name ends in .txt")  # fmt: skip
-    add("--load-parameters", type=path, metavar="FILE", help="start from these")
-    add("--load-gradsq", type=path, metavar="FILE", help="start from these sums")
+    add = Flags(parser, "Stanford GloVe's files, for --model glove")
+    add("--header", "start .glove.txt with the number of vectors and their size")
+    add("--unk-vector", "add <unk>, the mean of the 100 rarest words' vectors")
+    add("--save-parameters FILE", "write tables and biases, as its -binary 1 does", path)
+    add("--save-gradsq FILE", "write AdaGrad's sums, as its -save-gradsq 1 does", path)
+    add("--load-parameters FILE", "start from these parameters", path, tags=[IDENTITY])
+    add("--load-gradsq FILE", "start from these sums, not from .txt", path, tags=[IDENTITY])
 
 
 def check(options: argparse.Namespace) -> None:
-    """ValueError if they do not go with the others."""
+    """Checks that they go with the other options.
+
+    Raises:
+      ValueError: for the first that does not.
+    """
     for name in ("header", "unk_vector", *OUTPUTS, *_INPUTS):
         flag = f"--{name.replace('_', '-')}"
         if getattr(options, name) and options.model != "glove":
@@ -49,18 +48,35 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_words(options: argparse.Namespace, vocab: Vocab) -> None:
-    """ValueError if <unk> is to be added, and is a word already."""
+    """Checks that `--unk-vector` can add <unk>.
+
+    Args:
+      options: of the command.
+      vocab: the words.
+
+    Raises:
+      ValueError: if <unk> is a word already.
+    """
     if options.unk_vector and stanford.UNK in vocab:
         raise ValueError(f"--unk-vector: the vocabulary has a word {stanford.UNK} already")
 
 
 def files(options: argparse.Namespace, names: tuple[str, ...] = _INPUTS) -> list[str]:
-    """Those that the options name to start from, or others."""
+    """The files that the options name.
+
+    Args:
+      options: of the command.
+      names: of the options; by default the files to start from.
+    """
     return [getattr(options, name) for name in names if getattr(options, name)]
 
 
 def start(options: argparse.Namespace, vocab: Vocab) -> State:
-    """The state to start from, its parts None where no file is named.
+    """The state to start from; None for parts without a file.
+
+    Args:
+      options: of the command.
+      vocab: the words of the rows.
 
     Raises:
       ValueError, FileNotFoundError: if a file does not fit.
@@ -82,10 +98,15 @@ def start(options: argparse.Namespace, vocab: Vocab) -> State:
 
 
 def save(options: argparse.Namespace, result: Result) -> None:
-    """Writes the files that the options ask for."""
+    """Writes the files that the options name.
+
+    Args:
+      options: of the command.
+      result: of the run.
+    """
     if options.save_parameters:
         stanford.save_parameters(result.params, options.save_parameters)
-        say(f"its parameters are in {options.save_parameters}")
+        say(f"the parameters are in {options.save_parameters}")
     if options.save_gradsq:
         stanford.save_gradsq(
             result.opt_state,
@@ -94,7 +115,7 @@ def save(options: argparse.Namespace, result: Result) -> None:
             learning_rate=_rate(options),
             vocab=result.data.vocab if Path(options.save_gradsq).suffix == ".txt" else None,
         )
-        say(f"its sums of squares are in {options.save_gradsq}")
+        say(f"the sums of squares are in {options.save_gradsq}")
 
 
 def _rate(options: argparse.Namespace) -> float:

@@ -1,11 +1,10 @@
-"""Word classes by spherical k-means, as pure functions on arrays.
+"""Word classes by spherical k-means, as pure functions of arrays.
 
-The classes of ``word2vec -classes``, whose centers are of length 1 too. Unlike there, vectors
-are scaled to length 1 first, so that frequent words do not pull more than others; the first
-centers are chosen by k-means++, not by the order of words; no class is left empty; and it
-goes on until no word changes its class.
+Like the classes of ``word2vec -classes``, with centers of length 1. Unlike there, vectors are
+scaled to length 1 first, so that frequent words weigh no more than others; k-means++ chooses the
+initial centers; no class is empty; and iterations go on until no word changes its class.
 
-Letters: `V` vocabulary, `D` dimension, `k` classes.
+Letters: `V` vectors, `D` vector size, `k` classes.
 """
 
 from functools import partial
@@ -18,43 +17,58 @@ import numpy as np
 from jaxvec.vectors.neighbors import squared_distances
 from jaxvec.vectors.ranking import unit
 
-_COSINES = 1 << 20  # of words and centers that are held at a time: 4 MiB
-_SAMPLE = 32  # words for each class that the first centers are chosen from
+_COSINES = 1 << 20  # cosines of vectors and centers in memory: 4 MiB
+_SAMPLE = 32  # vectors per class that k-means++ chooses the initial centers from
 
 
 class Classes(NamedTuple):
-    """A class for each of `V` vectors, and what it was chosen by."""
+    """The class of each of `V` vectors.
 
-    labels: jax.Array  # int32[V], 0 … k - 1; each comes at least once
-    cosines: jax.Array  # float32[V], of each vector with the center of its class
-    centers: jax.Array  # float32[k, D], of length 1
+    Attributes:
+      labels: int32[V], the class of each vector, 0 … k - 1; no class is empty.
+      cosines: float32[V], the cosine of each vector with the center of its class.
+      centers: float32[k, D], of length 1.
+    """
+
+    labels: jax.Array  # int32[V]
+    cosines: jax.Array  # float32[V]
+    centers: jax.Array  # float32[k, D]
 
 
 class Report(NamedTuple):
-    """How k-means went."""
+    """The convergence of k-means.
 
-    objective: jax.Array  # float32, the mean of 1 - cosine; no iteration makes it larger
+    Attributes:
+      objective: float32, the mean of 1 - cosine; no iteration increases it.
+      iterations: int32, the number of iterations.
+      converged: bool, whether the last iteration changed no class.
+    """
+
+    objective: jax.Array  # float32
     iterations: jax.Array  # int32
-    converged: jax.Array  # bool, whether the last iteration changed no class
+    converged: jax.Array  # bool
 
 
 @partial(jax.jit, static_argnames="k")
 def kmeans(
     key: jax.Array, vectors: jax.Array, k: int, *, iterations: int = 100
 ) -> tuple[Classes, Report]:
-    """Divides vectors into classes so that Σ (1 - cos(vector, center of its class)) is small.
+    """Divides vectors into `k` classes of small Σ (1 - cos(vector, center of its class)).
 
-    Lloyd's iterations: each vector into the class with the nearest center, each center to the
-    direction of its vectors' sum. Classes are numbered by their first vectors: with words in
-    falling order of count, class 0 has the most frequent. The cosines of all vectors with all
-    centers are never held together. What is compared is |u - c|² / 2 = 1 - cos(u, c) of unit
-    vectors, which differs where cosines near 1 are the same number.
+    Lloyd's iterations: each vector moves to the class of the nearest center, each center to the
+    mean direction of its vectors. Classes are numbered by their first vectors: if words are in
+    descending order of count, class 0 has the most frequent. Cosines are computed block by
+    block, never all V·k at once, as |u - c|² / 2 = 1 - cos(u, c) of unit vectors, which is more
+    precise for cosines near 1.
 
     Args:
-      key: which first centers are chosen; the same key gives the same bits.
-      vectors: float[V, D], of any length; one of zeros is as near to every center.
-      k: how many classes, at most `V`.
-      iterations: stop after so many, if classes still change.
+      key: a `jax.random` key for the initial centers; the same key gives the same bits.
+      vectors: float[V, D], of any length; a vector of zeros is equally near to every center.
+      k: the number of classes, at most `V`.
+      iterations: the most iterations.
+
+    Returns:
+      The classes, and how the iterations converged.
 
     Raises:
       ValueError: if `k` is not from 1 to `V`.
@@ -64,11 +78,12 @@ def kmeans(
     >>> classes.labels.tolist(), bool(report.converged)
     ([0, 1, 0, 1], True)
 
-    Source: Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using
-    Clustering".
+    References:
+      Dhillon and Modha 2001, "Concept Decompositions for Large Sparse Text Data Using
+      Clustering".
     """
     if not 1 <= k <= len(vectors):
-        raise ValueError(f"k={k} classes of {len(vectors)} vectors: give 1 to {len(vectors)}")
+        raise ValueError(f"k must be from 1 to {len(vectors)}, the number of vectors; got {k}")
     units = unit(jnp.asarray(vectors, jnp.float32))
 
     def iterate(state: tuple[Classes, jax.Array, jax.Array]):
@@ -76,29 +91,36 @@ def kmeans(
         new = assign(units, means(units, classes.labels, k))
         return new, iteration + 1, (new.labels == classes.labels).all()
 
-    def goes_on(state: tuple[Classes, jax.Array, jax.Array]):
+    def continues(state: tuple[Classes, jax.Array, jax.Array]):
         _, iteration, converged = state
         return (iteration < iterations) & ~converged
 
     start = assign(units, first_centers(key, units, k)), jnp.int32(0), jnp.bool(False)
-    classes, iteration, converged = jax.lax.while_loop(goes_on, iterate, start)
+    classes, iteration, converged = jax.lax.while_loop(continues, iterate, start)
     objective = _losses(units, classes.centers[classes.labels]).mean()
     return _numbered(classes), Report(objective, iteration, converged)
 
 
 def _losses(units: jax.Array, centers: jax.Array) -> jax.Array:
-    """1 - cosine of each vector with a center of its own, [V]; 1 if either is zeros."""
+    """1 - cosine of vector i with center i, [V]; 1 if either is zeros."""
     squares = jnp.square(units - centers).sum(axis=1)
     return jnp.where(units.any(axis=1) & centers.any(axis=1), squares / 2, 1)
 
 
 @partial(jax.jit, static_argnames="k")
 def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
-    """k-means++: centers, float[k, D], drawn among 32 k random vectors, one after the other.
+    """Initial centers by k-means++ on a random sample of 32 k vectors: float[k, D].
 
-    Each has a chance in proportion to 1 - its cosine with the nearest center drawn before.
+    Centers are drawn one after the other, each with probability proportional to 1 - cosine with
+    the nearest center drawn before.
 
-    Source: Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding".
+    Args:
+      key: a `jax.random` key.
+      units: vectors of length 1, float[V, D].
+      k: the number of centers.
+
+    References:
+      Arthur and Vassilvitskii 2007, "k-means++: The Advantages of Careful Seeding".
     """
     sampling, drawing = jax.random.split(key)
     places = jax.random.permutation(sampling, len(units))[: _SAMPLE * k]
@@ -116,16 +138,16 @@ def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
 
 @jax.jit
 def assign(units: jax.Array, centers: jax.Array) -> Classes:
-    """The class of the nearest center for each vector, of equal ones the first.
+    """Assigns each vector to the class of its nearest center, the first if several are equal.
 
-    A class that would be empty gets the vector that is farthest from its own center, as its
-    center too; of several classes the first gets the farthest. Each class keeps its nearest.
+    A class without vectors takes the vector farthest from its center, among all but the nearest
+    of each class; that vector becomes its center. Several empty classes take the farthest
+    vectors in order.
 
     Args:
       units: vectors of length 1, float[V, D].
-      centers: the same, float[k, D].
+      centers: of length 1, float[k, D].
     """
-
     real = centers.any(axis=1)
 
     def nearest(vector: jax.Array):
@@ -145,7 +167,7 @@ def assign(units: jax.Array, centers: jax.Array) -> Classes:
 def _filled(
     labels: jax.Array, losses: jax.Array, centers: jax.Array, units: jax.Array, sizes: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Gives the classes of size 0 a vector each."""
+    """Labels, losses and centers with a vector moved to each empty class; see `assign`."""
     k, places = len(centers), jnp.arange(len(units))
     least = jax.ops.segment_min(losses, labels, k)[labels]
     kept = jax.ops.segment_min(jnp.where(losses == least, places, len(units)), labels, k)
@@ -163,11 +185,19 @@ def _filled(
 
 @partial(jax.jit, static_argnames="k")
 def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
-    """The center of each class, Σ unit vectors scaled to length 1: float[k, D].
+    """The center of each class: the sum of its vectors, scaled to length 1.
 
-    A sum is a product with ones and zeros, some vectors at a time: unlike a scatter, that adds in
-    the same order on every device. What is added is how vectors differ from the first, so that
-    like ones keep what they differ in.
+    Sums are matrix products with one-hot labels, block by block, which add in the same order on
+    every device, unlike a scatter. They are sums of differences from the first vector: nearly
+    equal vectors then lose no precision.
+
+    Args:
+      units: vectors of length 1, float[V, D].
+      labels: the class of each, int32[V].
+      k: the number of classes.
+
+    Returns:
+      The centers, float[k, D].
     """
     origin = units[0][None]
     block = min(len(units), max(1, _COSINES // k))
@@ -189,7 +219,7 @@ def means(units: jax.Array, labels: jax.Array, k: int) -> jax.Array:
 
 
 def _numbered(classes: Classes) -> Classes:
-    """The same classes, numbered in the order of their first vectors."""
+    """Renumbers the classes in the order of their first vectors."""
     k = len(classes.centers)
     firsts = jax.ops.segment_min(jnp.arange(len(classes.labels)), classes.labels, k)
     order = firsts.argsort()
@@ -198,7 +228,14 @@ def _numbered(classes: Classes) -> Classes:
 
 
 def members(classes: Classes, *, central: bool = False) -> list[np.ndarray]:
-    """The places of the vectors of each class, in order or the nearest to its center first.
+    """The indices of the vectors of each class.
+
+    Args:
+      classes: from `kmeans`.
+      central: order the vectors of a class by falling cosine with its center, not by index.
+
+    Returns:
+      An array of indices per class, k of them.
 
     >>> classes = Classes(jnp.array([0, 1, 0]), jnp.array([0.8, 1.0, 0.9]), jnp.eye(2))
     >>> [places.tolist() for places in members(classes, central=True)]

@@ -1,13 +1,11 @@
-"""Self-organizing maps: a grid of units that unfolds over vectors, so that near units are alike.
-
-The batch form, `train`, is the one to use: it has no learning rate and hardly depends on how it
-starts. The online form, `train_online`, is Kohonen's first: one vector a step, at a decaying rate.
+"""Self-organizing maps, batch form: a grid of units fitted to vectors so that neighbors are alike.
 
 Letters: `V` vectors, `D` dimension, `R` rows and `C` columns of the grid, `U` = R·C its units,
-which are counted row by row.
+numbered row by row.
 
-Sources: Kohonen 1982, "Self-organized formation of topologically correct feature maps"; Kohonen
-1995 (3rd edition 2001), "Self-Organizing Maps".
+References:
+  Kohonen 1982, "Self-organized formation of topologically correct feature maps".
+  Kohonen 1995 (3rd edition 2001), "Self-Organizing Maps".
 """
 
 from collections.abc import Callable
@@ -19,12 +17,12 @@ import jax.numpy as jnp
 
 from jaxvec.vectors.neighbors import squared_distances
 
-_SQUARES = 1 << 19  # distances of vectors and units that are held at a time: 2 MiB
-_SPAN = 2.0  # standard deviations that the first grid reaches to each side
+_SQUARES = 1 << 19  # distances between vectors and units held in memory: 2 MiB
+_SPAN = 2.0  # standard deviations that the initial grid reaches to each side
 
 
 def init(vectors: jax.Array, shape: tuple[int, int], key: jax.Array | None = None) -> jax.Array:
-    """The units to start from, float32[R, C, D].
+    """The initial units, float32[R, C, D].
 
     With a key each unit is a vector drawn at random; without one the grid lies flat in the
     plane of the first two principal components, its longer side along the first, so that the
@@ -57,11 +55,11 @@ def _init(vectors: jax.Array, shape: tuple[int, int], key: jax.Array | None) -> 
         drawn = jax.random.randint(key, (rows * columns,), 0, len(vectors), jnp.int32)
         return vectors[drawn].reshape(rows, columns, -1)
     origin = vectors[0]  # from which differences are exact, however far the vectors are from 0
-    centerd = vectors - origin[None]
-    mean = centerd.mean(axis=0)
-    centerd = centerd - mean[None]
+    centered = vectors - origin[None]
+    mean = centered.mean(axis=0)
+    centered = centered - mean[None]
     with jax.default_matmul_precision("highest"):
-        covariance = centerd.T @ centerd / len(vectors)
+        covariance = centered.T @ centered / len(vectors)
     variances, directions = jnp.linalg.eigh(covariance)  # the smallest first
     largest = jnp.abs(directions).argmax(axis=0)[None]
     signs = jnp.sign(jnp.take_along_axis(directions, largest, axis=0))
@@ -80,7 +78,7 @@ def _spread(count: int) -> jax.Array:
 
 @jax.jit
 def best_matching_unit(weights: jax.Array, vectors: jax.Array) -> jax.Array:
-    """The unit nearest to each vector, argmin_u |x − w_u|, int32[V]; the first of equal ones.
+    """The unit nearest to each vector, argmin_u |x − w_u|, int32[V]; the first of equals.
 
     Args:
       weights: float[R, C, D].
@@ -112,10 +110,9 @@ def _fold(
     units: jax.Array,
     vectors: jax.Array,
 ) -> Any:
-    """`add(total, rows, start, new)` over blocks of rows of the vectors, of which none is copied.
+    """Folds `add(total, rows, start, new)` over slices of the vectors, without padding them.
 
-    The last block begins before the end of the one before; `new` says which rows were not yet
-    seen.
+    The last slice overlaps the one before; `new`, bool, masks the rows not seen yet.
     """
     size = min(max(1, _SQUARES // len(units)), len(vectors))
 
@@ -130,7 +127,11 @@ def _fold(
 def neighborhood(shape: tuple[int, ...], radius: jax.Array | float) -> jax.Array:
     """The Gaussian neighborhood h(u, v) = exp(−d(u, v)² / 2r²) of all units, float32[U, U].
 
-    d is the distance of two units on the grid, 1 between those side by side, and r the radius.
+    d is the distance of two units on the grid, 1 between adjacent units.
+
+    Args:
+      shape: (R, C).
+      radius: r, above 0.
 
     >>> print(neighborhood((1, 3), 1.0).round(2))
     [[1.   0.61 0.14]
@@ -151,13 +152,13 @@ def _places(shape: tuple[int, ...]) -> jax.Array:
 def step(weights: jax.Array, vectors: jax.Array, radius: jax.Array | float) -> jax.Array:
     """The units after one step of the batch form, float32[R, C, D].
 
-    Each becomes the mean of all vectors, weighted by how near to it on the grid their best
-    matching units c(x) are:
+    Each unit becomes the mean of all vectors, weighted by how near their best matching units
+    c(x) are to it on the grid:
 
         w_u = Σ_x h(u, c(x)) x / Σ_x h(u, c(x))
 
-    A unit that no vector is near to stays. A few thousand vectors are held at a time, so that
-    memory does not grow with `V`.
+    A unit with no vector near it stays. Vectors are read in slices, so that memory does not grow
+    with `V`.
 
     Args:
       weights: float[R, C, D].
@@ -174,8 +175,8 @@ def step(weights: jax.Array, vectors: jax.Array, radius: jax.Array | float) -> j
 def _relative(
     move: Callable[[jax.Array, jax.Array], jax.Array], weights: jax.Array, vectors: jax.Array
 ) -> jax.Array:
-    """The weights after `move(weights − origin, origin)`, whose sums keep what small differences
-    there are between vectors far from 0. Those that it leaves stay as they are, to the bit."""
+    """`move(weights − origin, origin)` + origin, so that sums keep small differences between
+    vectors far from 0. Weights that `move` leaves unchanged keep their bits."""
     origin = vectors[0]
     before = weights - origin[None, None]
     after = move(before, origin)
@@ -185,7 +186,7 @@ def _relative(
 def _step(
     weights: jax.Array, vectors: jax.Array, origin: jax.Array, radius: jax.Array | float
 ) -> jax.Array:
-    """`step` of weights less an origin, to such."""
+    """`step` on weights relative to `origin`."""
     units = _units(weights)
 
     def add(sums, rows, start, new):
@@ -204,28 +205,6 @@ def _step(
 
 
 @jax.jit
-def online_step(
-    weights: jax.Array, vector: jax.Array, rate: jax.Array | float, radius: jax.Array | float
-) -> jax.Array:
-    """The units after one vector of the online form: w_u + η h(u, c(x)) (x − w_u).
-
-    Args:
-      weights: float[R, C, D].
-      vector: float[D].
-      rate: η, from 0 to 1.
-      radius: of the neighborhood, above 0.
-
-    >>> online_step(jnp.array([[[0.0], [1.0]]]), jnp.array([2.0]), 0.5, 0.05).tolist()
-    [[[0.0], [1.5]]]
-    """
-    shape = weights.shape[:2]
-    places = _places(shape)
-    best = best_matching_unit(weights, vector[None])[0]
-    near = jnp.exp(-((places - places[best][None]) ** 2).sum(axis=1) / (2 * radius**2))
-    return weights + rate * near.reshape(*shape, 1) * (vector[None, None] - weights)
-
-
-@jax.jit
 def train(
     weights: jax.Array,
     vectors: jax.Array,
@@ -233,81 +212,34 @@ def train(
     radius: float | None = None,
     final_radius: float = 1.0,
 ) -> jax.Array:
-    """The units after so many batch steps over all vectors, as one compiled program.
+    """The units after `epochs` batch steps over all vectors, as one compiled program.
 
-    The radius falls from step to step by one factor, r_t = r_0 (r_1 / r_0)^(t / (epochs − 1)).
+    The radius falls geometrically, r_t = r_0 (r_1 / r_0)^(t / (epochs − 1)).
 
     Args:
-      weights: to start from, float[R, C, D]; see `init`.
+      weights: initial units, float[R, C, D]; see `init`.
       vectors: float[V, D].
-      epochs: how many steps.
+      epochs: number of steps.
       radius: r_0; by default half of the longer side of the grid.
       final_radius: r_1.
 
-    Example:
-      >>> square = jax.random.uniform(jax.random.key(0), (1000, 2))
-      >>> weights = train(init(square, (6, 6)), square)
-      >>> bool(quantization_error(weights, square) < 0.1)
-      True
-      >>> float(topographic_error(weights, square))
-      0.0
+    >>> square = jax.random.uniform(jax.random.key(0), (1000, 2))
+    >>> weights = train(init(square, (6, 6)), square)
+    >>> bool(quantization_error(weights, square) < 0.1)
+    True
+    >>> float(topographic_error(weights, square))
+    0.0
     """
-    fall = _falling(_first(radius, weights), final_radius, epochs)
+    first = max(weights.shape[:2]) / 2 if radius is None else radius
+
+    def one(t, weights, origin):
+        falling = first * (final_radius / first) ** (t / jnp.maximum(epochs - 1, 1))
+        return _step(weights, vectors, origin, falling)
 
     def steps(start: jax.Array, origin: jax.Array) -> jax.Array:
-        return jax.lax.fori_loop(0, epochs, lambda t, w: _step(w, vectors, origin, fall(t)), start)
+        return jax.lax.fori_loop(0, epochs, lambda t, w: one(t, w, origin), start)
 
     return _relative(steps, weights, vectors)
-
-
-@jax.jit
-def train_online(
-    weights: jax.Array,
-    vectors: jax.Array,
-    key: jax.Array,
-    steps: int,
-    rate: float = 0.5,
-    final_rate: float = 0.01,
-    radius: float | None = None,
-    final_radius: float = 1.0,
-) -> jax.Array:
-    """The units after so many online steps, each on a vector drawn at random.
-
-    Rate and radius fall as the radius of `train` does.
-
-    Args:
-      weights: to start from, float[R, C, D]; see `init`.
-      vectors: float[V, D].
-      key: a `jax.random.key`; step t draws with ``fold_in(key, t)``.
-      steps: how many; some hundred for each unit.
-      rate: η at the start.
-      final_rate: η at the end.
-      radius: at the start; by default half of the longer side of the grid.
-      final_radius: at the end.
-
-    Example:
-      >>> square = jax.random.uniform(jax.random.key(0), (1000, 2))
-      >>> weights = train_online(init(square, (4, 4)), square, jax.random.key(1), 2000)
-      >>> bool(quantization_error(weights, square) < 0.15)
-      True
-    """
-    slow = _falling(rate, final_rate, steps)
-    shrink = _falling(_first(radius, weights), final_radius, steps)
-
-    def one(t, units):
-        drawn = jax.random.randint(jax.random.fold_in(key, t), (), 0, len(vectors), jnp.int32)
-        return online_step(units, vectors[drawn], slow(t), shrink(t))
-
-    return jax.lax.fori_loop(0, steps, one, weights)
-
-
-def _first(radius, weights: jax.Array):
-    return max(weights.shape[:2]) / 2 if radius is None else radius
-
-
-def _falling(first, last, steps):
-    """From `first` at step 0 to `last` at the final one, by one factor a step."""
-    return lambda t: first * (last / first) ** (t / jnp.maximum(steps - 1, 1))
 
 
 @jax.jit
@@ -334,7 +266,7 @@ def quantization_error(weights: jax.Array, vectors: jax.Array) -> jax.Array:
 def topographic_error(weights: jax.Array, vectors: jax.Array) -> jax.Array:
     """The share of vectors whose best and second-best units are not neighbors on the grid.
 
-    Neighbors touch, if only at a corner: eight of a unit in the middle.
+    Neighbors touch, if only at a corner: a unit in the middle has eight.
 
     Args:
       weights: float[R, C, D].
@@ -344,7 +276,8 @@ def topographic_error(weights: jax.Array, vectors: jax.Array) -> jax.Array:
     >>> float(topographic_error(folded, jnp.array([[0.4], [1.6]])))
     0.5
 
-    Source: Kiviluoto 1996, "Topology preservation in self-organizing maps".
+    References:
+      Kiviluoto 1996, "Topology preservation in self-organizing maps".
     """
     units, places = _units(weights), _places(weights.shape[:2])
 
@@ -357,16 +290,16 @@ def topographic_error(weights: jax.Array, vectors: jax.Array) -> jax.Array:
 
 
 def u_matrix(weights: jax.Array) -> jax.Array:
-    """The mean distance of each unit's vector to those of the units beside it, float32[R, C].
+    """The mean distance of each unit to the units above, below, left and right, float32[R, C].
 
-    Large values are borders between groups of like units. Beside are those above, below, left
-    and right.
+    Large values are borders between groups of similar units.
 
     >>> u_matrix(jnp.array([[[0.0], [1.0], [5.0]]])).tolist()
     [[1.0, 2.5, 4.0]]
 
-    Source: Ultsch and Siemon 1990, "Kohonen's Self Organizing Feature Maps for Exploratory Data
-    Analysis".
+    References:
+      Ultsch and Siemon 1990, "Kohonen's Self Organizing Feature Maps for Exploratory Data
+      Analysis".
     """
     weights = jnp.asarray(weights)
     down = jnp.linalg.norm(jnp.diff(weights, axis=0), axis=-1)

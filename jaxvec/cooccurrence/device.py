@@ -1,4 +1,4 @@
-"""Counting on a JAX device, a stretch of text at a time."""
+"""Counting co-occurrences of a stretch of text on a JAX device: `lax.sort` and segment sums."""
 
 import functools
 from collections.abc import Callable
@@ -20,11 +20,16 @@ def counter(
     symmetric: bool,
     distance_weighting: bool,
 ) -> Callable[[int, int], Run]:
-    """A function that counts the pairs whose left word is one of up to so many tokens, from one
-    place to another.
+    """Returns ``pairs(start, stop)``: the summed pairs whose left word is in tokens start … stop.
+
+    Args:
+      corpus: the text.
+      tokens: the largest stop - start.
+      id_bits: width of the column's id in a key.
+      window, symmetric, distance_weighting: as for `sum_pairs`.
 
     Raises:
-      ValueError: if a word and a distance do not fit into 32 bits.
+      ValueError: if a word id and a distance need more than 32 bits.
     """
     if len(corpus.vocab) * window >= 2**32:
         raise ValueError(
@@ -53,18 +58,24 @@ def sum_pairs(
     symmetric: bool = True,
     distance_weighting: bool = True,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
-    """Counts the pairs of all tokens but the last `window`, each with those to its right.
+    """Sums the pairs whose left word is one of the first `T` tokens, cell by cell.
 
     Args:
-      ids: int32[T + window].
-      documents: int32[T + window], which document each is of; -1 for padding.
-      window, symmetric, distance_weighting: as for `count`, but with `symmetric` the
-        lower id is the row, and there is no mirror image.
+      ids: int32[T + W].
+      documents: int32[T + W], the document of each token; -1 for padding.
+      window: `W`, the largest distance.
+      symmetric: make the lower id the row. Unlike `count`, no mirrored cells are added.
+      distance_weighting: add 1/d for a pair; else 1.
 
     Returns:
-      Sums, float32, rows and columns, uint32, of [T · window], sorted; and how many of
-      them there are. A cell's weights are added distance by distance, so that its sum is
-      as exact as `window` additions are.
+      (sums, rows, columns, found): float32[T · W] and twice uint32[T · W], of which the first
+      `found` entries are cells, in rising order of (row, column). A cell adds up pairs of equal
+      distance first, as their number times 1/d, so that its sum has the error of at most W
+      additions.
+
+    >>> sums, rows, columns, found = sum_pairs(jnp.array([0, 1, 0, 0]), jnp.array([0, 0, 0, -1]), 1)
+    >>> sums[:found].tolist(), rows[:found].tolist(), columns[:found].tolist()
+    ([2.0], [0], [1])
     """
     length = len(ids) - window
     left = jnp.broadcast_to(ids[:length], (window, length))
@@ -73,8 +84,8 @@ def sum_pairs(
     real = (document == documents[None, :length]) & (document >= 0)
     if symmetric:
         left, right = jnp.minimum(left, right), jnp.maximum(left, right)
-    distance = jnp.arange(window, dtype=jnp.uint32)[:, None]  # less 1
-    none = jnp.uint32(2**32 - 1)
+    distance = jnp.arange(window, dtype=jnp.uint32)[:, None]  # d - 1
+    none = jnp.uint32(2**32 - 1)  # row of padding and across documents: sorts to the end
     row = jnp.where(real, left.astype(jnp.uint32), none).reshape(-1)
     rest = (right.astype(jnp.uint32) * jnp.uint32(window) + distance).reshape(-1)
     row, rest = lax.sort((row, rest), num_keys=2)
@@ -84,7 +95,7 @@ def sum_pairs(
     new = new_cell | _differs(rest)
     places = jnp.arange(len(row))
     following = lax.cummin(jnp.where(new, places, len(row)), reverse=True)
-    times = jnp.append(following[1:], len(row)) - places  # of each distance, at its first place
+    times = jnp.append(following[1:], len(row)) - places  # number of equal (row, column, d)
     weight = times.astype(jnp.float32)
     if distance_weighting:
         weight /= (distance + 1).astype(jnp.float32)
@@ -95,5 +106,5 @@ def sum_pairs(
 
 
 def _differs(sorted_values: jax.Array) -> jax.Array:
-    """Whether each is another than the one before."""
+    """bool[N]: whether each value differs from the one before; True for the first."""
     return jnp.append(True, sorted_values[1:] != sorted_values[:-1])

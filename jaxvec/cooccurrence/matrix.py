@@ -1,30 +1,39 @@
-"""`Cooccurrence`: counts of which words stand near each other, in memory or in a file."""
+"""`Cooccurrence`: co-occurrence counts as a sparse matrix, in memory or memory-mapped."""
 
 import os
 
 import numpy as np
 from scipy import sparse
 
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, release, save_arrays
 from jaxvec.text.vocab import Vocab
 
-_CELLS = 1 << 20  # looked at together
+_CELLS = 1 << 20  # cells that are checked together
 
 
 class Cooccurrence:
-    """The nonzero cells of the `V` × `V` matrix of counts, row by row, as `scipy` has them.
+    """The `V` × `V` matrix of counts with `N` nonzero cells, in SciPy's compressed sparse rows.
 
     Attributes:
       vocab: the vocabulary.
       indptr: int64[V + 1], row `i` has the cells ``indptr[i]:indptr[i + 1]``.
       indices: int32[N], the column of each cell, rising within a row.
-      data: float32[N], its count.
-      settings: how it was counted.
+      data: float32[N], the count of each cell.
+      settings: the options of `count`.
 
-    Cells of 0 are dropped, and those that do not rise within a row are put in order, equal ones
-    added up: in a copy, for the arrays that are given stay as they are.
+    Arrays in another order are brought into this canonical form in a copy: columns sorted within
+    each row, duplicate cells added up, zeros dropped. The caller's arrays stay unchanged.
+
+    Args:
+      vocab: the vocabulary.
+      indptr: integers [V + 1].
+      indices: integers [M], in any order within a row.
+      data: numbers [M].
+      settings: the options of `count`; for information.
 
     Raises:
+      TypeError: if `vocab` is no Vocab.
       ValueError: if the arrays do not describe such a matrix, or a count is negative, NaN or
         beyond float32.
 
@@ -42,8 +51,10 @@ class Cooccurrence:
         *,
         settings: dict[str, int | bool],
     ):
+        if not isinstance(vocab, Vocab):
+            raise TypeError(f"vocab must be a Vocab, such as corpus.vocab; got {kind(vocab)}")
         self.vocab = vocab
-        self.indptr, self.indices, self.data = _sound(vocab, indptr, indices, data)
+        self.indptr, self.indices, self.data = _canonical(vocab, indptr, indices, data)
         self.settings = settings
 
     def __len__(self) -> int:
@@ -58,7 +69,7 @@ class Cooccurrence:
         return sparse.csr_array((self.data, self.indices, self.indptr), shape=shape)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes an uncompressed ``.npz`` with the cells and the vocabulary."""
+        """Writes an uncompressed ``.npz`` with the arrays, the settings and the vocabulary."""
         save_arrays(
             path,
             kind=np.array("cooccurrence"),
@@ -71,11 +82,15 @@ class Cooccurrence:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True) -> "Cooccurrence":
-        """Reads what `save` wrote; the cells stay on disk until used, unless `mmap` is False.
+        """Reads a file that `save` wrote.
+
+        Args:
+          path: the file.
+          mmap: memory-map the arrays, so that cells are read from disk as they are used.
 
         Raises:
           FileNotFoundError: if there is no such file.
-          ValueError: if it holds no counts, or bad ones.
+          ValueError: if it is no file of counts, or a count is bad.
         """
         arrays = load_arrays(path, mapped=mmap)
         if str(arrays.get("kind")) != "cooccurrence":
@@ -93,31 +108,35 @@ class Cooccurrence:
             raise ValueError(f"{path}: {error}") from None
 
 
-def _sound(vocab: Vocab, indptr, indices, data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The arrays of a matrix in their dtypes: as they are if its cells rise and none is 0."""
+def _canonical(vocab: Vocab, indptr, indices, data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(indptr, indices, data) in canonical form and dtype; the same arrays if they are so already.
+
+    Raises:
+      ValueError: as `Cooccurrence`.
+    """
     indptr, indices, data = map(np.asanyarray, (indptr, indices, data))
     shapes = indptr.shape, indices.shape, data.shape
     if shapes != ((len(vocab) + 1,), data.shape, (data.size,)):
         raise ValueError(
-            f"counts of {len(vocab)} words need indptr [{len(vocab) + 1}], and as many indices as "
-            f"data; got {', '.join(str(list(shape)) for shape in shapes)}"
+            f"counts of {len(vocab)} words need indptr [{len(vocab) + 1}], and indices and data of "
+            f"one length; got {', '.join(str(list(shape)) for shape in shapes)}"
         )
     for name, array, kinds in (("indptr", indptr, "iu"), ("indices", indices, "iu"),
                                ("data", data, "iuf")):  # fmt: skip
         if array.size and array.dtype.kind not in kinds:
-            raise ValueError(f"{name} of counts must be real numbers, of places whole; got "
-                             f"{array.dtype}")  # fmt: skip
+            expected = "integers" if "f" not in kinds else "real numbers"
+            raise ValueError(f"{name} of counts must be {expected}; got {array.dtype}")
     if indptr[0] or indptr[-1] != len(data) or (indptr[1:] < indptr[:-1]).any():
         raise ValueError(f"indptr must rise from 0 to the number of cells, {len(data)}")
     indptr = indptr.astype(np.int64, copy=False)
-    if not _check(vocab, indptr, indices, data):
+    if not _is_canonical(vocab, indptr, indices, data):
         shape = len(vocab), len(vocab)
         parts = data.astype(np.float64), np.array(indices), indptr.copy()
         matrix = sparse.csr_array(parts, shape=shape)
         matrix.sum_duplicates()
         matrix.eliminate_zeros()
         indptr, indices, data = matrix.indptr.astype(np.int64), matrix.indices, matrix.data
-        _check(vocab, indptr, indices, data)  # the sums
+        _is_canonical(vocab, indptr, indices, data)  # raises for a sum beyond float32
     return indptr, indices.astype(np.int32, copy=False), _float32(data)
 
 
@@ -126,9 +145,13 @@ def _float32(numbers: np.ndarray) -> np.ndarray:
         return numbers.astype(np.float32, copy=False)
 
 
-def _check(vocab: Vocab, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> bool:
-    """Whether all cells rise within their rows and are above 0; ValueError for a bad one."""
-    sound = True
+def _is_canonical(vocab: Vocab, indptr: np.ndarray, indices: np.ndarray, data: np.ndarray) -> bool:
+    """Whether columns rise within each row and all counts are above 0.
+
+    Raises:
+      ValueError: for a column outside the vocabulary, or a bad count.
+    """
+    canonical = True
     for start in range(0, len(data), _CELLS):
         stop = min(start + _CELLS, len(data))
         columns, exact = indices[start:stop], data[start:stop]
@@ -146,7 +169,7 @@ def _check(vocab: Vocab, indptr: np.ndarray, indices: np.ndarray, data: np.ndarr
         before = max(start - 1, 0)
         falls = np.flatnonzero(indices[before + 1 : stop] <= indices[before : stop - 1])
         begins = indptr[np.searchsorted(indptr, before + 1) : np.searchsorted(indptr, stop)]
-        sound &= bool(counts.all() and np.isin(falls + before + 1, begins).all())
+        canonical &= bool(counts.all() and np.isin(falls + before + 1, begins).all())
         release(indices)
         release(data)
-    return sound
+    return canonical

@@ -1,4 +1,4 @@
-"""Other programs: the files of Stanford's GloVe."""
+"""Files of other programs: Stanford's GloVe."""
 
 import lazy_loader
 

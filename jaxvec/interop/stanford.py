@@ -1,9 +1,14 @@
-"""The files of Stanford's GloVe programs, so that any step of theirs or ours can follow the other.
+"""Reads and writes the files of Stanford's GloVe programs, so that steps of both can be mixed.
 
-Their ``vocab_count``, ``cooccur``, ``shuffle`` and ``glove`` hand each other files: the
-vocabulary is what `Vocab.save` writes and `Vocab.load` reads; the counts, the parameters and
-the sums of squared gradients are here. All numbers are little-endian, as on every machine
-that those programs usually run on. `V` words, `D` dimension, `N` cells.
+The programs ``vocab_count``, ``cooccur``, ``shuffle`` and ``glove`` pass each other files. Their
+vocabulary is the format of `Vocab.save` and `Vocab.load`; the counts, the parameters and the
+AdaGrad sums of squared gradients are here. All numbers are little-endian, as the programs write
+them on usual machines.
+
+Letters: `V` vocabulary size, `D` vector size.
+
+References:
+  https://github.com/stanfordnlp/GloVe, ``src/``.
 """
 
 import os
@@ -16,23 +21,27 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.models import glove
 from jaxvec.optim.adagrad import GloveAdagradState
 from jaxvec.storage.arrays import release
-from jaxvec.storage.files import existing, written_beside
+from jaxvec.storage.files import atomic_write, existing
 from jaxvec.text.vocab import Vocab
+from jaxvec.vectors.rows import unk_vector as unk_vector
 from jaxvec.vectors.word_vectors import WordVectors
 
 UNK = "<unk>"
 
 _RECORD = np.dtype([("word1", "<i4"), ("word2", "<i4"), ("value", "<f8")])
-_RECORDS = 1 << 20  # taken at a time
-_ROWS = 4096  # likewise
-_RARE = 100  # words whose mean stands for every other
+_RECORDS = 1 << 20  # records in memory
+_ROWS = 4096  # table rows in memory
 
 
 def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
-    """Writes counts as ``cooccur`` does, row by row.
+    """Writes counts in the format of ``cooccur``, row by row.
 
-    A cell is 16 bytes: the row and the column as int32, counted from 1, and the count as
-    float64. ``glove`` wants them in random order: run ``shuffle`` on the file first.
+    A record of 16 bytes per cell: row and column as int32, from 1, and the count as float64.
+    ``glove`` expects random order: run ``shuffle`` on the file first.
+
+    Args:
+      cells: the counts.
+      path: the file to write.
 
     Example:
       >>> from jaxvec import Corpus, cooccurrence
@@ -44,7 +53,7 @@ def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
       >>> load_records(path, cells.vocab).matrix().toarray().tolist()
       [[1.0, 2.0], [2.0, 0.0]]
     """
-    with written_beside(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         for start in range(0, len(cells), _RECORDS):
             stop = min(start + _RECORDS, len(cells))
             records = np.empty(stop - start, _RECORD)
@@ -59,25 +68,25 @@ def save_records(cells: Cooccurrence, path: str | os.PathLike[str]) -> None:
 def load_records(
     path: str | os.PathLike[str], vocab: Vocab, settings: dict[str, int | bool] | None = None
 ) -> Cooccurrence:
-    """Reads the counts of ``cooccur`` or ``shuffle``: records as `save_records` writes them.
+    """Reads counts that ``cooccur``, ``shuffle`` or `save_records` wrote.
 
-    They may come in any order; counts of the same cell are added up, and zeros dropped.
+    Records may be in any order. Counts of the same cell are summed, and zeros dropped.
 
     Args:
       path: the file.
-      vocab: the vocabulary that it was counted with: record and line numbers must match.
-      settings: how it was counted, if that is known.
+      vocab: the vocabulary of the counts: word i of a record is line i of its file.
+      settings: how the cells were counted, if known; see `Cooccurrence.settings`.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if the file ends within a record, or a record has a word outside 1 … V, or
-        a count that is negative or not finite as float32; the message has its number.
+      ValueError: if the file ends within a record, or a record has a word outside 1 … V, or a
+        count that is negative or not finite as float32; the message numbers the record.
     """
     file_path = existing(path, "file of records")
     size, width = file_path.stat().st_size, _RECORD.itemsize
     if size % width:
         raise ValueError(
-            f"{path} holds no whole records of {width} bytes: record {size // width + 1} has "
+            f"{path} must hold records of {width} bytes; record {size // width + 1}, the last, has "
             f"{size % width}"
         )
     rows, columns = (np.empty(size // width, np.int32) for _ in range(2))
@@ -92,13 +101,13 @@ def load_records(
             words = np.stack([rows[part], columns[part]])
             bad = ((words < 0) | (words >= len(vocab))).any(axis=0)
             with np.errstate(over="ignore", under="ignore"):
-                kept = counts[part].astype(np.float32)  # as it will be
+                kept = counts[part].astype(np.float32)  # the dtype of `Cooccurrence.data`
             bad |= ~(np.isfinite(kept) & (kept >= 0) & ((kept > 0) == (counts[part] > 0)))
             if bad.any():
                 first = int(bad.argmax())
                 raise ValueError(
                     f"{path}: record {start + first + 1} is {records[first].item()}: expected "
-                    f"two words from 1 to {len(vocab)}, as many as the vocabulary has, and a "
+                    f"two word numbers from 1 to {len(vocab)}, the size of the vocabulary, and a "
                     "count that is positive and finite as float32, or 0"
                 )
     shape = len(vocab), len(vocab)
@@ -107,10 +116,14 @@ def load_records(
 
 
 def save_parameters(params: glove.Params, path: str | os.PathLike[str]) -> None:
-    """Writes tables and biases as ``glove -binary 1`` does, for its ``-init-param-file``.
+    """Writes tables and biases in the format of ``glove -binary 1`` and ``-init-param-file``.
 
-    That is float64[2, V, D + 1]: the words' vectors, each with its bias at the end, then
-    those of the context words.
+    The file is float64[2, V, D + 1]: the vector and bias of each word, then the vector and bias
+    of each context word.
+
+    Args:
+      params: tables and biases, [V, D] and [V].
+      path: the file to write.
 
     Example:
       >>> import jax
@@ -127,16 +140,17 @@ def save_parameters(params: glove.Params, path: str | os.PathLike[str]) -> None:
 def load_parameters(
     path: str | os.PathLike[str], vocab_size: int, vector_size: int | None = None
 ) -> glove.Params:
-    """Reads what `save_parameters` or the program wrote, as float32.
+    """Reads tables and biases that `save_parameters` or ``glove`` wrote, as float32.
 
     Args:
       path: the file.
       vocab_size: `V`.
-      vector_size: `D`; by default what the size of the file comes to.
+      vector_size: `D`; by default computed from the size of the file.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it has another size, or a number that is not finite.
+      ValueError: if the file is not of the size that `V` and `D` need, or has a number that is
+        not finite.
     """
     file = existing(path, "file of parameters")
     size = file.stat().st_size
@@ -144,8 +158,8 @@ def load_parameters(
     if size % (16 * vocab_size) or found < 1 or vector_size not in (None, found):
         expected = "D" if vector_size is None else vector_size
         raise ValueError(
-            f"{path} has {size} bytes; vectors and biases of {vocab_size} words, of "
-            f"{expected} numbers and 1, would take 2 * {vocab_size} * ({expected} + 1) * 8"
+            f"{path} has {size} bytes; vectors of {expected} numbers and biases for {vocab_size} "
+            f"words take 2 * {vocab_size} * ({expected} + 1) * 8"
         )
     numbers = np.fromfile(file, "<f8").reshape(2, vocab_size, found + 1)
     with np.errstate(over="ignore"):
@@ -167,23 +181,25 @@ def save_gradsq(
     learning_rate: float = 0.05,
     vocab: Vocab | None = None,
 ) -> None:
-    """Writes the optimizer's sums of squares as ``glove -save-gradsq 1`` does.
+    """Writes AdaGrad's sums of squares in the format of ``glove -save-gradsq 1``.
 
-    The program squares a vector's gradient times η, and starts at 1; `optim.glove_adagrad`
-    leaves η out and starts at 1/η². So its sums are η² times ours. Biases, which know no η,
-    have the same sums (in old builds of it, without ``-grad-clip``, they knew it). One sum a
-    row stands for all `D` of it.
+    For vectors, ``glove`` sums the squares of η times the gradient, starting from 1, while
+    `optim.glove_adagrad` sums the squares of the gradient, starting from 1/η²: the sums in the
+    file are η² times ours. For biases both sum the squares of the gradient. (Old builds of
+    ``glove``, without ``-grad-clip``, multiplied those by η too.) A state with one sum per row
+    is written as `D` equal sums.
 
     Args:
-      state: of `glove_adagrad`.
-      path: the file; laid out as the parameters, so that ``-init-gradsq-file`` reads it.
+      state: the state of `glove_adagrad`.
+      path: the file to write, in the layout of `save_parameters`, for ``-init-gradsq-file``.
       vector_size: `D`.
       learning_rate: η.
-      vocab: write text for people instead, which the program writes too and does not read:
-        a word, its vector's sums and its bias's, then those as a context word, to 6 decimals.
+      vocab: write text to read instead, as ``glove`` does too: a line per word with the sums of
+        its vector and bias as a word, then as a context word, to 6 decimals. ``glove`` does not
+        read this file.
 
     Raises:
-      ValueError: if the state is another optimizer's.
+      ValueError: if the state is that of another optimizer.
 
     Example:
       >>> import jax
@@ -195,7 +211,9 @@ def save_gradsq(
       [1.0, 1.0, 1.0, 1.0]
     """
     if not isinstance(state, GloveAdagradState):
-        raise ValueError(f"these are not the sums of glove_adagrad: {type(state).__name__}")
+        raise ValueError(
+            f"state must be a GloveAdagradState, of optim.glove_adagrad; got {type(state).__name__}"
+        )
     _save(state.sum_of_squares, path, vector_size, learning_rate**2, vocab)
 
 
@@ -207,16 +225,17 @@ def load_gradsq(
     learning_rate: float = 0.05,
     per_row: bool = False,
 ) -> GloveAdagradState:
-    """Reads what `save_gradsq` or the program wrote (not its text).
+    """Reads sums of squares that `save_gradsq` or ``glove`` wrote in binary.
 
     Args:
       path, vocab_size, vector_size: see `load_parameters`.
-      learning_rate: η, of the run that goes on.
-      per_row: take the mean over each vector, for ``glove_adagrad(per_row=True)``.
+      learning_rate: η of the run that continues.
+      per_row: average the `D` sums of each row, for ``glove_adagrad(per_row=True)``.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it has another size, or a sum that is not positive and finite.
+      ValueError: if the file is not of the size that `V` and `D` need, or has a sum that is not
+        positive and finite.
     """
     sums = load_parameters(path, vocab_size, vector_size)
     if any((table <= 0).any() for table in sums):
@@ -228,40 +247,31 @@ def load_gradsq(
     return GloveAdagradState(glove.Params(words, contexts, sums.input_bias, sums.output_bias))
 
 
-def unk_vector(vectors: WordVectors) -> np.ndarray:
-    """The mean of the vectors of the 100 rarest words, or of all if there are fewer: float32[D].
-
-    ``glove`` writes it as the last line of its text, for words outside the vocabulary.
-
-    >>> unk_vector(WordVectors(["a", "b"], [[1, 0], [0, 2]])).tolist()
-    [0.5, 1.0]
-    """
-    return vectors.vectors[-_RARE:].mean(axis=0, dtype=np.float64).astype(np.float32)
-
-
 def with_unk(vectors: WordVectors) -> WordVectors:
-    """The same words and vectors, and ``<unk>`` after them with its `unk_vector`, of count 0.
+    """A copy of the vectors with the word ``<unk>`` at the end: its `unk_vector`, count 0.
 
     Raises:
-      ValueError: if there is such a word already.
+      ValueError: if ``<unk>`` is a word already.
 
     >>> with_unk(WordVectors(["a", "b"], [[1, 0], [0, 2]])).index_to_key
     ['a', 'b', '<unk>']
     """
     if UNK in vectors:
-        raise ValueError(f"there is a word {UNK} already")
-    return WordVectors(
-        [*vectors.index_to_key, UNK],
-        np.vstack([vectors.vectors, unk_vector(vectors)]),
-        counts=None if vectors.counts is None else np.append(vectors.counts, 0),
+        raise ValueError(f"the vectors have a word {UNK} already")
+    longer = WordVectors(
+        vectors.index_to_key,
+        vectors.vectors,
+        attributes=vectors.attributes,
         metadata=vectors.metadata,
     )
+    longer.add_vectors(UNK, unk_vector(vectors))
+    return longer
 
 
 def _save(
     tables: glove.Params, path, vector_size: int, scale: float = 1.0, vocab: Vocab | None = None
 ) -> None:
-    """Writes tables, their vectors scaled, in the program's layout; as text with a vocabulary."""
+    """Writes tables in the layout of ``glove``, vectors times `scale`; as text with `vocab`."""
     words, contexts, word_biases, context_biases = map(np.asarray, tables)
     starts = range(0, len(words), _ROWS)
 
@@ -271,7 +281,7 @@ def _save(
         return np.column_stack([vectors, bias[start : start + _ROWS]]).astype("<f8")
 
     halves = [(words, word_biases), (contexts, context_biases)]
-    with written_beside(path) as temporary, open(temporary, "wb") as file:
+    with atomic_write(path) as temporary, open(temporary, "wb") as file:
         if vocab is None:
             for half in halves:
                 for start in starts:

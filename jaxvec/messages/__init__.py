@@ -1,1 +1,1 @@
-"""What an error says: what was expected, what came, what to write."""
+"""Messages of errors: what was expected, what came, what to write."""

@@ -1,13 +1,14 @@
-"""Errors that teach: the names of gensim, and calls that do not fit, answered by the right call."""
+"""gensim's names and jaxvec's in their place; decorators whose errors say the call to write."""
 
 import difflib
 import functools
 import inspect
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numpy as np
+
+from jaxvec.messages.kinds import BoundMethod, kind
 
 T = TypeVar("T")
 
@@ -17,7 +18,7 @@ CLASSES = {
     "FastText": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of whole "
     "words, without n-grams",
     "Doc2Vec": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of words, "
-    "of which WordVectors.get_mean_vector makes one of a document",
+    "which WordVectors.get_mean_vector averages to one vector of a document",
     "KeyedVectors": "jaxvec.WordVectors, which has the methods of gensim's KeyedVectors",
     "Phraser": "jaxvec.Phrases.from_documents(sentences)",
     "FrozenPhrases": "jaxvec.Phrases.from_documents(sentences)",
@@ -25,7 +26,7 @@ CLASSES = {
     "PathLineSentences": "jaxvec.Corpus.from_files(folder)",
     "Text8Corpus": "jaxvec.Corpus.from_files(path)",
 }
-"""Classes of gensim, and the calls of jaxvec in their place."""
+"""Classes of gensim, and the call of jaxvec in place of each."""
 
 _MODEL = "an option of the model: SkipGram({name}=…)"
 _CORPUS = "an option of the text: Corpus.from_documents(sentences, {name}=…)"
@@ -69,7 +70,7 @@ ARGUMENTS = {
         "not needed: leave it out",
     ),
 }
-"""Arguments of gensim, or of another part of jaxvec, and where they belong."""
+"""Arguments of gensim or of another part of jaxvec, and where each belongs."""
 
 ATTRIBUTES = {
     "wv": "WordVectors are the vectors themselves: leave .wv out",
@@ -81,22 +82,26 @@ ATTRIBUTES = {
     "syn0norm": "write get_normed_vectors()",
     "init_sims": "leave it out, or write get_normed_vectors()",
     "similar": "write most_similar",
-    "train": "write jaxvec.fit(corpus, model, key=…, init=vectors) to go on from vectors",
+    "word_vec": "write get_vector",
+    "words_closer_than": "write closer_than",
+    "expandos": "write attributes, or get_vecattr and set_vecattr",
+    "train": "write jaxvec.fit(corpus, model, key=…, init=vectors) to continue from vectors",
 }
-"""Attributes of gensim's vectors, old ones too, and their names in jaxvec."""
+"""Attributes of gensim's vectors, of old versions too, and what to write in jaxvec."""
 
 
 def explained(
     instead: str, names: dict[str, str] = ARGUMENTS, name: str | None = None
 ) -> Callable[[T], T]:
-    """A decorator of functions and classes, whose TypeErrors for a wrong call say the right one.
+    """A decorator of functions and classes: TypeErrors for a wrong call say the right one.
 
-    They have a sentence for each unknown argument, and end with `instead`.
+    The message has a sentence for each unknown argument, and ends with `instead`.
 
     Args:
-      instead: a call as it should be.
-      names: sentences for arguments; others have close matches.
-      name: how the message calls the function, by default by its own name.
+      instead: the call to write.
+      names: a sentence for each argument that users bring along; for others the closest argument
+        of the function is named.
+      name: the function's name in the message; by default its own.
 
     >>> @explained("write area(width=…)")
     ... def area(width):
@@ -119,7 +124,7 @@ def explained(
                 except TypeError as misfit:
                     message = _unknown(name, signature, kwargs, names) or f"{name}: {misfit}"
                     raise TypeError(f"{message}; {instead}") from None
-                raise
+                raise  # the call fits: the error is the function's own
 
         return called
 
@@ -133,63 +138,20 @@ def explained(
 
 
 def _unknown(name: str, signature: inspect.Signature, kwargs, names: dict[str, str]) -> str:
-    """A sentence for the arguments that a function lacks; "" if there are none."""
+    """A sentence about the arguments that a function does not have; "" if it has them all."""
     known = list(signature.parameters)
-    told = []
+    sentences = []
     for unknown in (word for word in kwargs if word not in known):
         close = difflib.get_close_matches(unknown, known, 1)
         if unknown in names:
-            told.append(f"{unknown} ({names[unknown].format(name=unknown)})")
+            sentences.append(f"{unknown} ({names[unknown].format(name=unknown)})")
         else:
-            told.append(unknown + (f" (is {close[0]} meant?)" if close else ""))
-    return f"{name} has no argument {', no '.join(told)}" if told else ""
-
-
-def corpus_instead(given: Any) -> str:
-    """A sentence on how to make a `Corpus` of something else.
-
-    >>> corpus_instead([["a", "b"]])
-    'a Corpus is needed, not a list: make one by Corpus.from_documents(sentences)'
-    """
-    how = "make one by Corpus.from_documents(sentences) or Corpus.from_files(path)"
-    if isinstance(given, str | bytes | os.PathLike):
-        path = os.fspath(given)
-        how = f"make one by Corpus.from_files({path!r}), or read a saved one by Corpus.load"
-    elif hasattr(given, "indptr"):
-        how = (
-            "counts in a sparse matrix become "
-            "Cooccurrence(vocab, matrix.indptr, matrix.indices, matrix.data, settings={})"
-        )
-    elif hasattr(given, "__array__") and np.asarray(given).dtype.kind in "iu":
-        how = "ids become one by Corpus(vocab, ids, [0, len(ids)], raw_words=len(ids))"
-    elif isinstance(given, Iterable) and not hasattr(given, "words"):
-        how = "make one by Corpus.from_documents(sentences)"
-    return f"a Corpus is needed, not {kind(given)}: {how}"
-
-
-def kind(given: Any) -> str:
-    """The kind of an object, with an article.
-
-    >>> kind(3), kind([]), kind(np.ones(2)), kind(int)
-    ('the number 3', 'a list', 'an array', 'the class int')
-    """
-    if given is None or isinstance(given, bool):
-        return repr(given)
-    if isinstance(given, int | float | np.number):
-        return f"the number {given}"
-    if isinstance(given, str):
-        return f"the string {given!r}"
-    if isinstance(given, _Uncalled):
-        return "a method"
-    if inspect.isclass(given):
-        return f"the class {given.__name__}"
-    name = "array" if hasattr(given, "__array__") else type(given).__name__
-    article = "" if name.endswith("s") else "an " if name[0].lower() in "aeiou" else "a "
-    return article + name
+            sentences.append(unknown + (f" (is {close[0]} meant?)" if close else ""))
+    return f"{name} has no argument {', no '.join(sentences)}" if sentences else ""
 
 
 def explained_model(model: type[T]) -> type[T]:
-    """A decorator of a model's dataclass: refuses data among its options, which are numbers."""
+    """A decorator of a model's dataclass, whose options are numbers: refuses data among them."""
     name = model.__name__
     call = f"fit(corpus, {name}(vector_size=100), key=jax.random.key(0))"
     make = model.__init__
@@ -215,26 +177,25 @@ def explained_model(model: type[T]) -> type[T]:
     return explained(f"write {call}")(model)
 
 
-class _Uncalled(functools.partial):
-    """A bound method, which says that it must be called where it was not."""
-
-    def __getattr__(self, name: str) -> Any:
-        method = self.func.__name__
-        raise AttributeError(f"{method} is a method: write {method}().{name}")
-
-    def __getitem__(self, key: Any) -> Any:
-        method = self.func.__name__
-        raise TypeError(f"{method} is a method: write {method}()[{key!r}]")
-
-
 class _Method:
+    """A descriptor that hands out a method as a `BoundMethod`."""
+
     def __init__(self, function: Callable):
         self._function = function
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self._function if instance is None else _Uncalled(self._function, instance)
+        return self._function if instance is None else BoundMethod(self._function, instance)
 
 
 def to_be_called(method: T) -> T:
-    """A decorator of methods that are easily taken for properties: missing brackets are told."""
+    """A decorator of methods easily taken for properties: an error says that brackets are missing.
+
+    >>> class Result:
+    ...     @to_be_called
+    ...     def vectors(self):
+    ...         return {}
+    >>> Result().vectors["cat"]
+    Traceback (most recent call last):
+    TypeError: vectors is a method: write vectors()['cat']
+    """
     return cast(T, _Method(cast(Callable, method)))

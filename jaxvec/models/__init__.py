@@ -1,4 +1,4 @@
-"""The mathematics of the models, as pure functions of arrays; and the random draws they need."""
+"""The losses of the models as pure functions of arrays, and the random draws they need."""
 
 from jaxvec.models import cbow as cbow
 from jaxvec.models import checks as checks
@@ -6,3 +6,4 @@ from jaxvec.models import glove as glove
 from jaxvec.models import sampling as sampling
 from jaxvec.models import sgns as sgns
 from jaxvec.models import softmax as softmax
+from jaxvec.models import tables as tables

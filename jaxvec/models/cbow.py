@@ -1,11 +1,14 @@
-"""Continuous bag of words with negative sampling: batches and the loss, as pure functions.
+"""Continuous bag of words (CBOW) with negative sampling: batches and the loss, as pure functions.
 
-The word in the middle is told apart from noise by its context's mean or sum. Mikolov et
-al. 2013, "Efficient Estimation of Word Representations in Vector Space". Parameters are
-those of `sgns`: `input` has the vectors of context words, `output` those of the middle.
+The mean or sum of the context's vectors predicts the center word against negatives. `Params` is
+that of `sgns`, with other roles: `input` has a vector per context word, `output` a vector per
+center word or negative.
 
-Letters: `V` vocabulary, `D` dimension, `B` batch, `X` contexts, `K` negatives; in blocks,
-`M` words in the middle and `N` negatives.
+Letters: `V` vocabulary size, `D` vector size, `B` batch size (words or blocks), `X` contexts, `K`
+negatives per word; in blocks, `M` centers and `N` negatives.
+
+References:
+  Mikolov et al. 2013, "Efficient Estimation of Word Representations in Vector Space".
 """
 
 from typing import NamedTuple
@@ -14,45 +17,70 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
-from jaxvec.models.sgns import Params, softplus, take
+from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
+from jaxvec.models.tables import softplus
+from jaxvec.models.tables import take as take
 
 
 @exportable
 class Batch(NamedTuple):
-    """The textbook form: a context for each word, with negatives of its own."""
+    """`B` words, each with its own `X` contexts and `K` negatives: the textbook form.
+
+    Attributes:
+      centers: int[B], word ids, rows of `Params.output`.
+      contexts: int[B, X], word ids, rows of `Params.input`.
+      negatives: int[B, K], word ids drawn from the noise distribution, rows of `Params.output`.
+      weights: float[B, X], weight of each context in the mean or sum; 0 for padding.
+    """
 
     centers: jax.Array  # int[B]
     contexts: jax.Array  # int[B, X]
     negatives: jax.Array  # int[B, K]
-    weights: jax.Array  # float[B, X], of each context word; 0 for padding
+    weights: jax.Array  # float[B, X]
 
 
 @exportable
 class Blocks(NamedTuple):
-    """Stretches of text, whose words share contexts and negatives."""
+    """`B` blocks of text, whose centers share contexts and negatives.
+
+    Attributes:
+      centers: int[B, M], word ids, rows of `Params.output`.
+      contexts: int[B, X], word ids, rows of `Params.input`.
+      negatives: int[B, N], word ids drawn from the noise distribution, rows of `Params.output`.
+      weights: float[B, M, X], weight of each context in the mean or sum of each center.
+      negative_weights: float[B, M], weight of each negative in the loss of each center: K/N.
+    """
 
     centers: jax.Array  # int[B, M]
     contexts: jax.Array  # int[B, X]
     negatives: jax.Array  # int[B, N]
-    weights: jax.Array  # float[B, M, X], of each context word for each word
-    negative_weights: jax.Array  # float[B, M], K/N, of each word with each negative
+    weights: jax.Array  # float[B, M, X]
+    negative_weights: jax.Array  # float[B, M]
 
 
 def loss(params: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
-    """The sum over words of the negative-sampling loss, a scalar.
+    """The negative-sampling loss, summed over center words: a scalar.
 
-    For the vectors v_j of a word's context and their weights w_j,
+    For the vectors v_j of a center's context and their weights w_j, the hidden vector is
 
         h = Σ w_j v_j / Σ w_j, or without `mean` h = Σ w_j v_j
 
-    and with the vector u of the word and u_k of its negatives, the loss is
+    and for the center's vector u and the vectors u_k of its negatives the loss is
 
         -log σ(u·h) - Σ_k log σ(-u_k·h)
 
-    A word without context counts nothing. (word2vec.c, and gensim by default, take the
-    mean but give each context word the gradient of the sum; the gradient of this loss is
-    its own, smaller by the size of the context.)
+    A center without context contributes 0. (word2vec.c, and gensim by default, take the mean
+    but give each context word the gradient of the sum. The gradient here is that of this loss,
+    smaller by the factor 1 / Σ w_j.)
+
+    If you change this formula, change `rows_curvature` with it: it bounds the second derivative
+    of this loss, and the optimizer `damped_sgd` relies on it.
+
+    Args:
+      params: the tables, [V, D] each.
+      batch: `B` words, or `B` blocks.
+      mean: whether h is the mean or the sum.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(
@@ -65,7 +93,7 @@ def loss(params: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
 
 
 def as_blocks(batch: Batch | Blocks) -> Blocks:
-    """A batch as blocks of one word each; blocks as they are."""
+    """Converts a batch to `B` blocks of one center each; returns blocks unchanged."""
     if isinstance(batch, Blocks):
         return batch
     return Blocks(
@@ -78,13 +106,19 @@ def as_blocks(batch: Batch | Blocks) -> Blocks:
 
 
 def rows(batch: Batch | Blocks) -> Params:
-    """The rows of each table that a batch touches: int[B, X] and int[B, M + N]."""
+    """Ids of the table rows that a batch reads: int[B, X] and int[B, M + N]."""
     blocks = as_blocks(batch)
     return Params(blocks.contexts, jnp.concatenate([blocks.centers, blocks.negatives], axis=1))
 
 
 def rows_loss(vectors: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
-    """`loss` as a function of the vectors that `take` gathered."""
+    """`loss` as a function of the gathered vectors.
+
+    Args:
+      vectors: from `take`: [B, X, D] and [B, M + N, D].
+      batch: the `B` words or blocks whose `rows` were gathered.
+      mean: see `loss`.
+    """
     blocks = as_blocks(batch)
     shares, known = _shares(blocks, mean)
     words, noise = _split(vectors.output, blocks)
@@ -95,7 +129,15 @@ def rows_loss(vectors: Params, batch: Batch | Blocks, mean: bool = True) -> jax.
 
 
 def rows_curvature(vectors: Params, batch: Batch | Blocks, mean: bool = True) -> Params:
-    """How sharply the loss may bend along each gathered vector; see `sgns.rows_curvature`."""
+    """A bound of the loss's second derivative along each gathered vector: [B, X], [B, M + N].
+
+    See `sgns.rows_curvature` for the method.
+
+    Args:
+      vectors: from `take`: [B, X, D] and [B, M + N, D].
+      batch: the `B` words or blocks whose `rows` were gathered.
+      mean: see `loss`.
+    """
     blocks = as_blocks(batch)
     shares, known = _shares(blocks, mean)
     words, noise = (jnp.square(v).sum(-1) for v in _split(vectors.output, blocks))
@@ -110,13 +152,13 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks, mean: bool = True) ->
 
 
 def _split(output: jax.Array, blocks: Blocks) -> tuple[jax.Array, jax.Array]:
-    """The vectors of the words in the middle, and of the negatives."""
+    """Splits gathered output vectors: centers [B, M, D], negatives [B, N, D]."""
     size = blocks.centers.shape[1]
     return output[:, :size], output[:, size:]
 
 
 def _shares(blocks: Blocks, mean: bool) -> tuple[jax.Array, jax.Array]:
-    """What part each context vector has in a word's sum, and 1 for words with a context."""
+    """The factor of each context in h, [B, M, X], and 1 for centers with a context, [B, M]."""
     total = blocks.weights.sum(-1)
     known = (total > 0).astype(total.dtype)
     divisor = jnp.where(total > 0, total, 1) if mean else jnp.ones_like(total)

@@ -1,4 +1,4 @@
-"""Batches and parameters outside of training: serialized with compiled functions, and checked."""
+"""Batches and parameters for `jax.export`, and a check that ids are in range."""
 
 from typing import Any, TypeVar
 
@@ -11,10 +11,10 @@ Kind = TypeVar("Kind", bound=type)
 
 
 def exportable(kind: Kind) -> Kind:
-    """A NamedTuple whose instances `jax.export` writes with the functions that take them.
+    """Registers a NamedTuple with `jax.export`, so that functions of it can be serialized.
 
-    That is ``export.export(jax.jit(sgns.loss))(params, batch).serialize()``, for which JAX needs
-    ``flatbuffers``.
+    For instance ``export.export(jax.jit(sgns.loss))(params, batch).serialize()``, for which JAX
+    needs ``flatbuffers``. Returns the class, for use as a decorator.
 
     >>> from typing import NamedTuple
     >>> class Pair(NamedTuple):
@@ -29,18 +29,18 @@ def exportable(kind: Kind) -> Kind:
 
 
 def check_ids(batch: Any, vocab_size: int) -> None:
-    """Checks that every id of a batch is a word's, from 0 to V - 1.
+    """Checks that every word id of a batch is in 0 … V - 1.
 
-    JAX reads the last row in place of one that is past the end, and says nothing. In a compiled
-    function this is a check of `jax.experimental.checkify`, and costs nothing unless that is used.
+    JAX silently reads the last row for an id past the end. Inside a compiled function this is a
+    check of `jax.experimental.checkify`, which costs nothing unless `checkify` is used.
 
     Args:
       batch: of `sgns`, `cbow`, `softmax` or `glove`, or any tree of arrays; its integers are ids.
       vocab_size: `V`.
 
     Raises:
-      ValueError: outside of `jax.jit`, if an id is not; the message has the field and the id.
-        Within `checkify.checkify` it is in the error that is returned.
+      ValueError: outside of `jax.jit`, if an id is out of range; the message names the field and
+        the id. Under `checkify.checkify` the returned error has this message.
 
     >>> from jaxvec import glove
     >>> def loss(params, batch):

@@ -1,9 +1,10 @@
 """GloVe: parameters, batches and the loss, as pure functions.
 
-Pennington, Socher and Manning 2014, "GloVe: Global Vectors for Word Representation".
+Letters: `V` vocabulary size, `D` vector size, `B` batch size (cells); in chunks, `R` chunks of up
+to `L` cells of one row of the co-occurrence matrix.
 
-Letters: `V` vocabulary, `D` dimension, `B` batch; in chunks, `R` rows of the count
-matrix and `L` cells of each.
+References:
+  Pennington, Socher and Manning 2014, "GloVe: Global Vectors for Word Representation".
 """
 
 from typing import NamedTuple
@@ -12,38 +13,64 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.tables import take as take
 
 
 @exportable
 class Params(NamedTuple):
-    """Two tables, and a bias for each row of each."""
+    """Two tables with a bias per row, or one array per table: row ids, gathered rows.
 
-    input: jax.Array  # [V, D], vectors of words: w
-    output: jax.Array  # [V, D], vectors of context words
+    Attributes:
+      input: float[V, D], a vector w per word.
+      output: float[V, D], a vector c per context word.
+      input_bias: float[V], a bias b per word.
+      output_bias: float[V], a bias b′ per context word.
+    """
+
+    input: jax.Array  # [V, D]
+    output: jax.Array  # [V, D]
     input_bias: jax.Array  # [V]
     output_bias: jax.Array  # [V]
 
 
 @exportable
 class Batch(NamedTuple):
-    """The textbook form: cells of the co-occurrence matrix, in any order."""
+    """`B` cells of the co-occurrence matrix, in any order: the textbook form.
+
+    Attributes:
+      words: int[B], rows of the matrix, and of `Params.input`.
+      contexts: int[B], columns of the matrix, rows of `Params.output`.
+      counts: float[B], the co-occurrence count x of each cell; 0 for padding.
+    """
 
     words: jax.Array  # int[B]
     contexts: jax.Array  # int[B]
-    counts: jax.Array  # float[B], 0 for padding
+    counts: jax.Array  # float[B]
 
 
 @exportable
 class Chunks(NamedTuple):
-    """Some cells of the same row at a time, so that the row's vector is fetched once for all."""
+    """`R` chunks of up to `L` cells of one row, so that the row's vector is gathered once.
+
+    Attributes:
+      words: int[R], rows of the co-occurrence matrix, and of `Params.input`.
+      contexts: int[R, L], columns of the matrix, rows of `Params.output`.
+      counts: float[R, L], the co-occurrence count x of each cell; 0 for padding.
+    """
 
     words: jax.Array  # int[R]
     contexts: jax.Array  # int[R, L]
-    counts: jax.Array  # float[R, L], 0 for padding
+    counts: jax.Array  # float[R, L]
 
 
 def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32) -> Params:
-    """The C program's start: every number uniform in ±1/(2D), biases too.
+    """The initial tables of Stanford's C program: every number uniform in ±1/(2D), biases too.
+
+    Args:
+      key: a `jax.random` key.
+      vocab_size: `V`.
+      vector_size: `D`.
+      dtype: of all tables.
 
     >>> init(jax.random.key(0), vocab_size=10, vector_size=4).output_bias.shape
     (10,)
@@ -61,7 +88,12 @@ def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32
 def weight(
     counts: jax.Array, x_max: float | jax.Array = 100.0, alpha: float | jax.Array = 0.75
 ) -> jax.Array:
-    """f(x) = min(1, (x / x_max)^α), and 0 for x = 0.
+    """The weight of a cell in the loss: f(x) = min(1, (x / x_max)^α), and 0 for x = 0.
+
+    Args:
+      counts: x, float[...].
+      x_max: counts from here on have weight 1.
+      alpha: α, the exponent for smaller counts.
 
     >>> weight(jnp.array([0.0, 1.0, 16.0, 20.0]), x_max=16.0).tolist()
     [0.0, 0.125, 1.0, 1.0]
@@ -76,18 +108,18 @@ def loss(
     x_max: float | jax.Array = 100.0,
     alpha: float | jax.Array = 0.75,
 ) -> jax.Array:
-    """The weighted sum over cells of squared errors, a scalar.
+    """The squared errors, summed over cells with their `weight` f: a scalar.
 
     For a word vector w, a context vector c, their biases b and b′ and a count x:
 
         Σ f(x) (w·c + b + b′ - log x)²
 
-    The C program reports half of that, divided by the number of cells, as its cost, and
-    what it calls the gradient, f(x) (w·c + b + b′ - log x) times a vector, is that of the half.
+    The C program reports half of this sum per cell as its cost, and steps along the gradient of
+    the half, f(x) (w·c + b + b′ - log x) times a vector.
 
     Args:
-      params: the tables and biases.
-      batch: cells, or chunks of them.
+      params: the tables, [V, D] and [V].
+      batch: `B` cells, or `R` chunks.
       x_max, alpha: see `weight`; the C program's defaults.
 
     >>> params = jax.tree.map(jnp.zeros_like, init(jax.random.key(0), vocab_size=10, vector_size=4))
@@ -104,27 +136,28 @@ def cell_loss(
     x_max: float | jax.Array = 100.0,
     alpha: float | jax.Array = 0.75,
 ) -> jax.Array:
-    """The term of each cell of a batch: float[B]; see `loss`."""
+    """The weighted squared error of each cell of a batch: float[B]; see `loss`.
+
+    Args:
+      params: the tables, [V, D] and [V].
+      batch: `B` cells.
+      x_max, alpha: see `weight`.
+    """
     chunks = as_chunks(batch)
     return _cell_losses(take(params, rows(chunks)), chunks, x_max, alpha)[:, 0]
 
 
 def as_chunks(batch: Batch | Chunks) -> Chunks:
-    """A batch as chunks of one cell each; chunks as they are."""
+    """Converts a batch to `B` chunks of one cell each; returns chunks unchanged."""
     if isinstance(batch, Chunks):
         return batch
     return Chunks(batch.words, batch.contexts[:, None], batch.counts[:, None])
 
 
 def rows(batch: Batch | Chunks) -> Params:
-    """The rows of each table that a batch touches: int[R] and int[R, L]."""
+    """Ids of the table rows that a batch reads: int[R] and int[R, L], for vectors and biases."""
     chunks = as_chunks(batch)
     return Params(chunks.words, chunks.contexts, chunks.words, chunks.contexts)
-
-
-def take(params: Params, rows: Params) -> Params:
-    """The vectors and biases in those rows: [R, D], [R, L, D], [R] and [R, L]."""
-    return jax.tree.map(lambda table, ids: table[ids], params, rows)
 
 
 def rows_loss(
@@ -133,7 +166,13 @@ def rows_loss(
     x_max: float | jax.Array = 100.0,
     alpha: float | jax.Array = 0.75,
 ) -> jax.Array:
-    """`loss` as a function of what `take` gathered."""
+    """`loss` as a function of the gathered vectors and biases.
+
+    Args:
+      vectors: from `take`: [R, D], [R, L, D], [R] and [R, L].
+      batch: the `B` cells or `R` chunks whose `rows` were gathered.
+      x_max, alpha: see `weight`.
+    """
     return _cell_losses(vectors, as_chunks(batch), x_max, alpha).sum()
 
 

@@ -1,7 +1,10 @@
-"""Random choices of word2vec training: negatives, subsampling, window sizes.
+"""Random draws of word2vec training: negatives, subsampling, window sizes.
 
-`V` is the size of the vocabulary. Tables are made once on the host in float64; draws are
-made in batches from `jax.random` keys, inside compiled code.
+Tables over the vocabulary are computed once on the host in float64. Draws are batches inside
+compiled code, from `jax.random` keys or from random bits that a caller drew.
+
+Letters: `V` vocabulary size, `K` negatives per pair; `S` tokens of a segment; `M` centers of a
+block, `W` window, `X` = M + 2W tokens of a block with its margins.
 """
 
 from typing import NamedTuple
@@ -12,21 +15,42 @@ import numpy as np
 
 
 class AliasTable(NamedTuple):
-    """A distribution over `V` words from which one draw costs O(1), whatever `V`.
+    """A distribution over `V` words for Walker's alias method: a draw costs O(1) for any `V`.
 
-    A draw picks one of the `V` words evenly, and keeps it with the word's own
-    probability or else takes its alias (Walker 1977).
+    A draw picks a word uniformly; it keeps the word with probability `keep`, and returns the
+    word's `alias` otherwise.
+
+    Attributes:
+      keep: uint32[V], the probability to keep each word, in units of 2^-32.
+      alias: int32[V], the word id returned otherwise.
+
+    References:
+      Walker 1977, "An Efficient Method for Generating Discrete Random Variables with General
+      Distributions".
     """
 
-    keep: jax.Array  # uint32[V], probability to keep, in units of 2^-32
+    keep: jax.Array  # uint32[V]
     alias: jax.Array  # int32[V]
 
 
 def noise_distribution(counts: np.ndarray, exponent: float = 0.75) -> np.ndarray:
-    """The noise of negative sampling: counts^exponent / Σ counts^exponent, float64[V].
+    """The noise distribution of negative sampling: counts^exponent / Σ counts^exponent.
 
-    Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
-    Compositionality", use 0.75. Words that never occur are never drawn.
+    Words with count 0 have probability 0.
+
+    Args:
+      counts: of the words, [V].
+      exponent: 0.75 in word2vec; 0 for a uniform distribution.
+
+    Returns:
+      Probabilities, float64[V].
+
+    Raises:
+      ValueError: if no count is above 0.
+
+    References:
+      Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
+      Compositionality".
 
     >>> noise_distribution(np.array([16, 1, 0]))
     array([0.88888889, 0.11111111, 0.        ])
@@ -34,7 +58,7 @@ def noise_distribution(counts: np.ndarray, exponent: float = 0.75) -> np.ndarray
     counts = np.asarray(counts, np.float64)
     if not (counts > 0).any():
         raise ValueError("the noise distribution needs at least one word with a count above 0")
-    # of logarithms, and relative to the largest: no power of a count overflows
+    # computed from logarithms, relative to the largest: no power of a count overflows
     logs = exponent * np.log(np.where(counts > 0, counts, 1))
     powers = np.where(counts > 0, np.exp(logs - logs[counts > 0].max()), 0)
     return powers / powers.sum()
@@ -43,14 +67,18 @@ def noise_distribution(counts: np.ndarray, exponent: float = 0.75) -> np.ndarray
 def alias_table(distribution: np.ndarray) -> AliasTable:
     """The alias table of a distribution over `V` words, which need not sum to 1.
 
-    Words with less than their even share are filled up by the words with more, both
-    taken in order, so that who fills whom follows from two cumulative sums.
+    Vose's method (1991) scales the distribution to a mean of 1 and fills each word with a mass
+    below 1 from a word with a mass above 1, its alias. Here both kinds are taken in order of id,
+    so that two cumulative sums, of deficits and of surpluses, give all aliases without a loop.
 
     Args:
-      distribution: weights [V], finite, none negative, not all zero.
+      distribution: weights [V], finite, at least 0, not all 0.
 
     Raises:
-      ValueError: if the weights are not such.
+      ValueError: if the weights are not of this form.
+
+    References:
+      Vose 1991, "A Linear Algorithm for Generating Random Numbers with a Given Distribution".
 
     >>> alias_table([3.0, 1.0]).alias.tolist()
     [0, 0]
@@ -60,29 +88,37 @@ def alias_table(distribution: np.ndarray) -> AliasTable:
         raise ValueError("a distribution must be a vector of finite weights, none below 0")
     if weights.sum() <= 0:
         raise ValueError("a distribution needs at least one weight above 0")
-    share = weights / weights.sum() * len(weights)
-    share[weights.argmax()] = max(share.max(), 1.0)  # not below its even share by rounding
-    alias = np.arange(len(weights))
-    keep = np.minimum(share, 1)
-    poor, rich = np.flatnonzero(share < 1), np.flatnonzero(share >= 1)
-    lacks, spares = np.cumsum(1 - share[poor]), np.cumsum(share[rich] - 1)
-    # poor word i is filled by the first rich word that has some left once all before i are full
-    helper = np.searchsorted(spares, lacks - (1 - share[poor]), side="right")
-    alias[poor] = rich[np.minimum(helper, len(rich) - 1)]
-    # the last word that rich word j fills takes more than it has left: j + 1 fills j in turn
-    last = np.searchsorted(lacks, spares, side="right")
-    overdrawn = last < len(poor)
+    mass = weights / weights.sum() * len(weights)
+    mass[weights.argmax()] = max(mass.max(), 1.0)  # rounding may leave it just below 1
+    keep, alias = np.minimum(mass, 1), np.arange(len(weights))
+    small, large = np.flatnonzero(mass < 1), np.flatnonzero(mass >= 1)
+    deficits, surpluses = np.cumsum(1 - mass[small]), np.cumsum(mass[large] - 1)
+    # small word i draws on the first large word with surplus left after small words 0 … i - 1
+    donor = np.searchsorted(surpluses, deficits - (1 - mass[small]), side="right")
+    alias[small] = large[np.minimum(donor, len(large) - 1)]
+    # the last small word to draw on large word j takes more than j has left, which brings j
+    # below 1: j then draws the difference from large word j + 1
+    last = np.searchsorted(deficits, surpluses, side="right")
+    overdrawn = last < len(small)
     overdrawn[-1] = False
     j = np.flatnonzero(overdrawn)
-    keep[rich[j]] = 1 + spares[j] - lacks[last[j]]
-    alias[rich[j]] = rich[j + 1]
+    keep[large[j]] = 1 + surpluses[j] - deficits[last[j]]
+    alias[large[j]] = large[j + 1]
     return AliasTable(
         keep=jnp.asarray(_probability_bits(keep)), alias=jnp.asarray(alias, jnp.int32)
     )
 
 
 def draw(table: AliasTable, bits: jax.Array) -> jax.Array:
-    """One word id per pair of random words: uint32[..., 2] -> int32[...]."""
+    """Draws a word id for each pair of uint32 random bits.
+
+    Args:
+      table: of the distribution.
+      bits: random bits, uint32[..., 2].
+
+    Returns:
+      Word ids, int32[...].
+    """
     word = scale(bits[..., 0], len(table.alias))
     return jnp.where(bits[..., 1] < table.keep[word], word, table.alias[word])
 
@@ -90,34 +126,49 @@ def draw(table: AliasTable, bits: jax.Array) -> jax.Array:
 def negatives(
     key: jax.Array, shape: tuple[int, ...], vocab_size: int, table: AliasTable | None = None
 ) -> jax.Array:
-    """Independent draws of word ids, int32[shape].
+    """Draws independent word ids, int32[shape].
 
     Args:
       key: a `jax.random` key.
-      shape: how many.
+      shape: of the result, such as ``(B, K)``.
       vocab_size: `V`.
-      table: the distribution; without one, every word is equally likely.
+      table: the distribution; None for a uniform one.
+
+    Raises:
+      ValueError: if the table is not of `V` words.
 
     >>> table = alias_table(noise_distribution(np.array([10, 5, 1])))
     >>> negatives(jax.random.key(0), (2, 5), 3, table).shape
     (2, 5)
     """
     if table is None:
-        return scale(random_words(key, shape), vocab_size)
+        return scale(random_bits(key, shape), vocab_size)
     if len(table.alias) != vocab_size:
         raise ValueError(f"a table of {len(table.alias)} words, but vocab_size={vocab_size}")
-    return draw(table, random_words(key, (*shape, 2)))
+    return draw(table, random_bits(key, (*shape, 2)))
 
 
-def random_words(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Random bits, uint32[shape], in 64-bit mode too, where JAX by itself draws 64 at a time."""
+def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+    """Random bits, uint32[shape]; also in 64-bit mode, where JAX's default is uint64.
+
+    Args:
+      key: a `jax.random` key.
+      shape: of the result.
+    """
     return jax.random.bits(key, shape, jnp.uint32)
 
 
 def scale(bits: jax.Array, n: int) -> jax.Array:
-    """floor(bits · n / 2^32): uint32[...] -> int32[...] evenly in 0 … n - 1.
+    """Maps random bits to integers uniform in 0 … n - 1: floor(bits · n / 2^32).
 
-    Exact in 32-bit arithmetic, by halves of 16 bits.
+    Exact in 32-bit arithmetic: the product is summed from halves of 16 bits.
+
+    Args:
+      bits: random bits, uint32[...].
+      n: the number of values.
+
+    Returns:
+      int32[...].
     """
     low, high = bits & 0xFFFF, bits >> 16
     n_low, n_high = n & 0xFFFF, n >> 16
@@ -126,10 +177,24 @@ def scale(bits: jax.Array, n: int) -> jax.Array:
     return (high * n_high + (middle >> 16) + (carry >> 16)).astype(jnp.int32)
 
 
-def keep_probability(counts: np.ndarray, sample: float) -> np.ndarray:
-    """word2vec's subsampling: min(1, sqrt(t/f) + t/f), float64[V].
+def shares(counts: np.ndarray) -> np.ndarray:
+    """Each word's share of all tokens, float64[V]; above 0 for words that do not occur."""
+    counts = np.asarray(counts, np.float64)
+    return np.maximum(counts, 1e-9) / counts.sum()
 
-    f is a word's share of all tokens and t is `sample`; 0 keeps everything.
+
+def keep_probability(counts: np.ndarray, sample: float) -> np.ndarray:
+    """word2vec's subsampling: the probability min(1, sqrt(t/f) + t/f) to keep each word.
+
+    Args:
+      counts: of the words, [V]; f is a word's count over their sum.
+      sample: the threshold t; 0 keeps everything.
+
+    Returns:
+      Probabilities, float64[V].
+
+    Raises:
+      ValueError: if `sample` is negative.
 
     >>> keep_probability(np.array([900, 100]), 0.1).round(3)
     array([0.444, 1.   ])
@@ -138,46 +203,31 @@ def keep_probability(counts: np.ndarray, sample: float) -> np.ndarray:
         raise ValueError(f"sample must be 0 (keep all) or positive; got {sample}")
     if sample == 0:
         return np.ones(len(counts))
-    ratio = sample / _frequencies(counts)
+    ratio = sample / shares(counts)
     return np.minimum(1, np.sqrt(ratio) + ratio)
 
 
-def keep_probability_percentile(counts: np.ndarray, percentile: float) -> np.ndarray:
-    """Subsampling by rank: a word is discarded with probability 1 - sqrt(t/(f + t)).
-
-    f is a word's share of all tokens and t the given percentile (0 to 100) of the `V` shares.
-
-    >>> keep_probability_percentile(np.array([900, 100]), 50).round(3)
-    array([0.598, 0.913])
-    """
-    if not 0 <= percentile <= 100:
-        raise ValueError(f"percentile must be between 0 and 100; got {percentile}")
-    frequencies = _frequencies(counts)
-    t = np.percentile(frequencies, percentile)
-    return np.sqrt(t / (frequencies + t))
-
-
 def keep_thresholds(probability: np.ndarray) -> jax.Array:
-    """Probabilities [V] as uint32[V] that `subsample` compares random words with."""
+    """Probabilities [V] as the uint32[V] thresholds that `subsample` compares random bits with."""
     return jnp.asarray(_probability_bits(probability))
 
 
 def subsample(
     key: jax.Array, ids: jax.Array, docs: jax.Array, thresholds: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Keeps each token with its word's probability and closes the gaps.
+    """Keeps each token with its word's probability, and moves the kept ones to the front.
 
     Args:
       key: a `jax.random` key.
       ids: token ids, int32[S].
-      docs: the document each token is in, int32[S]; -1 where there is no token.
+      docs: the document of each token, int32[S]; -1 for padding.
       thresholds: from `keep_thresholds`, uint32[V].
 
     Returns:
-      ``(ids, docs, count)``: the `count` tokens that are left, in order, and after them
+      ``(ids, docs, count)``: the `count` kept tokens in their order, int32[S] each, padded with
       id 0 and document -1.
     """
-    kept = (random_words(key, ids.shape) <= thresholds[ids]) & (docs >= 0)
+    kept = (random_bits(key, ids.shape) <= thresholds[ids]) & (docs >= 0)
     place = jnp.cumsum(kept, dtype=jnp.int32)
     target = jnp.where(kept, place - 1, len(ids))
     return (
@@ -193,21 +243,18 @@ def window_weights(
     window: int,
     *,
     symmetric: bool = True,
-    full: bool = False,
-    kept: jax.Array | None = None,
 ) -> jax.Array:
-    """Which words of a stretch of text are context of which: 1 or 0, float32[M, M + 2W].
+    """The weight of each pair of center and context of one block: 1 in the window, else 0.
 
     Args:
-      docs: the documents of `M` centers with `W` tokens before and after, int32[M + 2W];
-        -1 where there is no token.
-      reach: how far each center looks, int32[M], at most `window`.
+      docs: the documents of `M` centers and of the `W` tokens on each side, int32[X]; negative
+        for a token that is neither center nor context, such as padding.
+      reach: the window of each center, int32[M], in 1 … W.
       window: `W`.
-      symmetric: whether the words before a center are context too, or those after it alone.
-      full: whether a center whose document has not `W` words on (each of) these sides has no
-        context.
-      kept: which words take part, as center and as context, bool[M + 2W]; the others only
-        take up room. By default all.
+      symmetric: whether tokens before a center are context as well as those after it.
+
+    Returns:
+      float32[M, X].
 
     >>> docs = jnp.array([0, 0, 0, 1, 1, -1])
     >>> window_weights(docs, jnp.array([2, 1]), 2).tolist()
@@ -223,19 +270,7 @@ def window_weights(
     same = (docs[None] == own[:, None]) & (own >= 0)[:, None]
     if not symmetric:
         near &= after > 0
-    if full:
-        whole = docs[2 * window :] == own
-        if symmetric:
-            whole &= docs[: -2 * window] == own
-        same &= whole[:, None]
-    if kept is not None:
-        same &= kept[None] & kept[window:-window, None]
     return (near & same).astype(jnp.float32)
-
-
-def _frequencies(counts: np.ndarray) -> np.ndarray:
-    counts = np.asarray(counts, np.float64)
-    return np.maximum(counts, 1e-9) / counts.sum()
 
 
 def _probability_bits(probability: np.ndarray) -> np.ndarray:

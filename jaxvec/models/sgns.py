@@ -1,11 +1,12 @@
-"""Skip-gram with negative sampling: parameters, batches and the loss, as pure functions.
+"""Skip-gram with negative sampling (SGNS): parameters, batches and the loss, as pure functions.
 
-Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
-Compositionality"; Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix
-Factorization", for the objective.
+Letters: `V` vocabulary size, `D` vector size, `B` batch size (pairs or blocks), `K` negatives per
+pair; in blocks, `M` centers, `X` contexts and `N` negatives.
 
-Letters: `V` vocabulary, `D` dimension, `B` batch, `K` negatives a pair; in blocks, `M`
-centers, `X` contexts and `N` negatives.
+References:
+  Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
+  Compositionality"; Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix
+  Factorization".
 """
 
 from typing import NamedTuple
@@ -15,44 +16,71 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.tables import softplus as softplus
+from jaxvec.models.tables import take as take
 
 
 @exportable
 class Params(NamedTuple):
-    """The two tables."""
+    """The two tables, or one array per table: row ids, gathered rows, curvatures.
 
-    input: jax.Array  # [V, D], vectors of center words: the word vectors
-    output: jax.Array  # [V, D], vectors of context words
+    Attributes:
+      input: float[V, D], a vector per center word; these are the word vectors.
+      output: float[V, D], a vector per context word.
+    """
+
+    input: jax.Array  # [V, D]
+    output: jax.Array  # [V, D]
 
 
 @exportable
 class Batch(NamedTuple):
-    """The textbook form: independent pairs, each with negatives of its own."""
+    """`B` independent pairs, each with its own `K` negatives: the textbook form.
+
+    Attributes:
+      centers: int[B], word ids, rows of `Params.input`.
+      contexts: int[B], word ids, rows of `Params.output`.
+      negatives: int[B, K], word ids drawn from the noise distribution, rows of `Params.output`.
+      weights: float[B], weight of each pair in the loss; 0 for padding.
+    """
 
     centers: jax.Array  # int[B]
     contexts: jax.Array  # int[B]
     negatives: jax.Array  # int[B, K]
-    weights: jax.Array  # float[B], 0 for padding
+    weights: jax.Array  # float[B]
 
 
 @exportable
 class Blocks(NamedTuple):
-    """Stretches of text: the pairs of each are a grid, and share its negatives.
+    """`B` blocks of text: every center is paired with every context and negative of its block.
 
-    Each of the `N` negatives of a block stands in for K/N negatives of each pair: a
-    center's `negative_weights` is K/N times the sum of its `weights`, so that the loss
-    has the expectation of that of a `Batch` of the same pairs.
+    All pairs of a block share its `N` negatives, and each negative replaces K/N negatives of
+    each pair: `negative_weights` is K/N times the sum of a center's `weights`. The loss then has
+    the same expectation as that of a `Batch` with the same pairs.
+
+    Attributes:
+      centers: int[B, M], word ids, rows of `Params.input`.
+      contexts: int[B, X], word ids, rows of `Params.output`.
+      negatives: int[B, N], word ids drawn from the noise distribution, rows of `Params.output`.
+      weights: float[B, M, X], weight of each pair of center and context; 0 for no pair.
+      negative_weights: float[B, M], weight of each pair of that center and a negative.
     """
 
     centers: jax.Array  # int[B, M]
     contexts: jax.Array  # int[B, X]
     negatives: jax.Array  # int[B, N]
-    weights: jax.Array  # float[B, M, X], of each pair of center and context
-    negative_weights: jax.Array  # float[B, M], of each pair of center and negative
+    weights: jax.Array  # float[B, M, X]
+    negative_weights: jax.Array  # float[B, M]
 
 
 def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32) -> Params:
-    """word2vec's start: `input` uniform in ±1/(2D), `output` zero.
+    """word2vec's initial tables: `input` uniform in ±1/(2D), `output` zero.
+
+    Args:
+      key: a `jax.random` key.
+      vocab_size: `V`.
+      vector_size: `D`.
+      dtype: of both tables.
 
     >>> init(jax.random.key(0), vocab_size=10, vector_size=4).input.shape
     (10, 4)
@@ -62,18 +90,21 @@ def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32
 
 
 def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
-    """The weighted sum over pairs of the negative-sampling loss, a scalar.
+    """The negative-sampling loss, summed over pairs with their weights: a scalar.
 
-    For a center vector v, a context vector u and the vectors u_k of its negatives:
+    For a center vector v, a context vector u and the vectors u_k of the pair's negatives:
 
         -log σ(u·v) - Σ_k log σ(-u_k·v)
 
-    A negative that happens to equal the context counts like any other. Divide by the sum
-    of the weights for a mean per pair.
+    A negative that happens to equal the context counts like any other. For a mean per pair,
+    divide by the sum of the weights.
+
+    If you change this formula, change `rows_curvature` with it: it bounds the second derivative
+    of this loss, and the optimizer `damped_sgd` relies on it.
 
     Args:
-      params: the tables.
-      batch: pairs, or blocks of them.
+      params: the tables, [V, D] each.
+      batch: `B` pairs, or `B` blocks.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(
@@ -86,13 +117,18 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
 
 
 def pair_loss(params: Params, batch: Batch) -> jax.Array:
-    """The loss of each pair of a batch, not weighted: float[B]; see `loss`."""
+    """The loss of each pair of a batch, without its weight: float[B]; see `loss`.
+
+    Args:
+      params: the tables, [V, D] each.
+      batch: `B` pairs.
+    """
     alone = as_blocks(batch._replace(weights=jnp.ones_like(batch.weights)))
-    return _center_losses(take(params, rows(alone)), alone)[:, 0]
+    return center_losses(take(params, rows(alone)), _weights(alone), 1)[:, 0]
 
 
 def as_blocks(batch: Batch | Blocks) -> Blocks:
-    """A batch as blocks of one pair each; blocks as they are."""
+    """Converts a batch to `B` blocks of one pair each; returns blocks unchanged."""
     if isinstance(batch, Blocks):
         return batch
     return Blocks(
@@ -105,30 +141,33 @@ def as_blocks(batch: Batch | Blocks) -> Blocks:
 
 
 def rows(batch: Batch | Blocks) -> Params:
-    """The rows of each table that a batch touches: int[B, M] and int[B, X + N]."""
+    """Ids of the table rows that a batch reads: int[B, M] and int[B, X + N]."""
     blocks = as_blocks(batch)
     return Params(blocks.centers, jnp.concatenate([blocks.contexts, blocks.negatives], axis=1))
 
 
-def take(params: Params, rows: Params) -> Params:
-    """The vectors in those rows: [B, M, D] and [B, X + N, D]."""
-    return jax.tree.map(lambda table, ids: table[ids], params, rows)
-
-
 def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
-    """`loss` as a function of the vectors that `take` gathered.
+    """`loss` as a function of the gathered vectors; its gradient covers the gathered rows alone.
 
-    Its gradient is that of `loss`, of the rows touched alone.
+    Args:
+      vectors: from `take`: [B, M, D] and [B, X + N, D].
+      batch: the `B` pairs or blocks whose `rows` were gathered.
     """
-    return _center_losses(vectors, as_blocks(batch)).sum()
+    blocks = as_blocks(batch)
+    return center_losses(vectors, _weights(blocks), blocks.contexts.shape[1]).sum()
 
 
 def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
-    """How sharply the loss may bend along each gathered vector: [B, M] and [B, X + N].
+    """A bound of the loss's second derivative along each gathered vector: [B, M] and [B, X + N].
 
-    The second derivative of softplus is at most 1/4. So along a center's vector, all else
-    held, that of the loss is at most Σ w |u|² / 4, over the vectors u it is paired with at
-    weights w; and along theirs likewise.
+    The second derivative of softplus is at most 1/4. So along a center's vector, with all other
+    vectors fixed, the second derivative of the loss is at most Σ w |u|² / 4, summed over the
+    vectors u it is paired with at weights w. The bound along a context or negative is the same
+    sum over the centers.
+
+    Args:
+      vectors: from `take`: [B, M, D] and [B, X + N, D].
+      batch: the `B` pairs or blocks whose `rows` were gathered.
     """
     blocks = as_blocks(batch)
     weights = _weights(blocks)
@@ -139,34 +178,25 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
     )
 
 
-def _center_losses(vectors: Params, blocks: Blocks) -> jax.Array:
-    logits = jnp.einsum("bmd,bkd->bmk", vectors.input, vectors.output)  # k: X, then N
-    is_context = lax.broadcasted_iota(jnp.int32, logits.shape, 2) < blocks.contexts.shape[1]
+def center_losses(vectors: Params, weights: jax.Array, contexts: int) -> jax.Array:
+    """The loss of each center, summed over its contexts and negatives with weights: [B, M].
+
+    Args:
+      vectors: of the centers, [B, M, D], and of `X` contexts followed by `N` negatives,
+        [B, X + N, D].
+      weights: of every center with each of these, [B, M, X + N].
+      contexts: `X`.
+    """
+    logits = jnp.einsum("bmd,bkd->bmk", vectors.input, vectors.output)
+    is_context = lax.broadcasted_iota(jnp.int32, logits.shape, 2) < contexts
     signed = jnp.where(is_context, -logits, logits)
-    return jnp.sum(_weights(blocks) * softplus(signed), axis=-1)
+    return jnp.sum(weights * softplus(signed), axis=-1)
 
 
 def _weights(blocks: Blocks) -> jax.Array:
-    """Of every center with the contexts, then with the negatives: [B, M, X + N]."""
+    """Weights of every center with the contexts, then with the negatives: [B, M, X + N]."""
     negative_weights = jnp.broadcast_to(
         blocks.negative_weights[..., None],
         (*blocks.centers.shape, blocks.negatives.shape[1]),
     )
     return jnp.concatenate([blocks.weights, negative_weights], axis=-1)
-
-
-@jax.custom_jvp
-def softplus(x: jax.Array) -> jax.Array:
-    """log(1 + e^x) = -log σ(-x), with the derivative σ(x).
-
-    `jax.nn.softplus` to rounding, but with the derivative written so that value and
-    derivative share one exponential: a training step is a fifth faster.
-    """
-    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
-
-
-@softplus.defjvp
-def _softplus_jvp(primals, tangents):
-    (x,), (tangent,) = primals, tangents
-    small = jnp.exp(-jnp.abs(x))
-    return softplus(x), jnp.where(x >= 0, 1, small) / (1 + small) * tangent

@@ -1,11 +1,13 @@
 """Skip-gram with a full softmax: batches and the loss, as pure functions.
 
-Each word predicts its neighbors among the whole vocabulary: the model that negative
-sampling stands in for. Exact, and as much work a word as there are words. Mikolov et al.
-2013, "Efficient Estimation of Word Representations in Vector Space". Parameters are those
-of `sgns`.
+Each center predicts its contexts by a softmax over the whole vocabulary, which negative sampling
+approximates. The cost per center grows with `V`. `Params` is that of `sgns`.
 
-Letters: `V` vocabulary, `D` dimension, `B` batch; in blocks, `M` centers and `X` contexts.
+Letters: `V` vocabulary size, `D` vector size, `B` batch size (pairs or blocks); in blocks, `M`
+centers and `X` contexts.
+
+References:
+  Mikolov et al. 2013, "Efficient Estimation of Word Representations in Vector Space".
 """
 
 from typing import NamedTuple
@@ -14,34 +16,53 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
-from jaxvec.models.sgns import Params
+from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
 
 
 @exportable
 class Batch(NamedTuple):
-    """The textbook form: independent pairs."""
+    """`B` independent pairs: the textbook form.
+
+    Attributes:
+      centers: int[B], word ids, rows of `Params.input`.
+      contexts: int[B], word ids, rows of `Params.output`.
+      weights: float[B], weight of each pair in the loss; 0 for padding.
+    """
 
     centers: jax.Array  # int[B]
     contexts: jax.Array  # int[B]
-    weights: jax.Array  # float[B], 0 for padding
+    weights: jax.Array  # float[B]
 
 
 @exportable
 class Blocks(NamedTuple):
-    """Stretches of text: the pairs of each are a grid."""
+    """`B` blocks of text: every center is paired with every context of its block.
+
+    Attributes:
+      centers: int[B, M], word ids, rows of `Params.input`.
+      contexts: int[B, X], word ids, rows of `Params.output`.
+      weights: float[B, M, X], weight of each pair in the loss; 0 for no pair.
+    """
 
     centers: jax.Array  # int[B, M]
     contexts: jax.Array  # int[B, X]
-    weights: jax.Array  # float[B, M, X], of each pair
+    weights: jax.Array  # float[B, M, X]
 
 
 def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
-    """The weighted sum over pairs of the cross-entropy, a scalar.
+    """The cross-entropy, summed over pairs with their weights: a scalar.
 
-    For a center vector v and the vectors u_w of the vocabulary, of which u is the context's:
+    For a center vector v, a context vector u and the vectors u_w of all `V` words:
 
         log Σ_w exp(u_w·v) - u·v
+
+    If you change this formula, change `rows_curvature` with it: it estimates the second
+    derivative of this loss, and the optimizer `damped_sgd` relies on it.
+
+    Args:
+      params: the tables, [V, D] each.
+      batch: `B` pairs, or `B` blocks.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(jnp.array([1, 2]), jnp.array([3, 4]), jnp.ones(2))
@@ -53,14 +74,19 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
 
 
 def as_blocks(batch: Batch | Blocks) -> Blocks:
-    """A batch as blocks of one pair each; blocks as they are."""
+    """Converts a batch to `B` blocks of one pair each; returns blocks unchanged."""
     if isinstance(batch, Blocks):
         return batch
     return Blocks(batch.centers[:, None], batch.contexts[:, None], batch.weights[:, None, None])
 
 
 def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
-    """`loss` as a function of the centers' vectors [B, M, D] and of `output` whole."""
+    """`loss` as a function of the gathered center vectors and the whole `output` table.
+
+    Args:
+      vectors: of the centers, [B, M, D], and of all words, [V, D].
+      batch: the `B` pairs or blocks with these centers.
+    """
     blocks = as_blocks(batch)
     normalizer = jax.nn.logsumexp(jnp.einsum("bmd,vd->bmv", *vectors), axis=-1)
     contexts = vectors.output[blocks.contexts]
@@ -69,12 +95,16 @@ def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
 
 
 def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
-    """How sharply the loss may bend along each row of `rows_loss`: [B, M] and [V].
+    """An estimate of the loss's second derivative along each row of `rows_loss`: [B, M] and [V].
 
-    For a center v whose pairs weigh W in all, q_w of it with the context w, and for the
-    probability p_w that the model gives that word, the loss bends along v by at most
-    W Σ_w p_w |u_w|² and along u_w by W p_w |v|², summed over the centers. Both grow as p
-    comes to be q: so this has p + q in the place of p.
+    Let a center v have pairs of total weight W, the fraction q_w of it with context w, and let
+    p_w be the probability that the model gives word w. Then the second derivative of the loss is
+    at most W Σ_w p_w |u_w|² along v, and at most W p_w |v|² along u_w, summed over centers.
+    Training moves p towards q, so this uses p + q in place of p.
+
+    Args:
+      vectors: of the centers, [B, M, D], and of all words, [V, D].
+      batch: the `B` pairs or blocks with these centers.
     """
     blocks = as_blocks(batch)
     probabilities = jax.nn.softmax(jnp.einsum("bmd,vd->bmv", *vectors))

@@ -1,11 +1,10 @@
-"""Word vectors in flax models: as the embedding of a model, and skip-gram as a module.
+"""Word vectors in flax models: pretrained embedding layers, and skip-gram as a module.
 
-flax is loaded with it, when it is first used.
+Importing `jaxvec.nn` imports flax.
 
-What an id means is a `Vocab`'s to say. `vocabulary` makes one of vectors, with rows of its
-own for padding and for unknown words; `encode` turns texts into its ids; `nnx_embed` and
-`linen_embed` make the layer whose rows are in its order; and `word_vectors` gives the words
-their vectors back when the layer has been trained.
+A `Vocab` maps words to ids. `vocabulary` makes one from vectors, with ids for padding and for
+unknown words; `encode` turns texts into padded ids; `nnx_embed` and `linen_embed` make an
+embedding layer with a row per id; `word_vectors` turns a trained table back into `WordVectors`.
 """
 
 from jaxvec.nn.batches import Padded as Padded

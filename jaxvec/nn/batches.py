@@ -1,6 +1,6 @@
-"""Texts as rectangular arrays of ids, the form a compiled model takes.
+"""Texts as padded arrays of ids, the input of a compiled model.
 
-Letters: `B` texts, `T` places of each.
+Letters: `B` texts in a batch, `T` time steps (the padded length).
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,17 @@ from jaxvec.text.vocab import Vocab
 
 
 class Padded(NamedTuple):
-    """Texts of `T` places each, of which the first `lengths` are words."""
+    """`B` texts padded at the end to `T` ids each.
+
+    Attributes:
+      ids: int32[B, T], word ids, then the id of padding.
+      mask: bool[B, T], True for words, False for padding.
+      lengths: int32[B], the number of words of each text.
+    """
 
     ids: np.ndarray  # int32[B, T]
-    mask: np.ndarray  # bool[B, T], True where there is a word
-    lengths: np.ndarray  # int32[B], 0 for a text without a word
+    mask: np.ndarray  # bool[B, T]
+    lengths: np.ndarray  # int32[B]
 
 
 def pad(
@@ -28,20 +34,24 @@ def pad(
     fixed: bool = False,
     pad_to_multiple_of: int = 1,
 ) -> Padded:
-    """Lists of ids as one array, filled up at the end.
+    """Pads lists of ids at the end to a common length `T`.
 
-    Each new `T` is a new shape, for which `jax.jit` compiles anew: a `fixed` one compiles
-    once, a multiple of 32 or so a few times, with less padding.
+    `jax.jit` compiles once per shape. With `fixed` there is one shape; with
+    ``pad_to_multiple_of=32`` there are a few, and less padding.
 
     Args:
       sequences: `B` lists of ids.
-      pad_id: stands where there is no word.
-      max_length: longer lists keep their first so many; None: all are kept.
-      fixed: `T` is `max_length`, however long the longest list is.
-      pad_to_multiple_of: `T` is rounded up to a multiple of this.
+      pad_id: the id of padding.
+      max_length: truncate lists to this length; None keeps them whole.
+      fixed: `T` is `max_length` for every batch, not the length of its longest list.
+      pad_to_multiple_of: round `T` up to a multiple of this.
+
+    Returns:
+      Ids, mask and lengths: [B, T], [B, T] and [B].
 
     Raises:
-      ValueError: if a length is below 1, or `fixed` without a `max_length`.
+      ValueError: if `max_length` or `pad_to_multiple_of` is below 1, or `fixed` is set without
+        `max_length`.
 
     >>> ids, mask, lengths = pad([[5, 6, 7], [8]])
     >>> ids.tolist(), mask[1].tolist(), lengths.tolist()
@@ -57,7 +67,7 @@ def pad(
     longest = max(1, lengths.max(initial=0))
     if fixed:
         if max_length is None:
-            raise ValueError("a fixed length needs max_length, to say which")
+            raise ValueError("fixed=True needs max_length, the length to pad to")
         longest = max_length
     places = -(-longest // pad_to_multiple_of) * pad_to_multiple_of
     mask = np.arange(places) < lengths[:, None]
@@ -76,21 +86,24 @@ def encode(
     fixed: bool = False,
     pad_to_multiple_of: int = 1,
 ) -> Padded:
-    """Texts, or lists of words, as padded ids of a vocabulary.
+    """Encodes texts as padded ids of a vocabulary.
 
-    Words outside the vocabulary become `vocab.unk` if there is one, and are left out
-    otherwise, before a text is cut to `max_length`.
+    An unknown word becomes `vocab.unk` if the vocabulary has one, and is dropped otherwise,
+    before a text is truncated to `max_length`.
 
     Args:
       texts: `B` strings, which the tokenizer splits, or lists of words, taken as they are.
-      vocab: such as `vocabulary` makes.
+      vocab: the vocabulary, such as `vocabulary` makes.
       tokenizer: one of `jaxvec.text.tokenize.TOKENIZERS`, or a function from text to words;
-        best that with which the vectors were trained.
-      pad_word: whose id stands where there is no word. If the vocabulary lacks it that is
-        id 0, a word like any other: then only the mask tells.
-      max_length: longer texts keep their first so many words.
-      fixed: as for `pad`.
-      pad_to_multiple_of: as for `pad`.
+        preferably the one that the vectors were trained with.
+      pad_word: the word whose id is padding. If the vocabulary lacks it, padding has id 0,
+        which is also the id of a word: use the mask to distinguish them.
+      max_length: truncate texts to this number of words; None keeps them whole.
+      fixed: see `pad`.
+      pad_to_multiple_of: see `pad`.
+
+    Returns:
+      Ids, mask and lengths: [B, T], [B, T] and [B].
 
     Raises:
       ValueError: if `texts` is one string, or as `pad`.

@@ -1,6 +1,6 @@
-"""`WordVectors` as flax's embedding layers, trainable or frozen.
+"""Flax embedding layers of `WordVectors`, trainable or frozen.
 
-Letters: `R` rows, those of the words and of specials; `D` dimension.
+Letters: `R` rows of the table, specials included; `D` vector size.
 """
 
 from typing import Any, cast
@@ -16,11 +16,11 @@ from jaxvec.vectors.word_vectors import WordVectors
 
 
 class Frozen(nnx.Variable):
-    """A table that is not to be trained.
+    """A variable that is not trained.
 
-    It is no `nnx.Param`, so gradients and optimizers with respect to those leave it alone,
-    and take no memory for it. It is part of the state like any variable: compiled
-    functions, `nnx.split` and checkpoints carry it.
+    It is not an `nnx.Param`: gradients and optimizers with ``wrt=nnx.Param`` ignore it and
+    allocate nothing for it. It is part of the module's state like any variable, so compiled
+    functions, `nnx.split` and checkpoints include it.
     """
 
 
@@ -34,18 +34,20 @@ def nnx_embed(
 ) -> nnx.Embed:
     """An `nnx.Embed` whose `embedding` [R, D] is the `table` of these vectors.
 
-    Trained, the row of padding moves like any other: the mask is to keep it out.
+    Training updates the padding row like any other: use the mask to exclude it.
 
     Args:
-      vectors: of `D` numbers.
+      vectors: the pretrained vectors.
       vocab: the `R` words in the order of their ids, such as `vocabulary` makes; by default
-        those of the vectors, so that a word's id is its place.
-      trainable: whether `embedding` is an `nnx.Param`, or else `Frozen`. To train it from
-        some epoch on: ``embed.embedding = nnx.Param(embed.embedding[...])``, and a new
-        `nnx.Optimizer`.
-      unk_vector: of unknown words, [D]; see `table`.
-      dtype: of the table and of what the layer returns: such as ``jnp.bfloat16``; by
-        default that of the vectors (of float64 float32, unless JAX has 64 bits enabled).
+        the words of the vectors, so that a word's id is its index there.
+      trainable: whether `embedding` is an `nnx.Param` or `Frozen`. To unfreeze it later:
+        ``embed.embedding = nnx.Param(embed.embedding[...])``, and make a new `nnx.Optimizer`.
+      unk_vector: the vector of unknown words, [D]; see `table`.
+      dtype: of the table and of the layer's output, such as ``jnp.bfloat16``; by default the
+        dtype of the vectors (float32 for float64, unless JAX has 64 bits enabled).
+
+    Returns:
+      The layer: int[...] -> [..., D].
 
     Raises:
       ValueError: as `table`.
@@ -63,10 +65,10 @@ def nnx_embed(
         features=table.shape[1],
         param_dtype=table.dtype,
         embedding_init=lambda key, shape, dtype: table,
-        rngs=nnx.Rngs(0),  # asked for, though nothing is drawn
+        rngs=nnx.Rngs(0),  # required, but nothing is drawn from it
     )
     if not trainable:
-        embed.embedding = cast(nnx.Param, Frozen(table))  # the layer takes any variable
+        embed.embedding = cast(nnx.Param, Frozen(table))  # the layer accepts any variable
     return embed
 
 
@@ -77,17 +79,17 @@ def linen_embed(
     unk_vector: ArrayLike | None = None,
     dtype: DTypeLike | None = None,
 ) -> tuple[linen.Embed, dict[str, dict[str, jax.Array]]]:
-    """A linen `Embed` and its variables, of the `table` of these vectors.
+    """A linen `Embed` and its variables, with the `table` of these vectors.
 
-    In a larger model, of which the layer is a field, ``model.init`` starts it with the same
-    table. A layer that the model makes itself gets it by hand:
-    ``variables["params"]["embed"] = own["params"]``. `frozen_labels` helps to keep it as it is.
+    If the layer is a field of a larger model, ``model.init`` initializes it with this table. If
+    the model makes its own layer, assign the table:
+    ``variables["params"]["embed"] = own["params"]``. To freeze it, see `frozen_labels`.
 
     Args:
-      vectors: of `D` numbers.
-      vocab: the `R` words in the order of their ids; by default those of the vectors.
-      unk_vector: of unknown words, [D]; see `table`.
-      dtype: as for `nnx_embed`.
+      vectors: the pretrained vectors.
+      vocab: the `R` words in the order of their ids; by default the words of the vectors.
+      unk_vector: the vector of unknown words, [D]; see `table`.
+      dtype: see `nnx_embed`.
 
     Returns:
       ``(layer, own)``, where ``own`` is ``{"params": {"embedding": [R, D]}}``.
@@ -110,14 +112,17 @@ def linen_embed(
 
 
 def frozen_labels(params: Any, *frozen: str) -> Any:
-    """A label for each parameter, ``"frozen"`` or ``"trainable"``, as `optax.partition` takes.
+    """Labels each parameter ``"frozen"`` or ``"trainable"``, for `optax.partition`.
 
     Args:
       params: a tree of parameters, such as linen's ``variables["params"]``.
-      frozen: paths into it, their parts joined by ``/``, of what is frozen, with all beneath.
+      *frozen: paths into it, with ``/`` between keys; each freezes the whole subtree.
+
+    Returns:
+      The tree of labels, with the structure of `params`.
 
     Raises:
-      ValueError: if a path leads nowhere.
+      ValueError: if there is no parameter at a path.
 
     >>> import optax
     >>> params = {"embed": {"embedding": jnp.ones((4, 2))}, "head": {"kernel": jnp.ones((2, 3))}}

@@ -1,6 +1,6 @@
-"""Which row of an embedding's table is which word's: from `WordVectors` and back.
+"""From `WordVectors` to the table of an embedding layer, and back.
 
-Letters: `R` rows, those of the words and of specials; `D` dimension.
+Letters: `R` rows of the table, specials included; `D` vector size.
 """
 
 from typing import Any
@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
 
-from jaxvec.interop.stanford import unk_vector as mean_of_rarest
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.warm import matched
+from jaxvec.vectors.rows import matched
+from jaxvec.vectors.rows import unk_vector as mean_of_rarest
 from jaxvec.vectors.table import FLOATING
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -18,14 +18,19 @@ from jaxvec.vectors.word_vectors import WordVectors
 def vocabulary(
     vectors: WordVectors, *, pad: str | None = "<pad>", unk: str | None = "<unk>"
 ) -> Vocab:
-    """The ids of an embedding of these vectors: specials first, then their words in order.
+    """The vocabulary of an embedding layer: specials first, then the words of the vectors.
+
+    A special that is a word of the vectors, such as ``<unk>`` in many GloVe files, moves to the
+    front and keeps its count.
 
     Args:
-      vectors: whose words, and counts if they are known.
-      pad: the special for padding, id 0; None for no such row.
-      unk: the special that stands for every word the vectors lack, the next id; None for no
-        such row: unknown words are then left out. A special that is a word of the vectors
-        (as ``<unk>`` is in many GloVe files) moves to the front with its count.
+      vectors: the vectors, with counts if they are known.
+      pad: the special for padding, id 0; None for none.
+      unk: the special for unknown words, the next id; None for none, then `encode` drops
+        unknown words.
+
+    Returns:
+      A vocabulary of `R` words.
 
     >>> wv = WordVectors(["a", "b"], [[1, 0], [0, 2]], counts=[5, 3])
     >>> vocab = vocabulary(wv)
@@ -50,22 +55,24 @@ def table(
     unk_vector: ArrayLike | None = None,
     dtype: DTypeLike | None = None,
 ) -> np.ndarray:
-    """The table of an embedding, [R, D]: the vector of each word of a vocabulary.
+    """The table of an embedding layer: a row for each word of a vocabulary.
 
-    A word that the vectors hold has its vector, whether it is a special or not. Of the
-    others `vocab.unk`, and all that are not specials, have that of unknown words, and the
-    remaining specials, such as padding, zeros.
+    A word of the vectors, special or not, gets its vector. Other words, and `vocab.unk`, get
+    `unk_vector`. Other specials, such as padding, get zeros.
 
     Args:
-      vectors: of `D` numbers.
-      vocab: the `R` words, such as `vocabulary` makes, or that of a corpus; by default
-        those of the vectors in their order.
-      unk_vector: of unknown words, [D]; by default `stanford.unk_vector`, the mean of the
-        rarest hundred.
-      dtype: by default that of the vectors.
+      vectors: the pretrained vectors.
+      vocab: the `R` words, such as `vocabulary` makes, or the vocabulary of a corpus; by
+        default the words of the vectors in their order.
+      unk_vector: the vector of unknown words, [D]; by default `stanford.unk_vector`, the mean
+        vector of the 100 rarest words.
+      dtype: of the table; by default the dtype of the vectors.
+
+    Returns:
+      The table, [R, D].
 
     Raises:
-      ValueError: if `unk_vector` is not [D], or the vectors hold no word of the vocabulary.
+      ValueError: if `unk_vector` is not [D], or the vectors have no word of the vocabulary.
 
     >>> wv = WordVectors(["a", "b"], [[1, 0], [0, 2]])
     >>> table(wv, vocabulary(wv)).tolist()
@@ -91,18 +98,18 @@ def word_vectors(
     specials: bool = False,
     metadata: dict[str, Any] | None = None,
 ) -> WordVectors:
-    """The words of a vocabulary with the rows of a trained table.
+    """Word vectors from a trained table.
 
     Args:
-      table: [R, D], such as ``model.embed.embedding`` of nnx, or of linen
-        ``params["embed"]["embedding"]``.
-      vocab: its `R` words; their counts are kept, unless all are 0, as they are in a
-        `vocabulary` of vectors without counts.
-      specials: whether padding, unknown words and the like are words of the result too.
-      metadata: what there is to know of the vectors' making.
+      table: [R, D], such as ``model.embed.embedding`` (nnx) or
+        ``params["embed"]["embedding"]`` (linen).
+      vocab: its `R` words. Their counts are kept, unless all are 0, as in the `vocabulary` of
+        vectors without counts.
+      specials: whether specials, such as padding, are words of the result.
+      metadata: of the result, see `WordVectors.metadata`.
 
     Returns:
-      The vectors, of the table's dtype, or float32 of bfloat16.
+      Vectors of the table's dtype; float32 for bfloat16.
 
     Raises:
       ValueError: if the table is not [R, D].
@@ -112,14 +119,17 @@ def word_vectors(
     >>> word_vectors(2 * table(wv, vocab), vocab)["b"].tolist()
     [0.0, 4.0]
     """
-    rows = np.array(table)  # a copy: training updates in place
+    rows = np.array(table)  # a copy: training may donate the table
     if rows.ndim != 2 or len(rows) != len(vocab):
         raise ValueError(f"the table must be [{len(vocab)}, D]; got {list(rows.shape)}")
     first = 0 if specials else vocab.specials
-    return WordVectors(
+    vectors = WordVectors(
         vocab.words[first:],
         rows[first:],
         counts=vocab.counts[first:] if vocab.counts.any() else None,
         metadata=metadata,
         dtype=rows.dtype if rows.dtype in FLOATING else np.float32,
     )
+    if vectors.counts is not None:
+        vectors.sort_by_descending_frequency()
+    return vectors

@@ -1,6 +1,6 @@
-"""Skip-gram with negative sampling as a flax nnx module, of the loss of `jaxvec.sgns`.
+"""Skip-gram with negative sampling as a flax nnx module, with the loss of `jaxvec.sgns`.
 
-Letters: `V` vocabulary, `D` dimension, `B` batch, `K` negatives a pair.
+Letters: `V` vocabulary size, `D` vector size, `B` pairs in a batch, `K` negatives per pair.
 """
 
 import jax
@@ -13,19 +13,34 @@ from jaxvec.models import sampling, sgns
 
 
 class Noise(nnx.Variable):
-    """The `sampling.AliasTable` from which a module draws negatives; it is not trained."""
+    """A variable for the `sampling.AliasTable` of negatives; it is not trained."""
 
 
 class SkipGramNeg(nnx.Module):
-    """The two tables of skip-gram, and noise, with the loss that `jaxvec.fit` minimizes.
+    """Skip-gram as a module: two tables, a noise distribution, and the loss of `jaxvec.fit`.
 
-    `jaxvec.fit` is far faster; this is for models of which skip-gram is a part, with the
-    module's own state: `nnx.split`, `nnx.Optimizer` and Orbax treat it as any other, and
-    its draws go on where a checkpoint left them.
+    `jaxvec.fit` is much faster; use this where skip-gram is part of a larger model. It is a
+    module like any other for `nnx.split`, `nnx.Optimizer` and Orbax. The state of its random
+    draws is saved with it, so a restored module continues the same sequence.
+
+    Args:
+      vocab_size: `V`.
+      vector_size: `D`.
+      noise: the noise distribution, as weights [V], such as `sampling.noise_distribution` of
+        the counts, or as their alias table; None for a uniform one.
+      param_dtype: of the tables.
+      rngs: the stream ``params`` initializes the tables; the stream ``noise``, or else the
+        default one, draws the negatives.
+
+    Raises:
+      ValueError: if the noise is not of `V` words.
 
     Attributes:
-      in_embed: an `nnx.Embed`, the vectors of center words, uniform in ±1 at the start.
-      out_embed: those of context words, and of noise; likewise.
+      in_embed: `nnx.Embed`, [V, D], vectors of center words, initially uniform in ±1.
+      out_embed: `nnx.Embed`, [V, D], vectors of context words and negatives, initially uniform
+        in ±1.
+      noise: `Noise`, the alias table of the noise distribution; None for a uniform one.
+      rngs: the random stream of the negatives.
 
     >>> import optax
     >>> model = SkipGramNeg(10, 4, noise=[5, 5, 4, 4, 3, 3, 2, 2, 1, 1], rngs=nnx.Rngs(0))
@@ -50,21 +65,6 @@ class SkipGramNeg(nnx.Module):
         param_dtype: jnp.dtype | type = jnp.float32,
         rngs: nnx.Rngs,
     ):
-        """Makes the tables.
-
-        Args:
-          vocab_size: `V`.
-          vector_size: `D`.
-          noise: the distribution of negatives: weights [V], such as
-            `sampling.noise_distribution` of the counts, or an alias table of them; by
-            default every word is equally likely.
-          param_dtype: of the tables.
-          rngs: its stream ``params`` gives the tables' start, and ``noise``, or else the
-            default one, the negatives.
-
-        Raises:
-          ValueError: if the noise is not of `V` words.
-        """
         if noise is not None and not isinstance(noise, sampling.AliasTable):
             noise = sampling.alias_table(np.asarray(noise))
         if noise is not None and len(noise.alias) != vocab_size:
@@ -80,7 +80,7 @@ class SkipGramNeg(nnx.Module):
 
     @property
     def params(self) -> sgns.Params:
-        """The tables as the functions of `jaxvec.sgns` take them."""
+        """The tables in the form that the functions of `jaxvec.sgns` take: [V, D] each."""
         return sgns.Params(self.in_embed.embedding[...], self.out_embed.embedding[...])
 
     def forward_input(self, words: jax.Array) -> jax.Array:
@@ -92,7 +92,15 @@ class SkipGramNeg(nnx.Module):
         return self.out_embed(words)
 
     def draw_noise(self, batch_size: int, n_samples: int) -> jax.Array:
-        """Words drawn from the noise, int32[B, K], others at each call."""
+        """Draws negatives from the noise distribution, new ones at each call.
+
+        Args:
+          batch_size: `B`.
+          n_samples: `K`.
+
+        Returns:
+          Word ids, int32[B, K].
+        """
         return sampling.negatives(
             self.rngs(),
             (batch_size, n_samples),
@@ -101,7 +109,12 @@ class SkipGramNeg(nnx.Module):
         )
 
     def forward_noise(self, batch_size: int, n_samples: int) -> jax.Array:
-        """The context vectors of words drawn from the noise, [B, K, D], others at each call."""
+        """The context vectors of new negatives: [B, K, D].
+
+        Args:
+          batch_size: `B`.
+          n_samples: `K`.
+        """
         return self.out_embed(self.draw_noise(batch_size, n_samples))
 
     def loss(
@@ -111,13 +124,13 @@ class SkipGramNeg(nnx.Module):
         n_samples: int = 5,
         weights: jax.Array | None = None,
     ) -> jax.Array:
-        """The weighted sum over pairs of the loss, with noise of their own: a scalar.
+        """The loss of pairs with new negatives, summed with weights: a scalar.
 
         Args:
-          centers: int[B].
-          contexts: int[B].
+          centers: word ids, int[B].
+          contexts: word ids, int[B].
           n_samples: `K`.
-          weights: float[B], 0 for padding; by default 1.
+          weights: of the pairs, float[B], 0 for padding; by default 1.
         """
         return negative_sampling_loss(
             self.forward_input(centers),
@@ -130,30 +143,31 @@ class SkipGramNeg(nnx.Module):
 def negative_sampling_loss(
     inputs: jax.Array, outputs: jax.Array, noise: jax.Array, weights: jax.Array | None = None
 ) -> jax.Array:
-    """`sgns.loss` of vectors, however they were made: the weighted sum over pairs, a scalar.
+    """`sgns.loss` as a function of vectors, summed over pairs with weights: a scalar.
 
         -log σ(u·v) - Σ_k log σ(-u_k·v)
 
     Args:
-      inputs: v, of center words, [B, D].
-      outputs: u, of context words, [B, D].
-      noise: u_k, of negatives, [B, K, D].
-      weights: float[B]; by default 1.
+      inputs: v, vectors of the centers, [B, D].
+      outputs: u, vectors of the contexts, [B, D].
+      noise: u_k, vectors of the negatives, [B, K, D].
+      weights: of the pairs, float[B]; by default 1.
 
     >>> zeros = jnp.zeros((2, 4))
     >>> print(f"{negative_sampling_loss(zeros, zeros, jnp.zeros((2, 5, 4))):.4f}")  # 12 log 2
     8.3178
 
-    Source: Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
-    Compositionality".
+    References:
+      Mikolov et al. 2013, "Distributed Representations of Words and Phrases and their
+      Compositionality".
     """
     batch_size, n_samples = noise.shape[:2]
     if weights is None:
         weights = jnp.ones(batch_size, inputs.dtype)
-    ids = jnp.zeros((batch_size, 1 + n_samples), jnp.int32)  # of a batch, only its shape counts
-    batch = sgns.Batch(ids[:, 0], ids[:, 0], ids[:, 1:], weights)
-    others = jnp.concatenate([outputs[:, None], noise], axis=1)
-    return sgns.rows_loss(sgns.Params(inputs[:, None], others), batch)
+    weights = weights[:, None, None]
+    of_noise = jnp.broadcast_to(weights, (batch_size, 1, n_samples))
+    vectors = sgns.Params(inputs[:, None], jnp.concatenate([outputs[:, None], noise], axis=1))
+    return sgns.center_losses(vectors, jnp.concatenate([weights, of_noise], axis=2), 1).sum()
 
 
 def _uniform(key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:

@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxvec.optim.leaves import additive
+
 PyTree = Any
 
 
@@ -13,6 +15,9 @@ class ScaleByRowAdagradState(NamedTuple):
     """One accumulator a row."""
 
     sum_of_squares: PyTree  # [V, 1] for a table [V, D]; [V] for a vector [V]
+
+
+additive(ScaleByRowAdagradState, "sum_of_squares")
 
 
 def scale_by_row_adagrad(
@@ -23,7 +28,12 @@ def scale_by_row_adagrad(
     For row i with gradient g_i: a_i += mean(g_i²); the update is g_i / sqrt(a_i + eps).
     Chain it with a negative learning rate, as `row_adagrad` does.
 
-    Row-wise AdaGrad: Gupta et al. 2014, "Training Highly Multiclass Classifiers".
+    Args:
+      initial_accumulator_value: a_i before the first step.
+      eps: added to a_i in the square root.
+
+    References:
+      Gupta et al. 2014, "Training Highly Multiclass Classifiers".
     """
 
     def squares(gradient):
@@ -50,7 +60,11 @@ def scale_by_row_adagrad(
 def row_adagrad(
     learning_rate: float, initial_accumulator_value: float = 0.1, eps: float = 1e-7
 ) -> optax.GradientTransformation:
-    """`optax.adagrad` with one accumulator a row; see `scale_by_row_adagrad`.
+    """`optax.adagrad` with one accumulator a row.
+
+    Args:
+      learning_rate: by which the updates are multiplied.
+      initial_accumulator_value, eps: see `scale_by_row_adagrad`.
 
     >>> accumulators, _ = row_adagrad(1.0).init(jnp.ones((3, 2)))
     >>> accumulators.sum_of_squares.shape
@@ -63,9 +77,12 @@ def row_adagrad(
 
 
 class GloveAdagradState(NamedTuple):
-    """Sums of squares, from which the program's learning rate follows."""
+    """Sums of squares, from which each element's learning rate follows."""
 
     sum_of_squares: PyTree  # as the parameters; [V, 1] for a table [V, D] with `per_row`
+
+
+additive(GloveAdagradState, "sum_of_squares")
 
 
 def glove_adagrad(
@@ -82,7 +99,7 @@ def glove_adagrad(
         -g_n / sqrt(a + g₁² + … + g_{n-1}²)
 
     that is, the step is divided before its own square is added. For vectors a is
-    1/η², so that the first steps are those of rate η; their gradients are clipped to
+    1/η², so that the first steps have the rate η; their gradients are clipped to
     ±`clip`. For biases (arrays [V]) a is 1, whatever η, and nothing is clipped. The
     program's gradient is that of half the loss: f(x) (w·c + b + b′ - log x) times a vector.
 
@@ -95,6 +112,13 @@ def glove_adagrad(
       clip: bound of an element of a vector's gradient.
       per_row: keep one sum a vector, of the means of its squares.
       accumulate_first: let a step's own square count, for steps of many cells.
+
+    References:
+      Pennington, Socher and Manning 2014, "GloVe: Global Vectors for Word Representation", and
+      ``glove.c`` of their program.
+
+    >>> glove_adagrad(0.05).init(jnp.ones((3, 2))).sum_of_squares[0].tolist()  # 1/η²
+    [400.0, 400.0]
     """
 
     def squares(gradient):

@@ -3,12 +3,12 @@
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import optax
 
-from jaxvec import optim
+from jaxvec.optim import adagrad, rows, writeback
 from jaxvec.optim.rows import RowOptimizer
 
 _RATE_POINTS = 33  # where a schedule is evaluated within a segment
@@ -16,68 +16,143 @@ _RATE_POINTS = 33  # where a schedule is evaluated within a segment
 Schedule = Callable[[float], Any]
 """Learning rate as a function of progress from 0 (start) to 1 (end of the last epoch)."""
 
-OPTIMIZERS = {
-    "sgd": 0.03,
-    "adagrad": 0.2,
-    "row_adagrad": 0.4,
-    "adam": 0.01,
-    "glove_adagrad": 0.05,
-    "glove_row_adagrad": 0.05,
-}
-"""The optimizers known by name, and their default learning rates."""
 
-_TRANSFORMS = {
-    "sgd": optax.sgd(1.0),
-    "adagrad": optax.adagrad(1.0),
-    "row_adagrad": optim.row_adagrad(1.0),
-    "adam": optax.adam(1.0),
+class Named(NamedTuple):
+    """An optimizer that is known by name."""
+
+    make: Callable[[float], optax.GradientTransformation]
+    """Of a learning rate. If `rate_is_fixed`, ``make(rate, clip=…)``, which clips by itself."""
+
+    learning_rate: float
+    """By default."""
+
+    write_back: writeback.Name = "slots"
+    """See `writeback`. Where `grad_clip` is put before a rule of "scatter", "slots" is taken: the
+    gradient of a row is summed before it is clipped."""
+
+    rate_is_fixed: bool = False
+    """Whether the rate is part of the rule: no schedule, and it does not decay."""
+
+    grad_clip: float | None = None
+    """By default."""
+
+
+def _glove(per_row: bool) -> Named:
+    make = functools.partial(adagrad.glove_adagrad, per_row=per_row, accumulate_first=True)
+    return Named(make, 0.05, "scatter", rate_is_fixed=True, grad_clip=100.0)
+
+
+NAMED = {
+    "sgd": Named(optax.sgd, 0.03, "scatter"),
+    "adagrad": Named(optax.adagrad, 0.2),
+    "row_adagrad": Named(adagrad.row_adagrad, 0.4),
+    "adam": Named(optax.adam, 0.01),
+    "glove_adagrad": _glove(per_row=False),
+    "glove_row_adagrad": _glove(per_row=True),
 }
+"""The optimizers known by name."""
+
+OPTIMIZERS = {name: named.learning_rate for name, named in NAMED.items()}
+"""The names, and their default learning rates."""
 
 
 def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
-    """The schedule of word2vec: a straight line from one rate to the other."""
+    """The schedule of word2vec: a straight line from one rate to the other.
+
+    `optax.linear_schedule` from 0 to 1, computed in float64 on the host; optax's own is in JAX's
+    float32.
+
+    Args:
+      learning_rate: at a progress of 0.
+      min_learning_rate: at a progress of 1.
+
+    >>> linear_decay(0.5, 0.1)(0.5)
+    0.3
+    """
     return lambda progress: learning_rate + progress * (min_learning_rate - learning_rate)
 
 
 def rates(schedule: Schedule, start: float, stop: float) -> np.ndarray:
-    """The rates at evenly spaced points of progress, both ends included, as `train_segment`
-    takes them."""
+    """A schedule within a segment: float32[33], straight lines between.
+
+    Args:
+      schedule: the learning rate by progress.
+      start, stop: of the segment, in progress; the first and last rate are at these.
+    """
     return np.array(
         [float(schedule(p)) for p in np.linspace(start, stop, _RATE_POINTS)], np.float32
     )
 
 
 def resolve_optimizer(
-    optimizer: str | optax.GradientTransformation,
+    optimizer: str | optax.GradientTransformation | RowOptimizer,
     dense: bool,
     learning_rate: float | Schedule | None,
     min_learning_rate: float | None,
     grad_clip: float | None = None,
 ) -> tuple[RowOptimizer, Schedule]:
-    """The arguments of `fit` as what trains; ValueError if they are not right."""
-    named = isinstance(optimizer, str)
-    if named and optimizer not in OPTIMIZERS:
-        raise ValueError(
-            f"optimizer must be one of {', '.join(OPTIMIZERS)}, or an optax "
-            f"transformation; got {optimizer!r}"
-        )
+    """The optimizer and the schedule that the arguments of `fit` ask for.
+
+    Args:
+      optimizer: a name out of `OPTIMIZERS`, an optax transformation, or a `RowOptimizer`, which
+        is taken as it is.
+      dense: whether whole tables are updated.
+      learning_rate: a number or a schedule; by default the name's own, else 1.
+      min_learning_rate: at the end; by default 1e-4 of `learning_rate`, or all of it where that
+        is not given with an optimizer that has no name.
+      grad_clip: bound of each element of a gradient; None for the name's own.
+
+    Raises:
+      ValueError: if an argument is out of its range, or does not go with the optimizer.
+    """
+    named = _named(optimizer)
     if grad_clip is not None and not 0 < grad_clip < math.inf:
         raise ValueError(f"grad_clip must be a positive number; got {grad_clip}")
-    schedule = _schedule(optimizer, learning_rate, min_learning_rate)
-    if named and optimizer not in _TRANSFORMS:  # GloVe's rate is part of its rule, no decay
-        transform, combine = _glove(optimizer, float(schedule(0)), grad_clip or 100.0), False
+    schedule = _schedule(optimizer, named, learning_rate, min_learning_rate)
+    if isinstance(optimizer, RowOptimizer):
+        _check_alone(dense, grad_clip)
+        return optimizer, schedule
+    if named is not None and named.rate_is_fixed:
+        clip = named.grad_clip if grad_clip is None else grad_clip
+        transform, write_back = _made(named.make, float(schedule(0)), clip), named.write_back
         schedule = linear_decay(1.0, 1.0)
     else:
-        transform = _TRANSFORMS[optimizer] if named else optimizer
+        transform = optimizer if named is None else _made(named.make, 1.0)
+        write_back = "slots" if named is None or grad_clip is not None else named.write_back
         transform = transform if grad_clip is None else _clipped(transform, grad_clip)
-        combine = grad_clip is not None or optimizer != "sgd"  # sums of a row's copies alone
-    rows = optim.dense(transform) if dense else optim.row_sparse(transform, combine=combine)
-    return rows, schedule
+    if dense:
+        return rows.dense(transform), schedule
+    return rows.row_sparse(transform, write_back=write_back), schedule
 
 
-def _schedule(optimizer, learning_rate, min_learning_rate) -> Schedule:
-    glove = isinstance(optimizer, str) and optimizer.startswith("glove")
-    if glove and (callable(learning_rate) or min_learning_rate is not None):
+def _named(optimizer: Any) -> Named | None:
+    if not isinstance(optimizer, str):
+        return None
+    if optimizer not in NAMED:
+        raise ValueError(
+            f"optimizer must be one of {', '.join(NAMED)}, an optax transformation or a "
+            f"RowOptimizer; got {optimizer!r}"
+        )
+    return NAMED[optimizer]
+
+
+def _check_alone(dense: bool, grad_clip: float | None) -> None:
+    """Raises a ValueError for what cannot be changed in a RowOptimizer that is made."""
+    if grad_clip is not None:
+        raise ValueError(
+            "grad_clip is for an optax transformation, not a RowOptimizer: make this of one that "
+            f"clips, optim.row_sparse(optax.chain(optax.clip({grad_clip:g}), transform))"
+        )
+    if dense:
+        raise ValueError(
+            "dense=True is for an optax transformation, not a RowOptimizer: give the "
+            "transformation itself, or optim.dense(transform) without dense=True"
+        )
+
+
+def _schedule(optimizer, named: Named | None, learning_rate, min_learning_rate) -> Schedule:
+    fixed = named is not None and named.rate_is_fixed
+    if fixed and (callable(learning_rate) or min_learning_rate is not None):
         raise ValueError(f"{optimizer} has one learning rate: no schedule, no min_learning_rate")
     if callable(learning_rate):
         if min_learning_rate is not None:
@@ -90,10 +165,9 @@ def _schedule(optimizer, learning_rate, min_learning_rate) -> Schedule:
             )
         return learning_rate
     rate, least = learning_rate, min_learning_rate
-    if rate is None and not isinstance(optimizer, str):
-        rate, least = 1.0, 1.0 if least is None else least
-    elif rate is None:
-        rate = OPTIMIZERS[optimizer]
+    if rate is None:
+        rate = 1.0 if named is None else named.learning_rate
+        least = rate if named is None and least is None else least
     least = 1e-4 * rate if least is None else least
     if not (math.isfinite(rate) and rate > 0):
         raise ValueError(f"learning_rate must be a positive number; got {rate}")
@@ -103,9 +177,8 @@ def _schedule(optimizer, learning_rate, min_learning_rate) -> Schedule:
 
 
 @functools.cache  # the same object each time, so that nothing is compiled twice
-def _glove(name: str, rate: float, clip: float) -> optax.GradientTransformation:
-    per_row = name == "glove_row_adagrad"
-    return optim.glove_adagrad(rate, clip=clip, per_row=per_row, accumulate_first=True)
+def _made(make: Callable, rate: float, clip: float | None = None) -> optax.GradientTransformation:
+    return make(rate) if clip is None else make(rate, clip=clip)
 
 
 @functools.cache

@@ -4,36 +4,74 @@ A `RowOptimizer` does for tables what an optax transformation does for parameter
 the gradient of the gathered rows alone. `V` rows a table, `R` rows touched, with repeats.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
-from jaxvec.optim import rowwise
-from jaxvec.optim.writeback import combine_copies, slots_of
+from jaxvec.optim import rowwise, writeback
+from jaxvec.optim.leaves import Declared
+from jaxvec.optim.leaves import StateLeaf as StateLeaf
+from jaxvec.optim.writeback import Touched, WriteBack
 
 PyTree = Any
 
 
-class RowOptimizer(NamedTuple):
-    """A pair of pure functions, and the scratch memory that they need while a run lasts.
+@dataclasses.dataclass(frozen=True)
+class RowOptimizer:
+    """The contract of an optimizer of rows: pure functions that JAX can trace.
 
-    - ``init(params) -> state``.
-    - ``scratch(params) -> scratch``: whatever it holds between steps means nothing.
-    - ``update(params, state, scratch, rows, gradients, rate)`` returns new ``params``,
-      ``state`` and ``scratch``. ``rows`` has the ids of the rows touched, ``gradients``
-      the loss's gradient by each gathered copy, both structured as ``params``.
-    - ``uses_curvature``: whether ``update`` takes one argument more, a bound of the second
-      derivative along each gathered copy, a number a row.
+    All trees but the state and the scratch have the structure of ``params``: tables [V, D], or
+    vectors [V] such as biases. It is hashable, and compiled code is kept for each: make one
+    once, not for each call.
+
+    Example: SGD, by a plain scatter-add.
+
+    >>> def update(params, state, scratch, rows, gradients, rate):
+    ...     step = lambda table, ids, gradient: table.at[ids].add(-rate * gradient, mode="drop")
+    ...     return jax.tree.map(step, params, rows, gradients), state, scratch
+    >>> sgd = RowOptimizer(lambda params: (), lambda params: (), update)
+    >>> table, state, _ = sgd.update(
+    ...     jnp.zeros(3), (), (), jnp.array([1, 1]), jnp.array([1.0, 2.0]), 0.5)
+    >>> table.tolist(), sgd.leaves(table, state)
+    ([0.0, -1.5, 0.0], ())
     """
 
     init: Callable[[PyTree], PyTree]
+    """``init(params) -> state``, at the start of a run. What the state has for a row is at the
+    row's number, in an array [V, …]; all else is scalars."""
+
     scratch: Callable[[PyTree], PyTree]
+    """``scratch(params) -> scratch``: work buffers for a segment; their contents carry no
+    information from step to step, and are never saved."""
+
     update: Callable[..., tuple[PyTree, PyTree, PyTree]]
+    """``update(params, state, scratch, rows, gradients, rate)``: one step, which returns new
+    ``params``, ``state`` and ``scratch``, of the same shapes.
+
+    - ``rows``: the ids of the rows touched, int[...]. They may repeat. An id of `V` or more
+      is no row (it is held, or the step is beyond the last): its gradient is dropped.
+    - ``gradients``: the loss's gradient by each gathered row, [..., D]; [...] for a vector.
+    - ``rate``: the learning rate, a scalar.
+
+    And if ``uses_curvature``, a seventh argument: for each id an upper bound of the second
+    derivative of the loss along that row, [...]."""
+
     uses_curvature: bool = False
+    """Whether ``update`` takes the curvature."""
+
+    leaves: Callable[[PyTree, PyTree], PyTree] = dataclasses.field(default=None)  # type: ignore
+    """``leaves(params, state)``: a tree as the state, of `StateLeaf`: whose rows a leaf has, and
+    how workers combine it. By default `Declared`: the tables found by tracing ``init``, and
+    "mean" for all that `additive` does not name."""
+
+    def __post_init__(self):
+        if self.leaves is None:
+            object.__setattr__(self, "leaves", Declared(self.init))
 
 
 @functools.cache
@@ -41,7 +79,13 @@ def dense(transform: optax.GradientTransformation) -> RowOptimizer:
     """Any optax transformation, applied to whole tables: O(V) a step.
 
     The gradient of the rows is summed into tables of zeros, which is the gradient of the
-    loss by the tables. The slow path that row-sparse ones are held to.
+    loss by the tables. The slow path that row-sparse ones are held to. The same object for the
+    same transformation.
+
+    >>> sgd, table = dense(optax.sgd(1.0)), jnp.zeros(3)
+    >>> ids, gradients = jnp.array([1, 1]), jnp.array([1.0, 2.0])
+    >>> sgd.update(table, sgd.init(table), sgd.scratch(table), ids, gradients, 0.5)[0].tolist()
+    [0.0, -1.5, 0.0]
     """
 
     def update(params, state, scratch, rows, gradients, rate):
@@ -56,33 +100,41 @@ def dense(transform: optax.GradientTransformation) -> RowOptimizer:
     return RowOptimizer(functools.partial(rowwise.begin, transform), lambda params: (), update)
 
 
-@functools.cache
-def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True) -> RowOptimizer:
+def row_sparse(
+    transform: optax.GradientTransformation, *, write_back: writeback.Name | WriteBack = "slots"
+) -> RowOptimizer:
     """An optax transformation, applied to the rows touched alone: O(R) a step.
 
-    Rows come in copies, one for each time that the batch touched them. With `combine`,
-    the gradients of a row's copies are summed first, and the transformation sees each
-    touched row once, with that row's part of its state. So where a row without gradient
-    does not move, nor its state, as in SGD, AdaGrad and clipping, the result is as by
-    `dense`. Where they do (momentum, Adam and its kin, RMSProp, Lion, weight decay),
-    untouched rows and their state rest: "lazy" Adam. Step counters go on for all rows.
-
-    Without `combine`, the transformation sees every copy by itself, all from the state
-    before the step, and the changes of a row and of its state are added up: a plain
-    scatter-add, cheaper, and for SGD the same. An accumulator of squares then grows by
-    Σ g² of the n copies in place of (Σ g)², which is at most n times as much; the step is
-    the sum of the copies' own. Not for state that decays.
+    A batch touches many rows more than once. By "slots" and "sorted", the gradients of a row
+    are summed first, and the transformation sees each touched row once, with that row's part
+    of its state. So where a row without gradient does not move, nor its state, as in SGD,
+    AdaGrad and clipping, the result is as by `dense`. Where they do (momentum, Adam and its
+    kin, RMSProp, Lion, weight decay), untouched rows and their state rest: "lazy" Adam. Step
+    counters go on for all rows. By "scatter", the transformation sees each occurrence of a row
+    by itself; see `writeback.Scatter` for what that is good for.
 
     Args:
       transform: must treat every row by itself, and keep state that is per element, per
         row, or one scalar for all. `optax.sgd`, `adagrad`, `adam`, `rmsprop`, `clip`, their
         chains and `partition` of them do; `clip_by_global_norm`, `lars`, `lamb`, `adafactor`,
         `add_noise`, `MultiSteps`, `contrib.muon` and `contrib.prodigy` do not.
-      combine: sum the gradients of a row's copies first.
+      write_back: how the gradients of rows that are touched more than once are combined, a name
+        out of `writeback.STRATEGIES` or a `WriteBack`.
+
+    Returns:
+      The same object for the same arguments.
 
     Raises:
-      ValueError: from ``init``, if it does not; the message names the state at fault.
+      ValueError: if the transformation does not treat rows by themselves; the message names the
+        state at fault. Here, or from ``init`` if that depends on the parameters (their number
+        of dimensions, labels, masks).
     """
+    return _row_sparse(transform, writeback.resolve(write_back))
+
+
+@functools.cache
+def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) -> RowOptimizer:
+    rowwise.check_early(transform)
 
     def init(params):
         state = rowwise.begin(transform, params)
@@ -91,49 +143,48 @@ def row_sparse(transform: optax.GradientTransformation, *, combine: bool = True)
         return state
 
     def scratch(params):
-        return slots_of(params) if combine else ()
+        return jax.tree.map(write_back.scratch, params)
 
     def update(params, state, scratch, rows, gradients, rate):
-        tables, treedef = jax.tree.flatten(params)
-        ids = [leaf.reshape(-1) for leaf in treedef.flatten_up_to(rows)]
-        sums = [
-            gradient.reshape(-1, *table.shape[1:])
-            for table, gradient in zip(tables, treedef.flatten_up_to(gradients), strict=True)
-        ]
-        targets = ids
-        if combine:
-            slots, sums, targets = zip(
-                *map(combine_copies, treedef.flatten_up_to(scratch), ids, sums), strict=True
-            )
-            scratch = treedef.unflatten(slots)
-        whole, state_def = jax.tree.flatten(state)
-        owners = rowwise.owners(transform, params, state)
-        before = [
-            part if owner is None else part[ids[owner]]
-            for part, owner in zip(whole, owners, strict=True)
-        ]
-        copies = treedef.unflatten(t[i] for t, i in zip(tables, ids, strict=True))
+        touched, scratch = _combined(write_back, params, scratch, rows, gradients)
+        places = _places(rowwise.owners(transform, params, state), touched, state)
+        touched = jax.tree.unflatten(jax.tree.structure(params), touched)
+
+        before = jax.tree.map(lambda leaf, t: leaf if t is None else leaf[t.ids], state, places)
         updates, after = rowwise.updated(
-            transform, treedef.unflatten(sums), state_def.unflatten(before), copies
+            transform,
+            jax.tree.map(lambda _, t: t.gradients, params, touched),
+            before,
+            jax.tree.map(lambda table, t: table[t.ids], params, touched),
         )
-        tables = [
-            table.at[target].add((rate * update).astype(table.dtype), mode="drop")
-            for table, target, update in zip(
-                tables, targets, treedef.flatten_up_to(updates), strict=True
-            )
-        ]
-        whole = [
-            new if owner is None else _write(part, targets[owner], old, new, combine)
-            for part, owner, old, new in zip(
-                whole, owners, before, state_def.flatten_up_to(after), strict=True
-            )
-        ]
-        return treedef.unflatten(tables), state_def.unflatten(whole), scratch
+
+        def add(table, t, change):
+            return write_back.add(table, t.targets, (rate * change).astype(table.dtype))
+
+        def store(leaf, t, old, new):
+            return new if t is None else write_back.store(leaf, t.targets, old, new)
+
+        params = jax.tree.map(add, params, touched, updates)
+        return params, jax.tree.map(store, state, places, before, after), scratch
 
     return RowOptimizer(init, scratch, update)
 
 
-def _write(whole: jax.Array, targets: jax.Array, old, new, combine: bool) -> jax.Array:
-    if combine:
-        return whole.at[targets].set(new, mode="drop")
-    return whole.at[targets].add(new - old)
+def _combined(write_back, params, scratch, rows, gradients) -> tuple[list[Touched], PyTree]:
+    """What a step touches of each table, and the buffers after it."""
+
+    def one(table, buffer, ids, gradient):
+        gradient = gradient.reshape(-1, *table.shape[1:])
+        return write_back.combine(buffer, ids.reshape(-1), gradient, len(table))
+
+    treedef: Any = jax.tree.structure(params)
+    found = treedef.flatten_up_to(jax.tree.map(one, params, scratch, rows, gradients))
+    return [touched for _, touched in found], treedef.unflatten(buffer for buffer, _ in found)
+
+
+def _places(owners: list[int | None], touched: list[Touched], state: PyTree) -> PyTree:
+    """A tree as the state: for each leaf what is touched of its table, None for a scalar."""
+    return jax.tree.unflatten(
+        jax.tree.structure(state),
+        [None if owner is None else touched[owner] for owner in owners],
+    )

@@ -3,13 +3,15 @@
 `V` rows a table, of which a step may touch a few.
 """
 
-from functools import partial
-from typing import Any
+from functools import cache, partial
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+
+from jaxvec.optim.leaves import tables_of
 
 PyTree = Any
 
@@ -17,6 +19,7 @@ _REFUSED = "this optimizer cannot update rows alone"
 _SCALES = (1.0, 1e-6, 1e15)  # of trial gradients: small for noise, large for clipping
 _STEPS = 3
 _CHOSEN = np.array([3, 1])  # of four rows
+_WIDTH = 3  # of trial rows: JAX compiles each operation once for all transformations
 
 
 def begin(transform: Any, params: PyTree) -> PyTree:
@@ -24,6 +27,10 @@ def begin(transform: Any, params: PyTree) -> PyTree:
 
     Some states hold the parameters that they began with; an array that is there twice
     cannot be donated.
+
+    Args:
+      transform: an optax transformation.
+      params: tables, which may be traced.
 
     Raises:
       ValueError: if its update asks for more than gradients, state and parameters, or makes
@@ -54,7 +61,15 @@ def begin(transform: Any, params: PyTree) -> PyTree:
 def updated(
     transform: Any, gradients: PyTree, state: PyTree, params: PyTree
 ) -> tuple[PyTree, PyTree]:
-    """A transformation's updates and next state; some mix dtypes, whether JAX is strict or not."""
+    """A transformation's updates and next state.
+
+    Under JAX's standard promotion of dtypes: some transformations mix them.
+
+    Args:
+      transform: an optax transformation.
+      gradients, params: the same tree of arrays.
+      state: of the transformation.
+    """
     with jax.numpy_dtype_promotion("standard"):
         return transform.update(gradients, state, params)
 
@@ -62,83 +77,127 @@ def updated(
 def owners(transform: Any, params: PyTree, state: PyTree) -> list[int | None]:
     """For each leaf of the state, the number of the table whose rows it has; None if a scalar.
 
-    A leaf belongs to the table with whose length its own changes.
+    Args:
+      transform, params: as for `begin`.
+      state: of the transformation.
 
     Raises:
       ValueError: for a leaf that is neither per element, per row nor a scalar.
     """
-    treedef: Any
-    tables, treedef = jax.tree.flatten(params)
-    longest = max(max(table.shape) for table in tables)
-    lengths = [longest + 1 + i for i in range(len(tables))]
-    other = jax.eval_shape(
-        transform.init,
-        treedef.unflatten(
-            jax.ShapeDtypeStruct((length, *table.shape[1:]), table.dtype)
-            for length, table in zip(lengths, tables, strict=True)
-        ),
-    )
-    found: list[int | None] = []
-    leaves = jax.tree_util.tree_leaves_with_path(state)
-    for (path, leaf), like in zip(leaves, jax.tree.leaves(other), strict=True):
-        number = lengths.index(like.shape[0]) if like.shape[:1] in {(n,) for n in lengths} else None
-        ours = () if number is None else tables[number].shape[:1]
-        if jnp.shape(leaf)[:1] != ours:
+    found = tables_of(transform.init, params, state)
+    for number, (path, leaf) in zip(found, jax.tree_util.tree_leaves_with_path(state), strict=True):
+        if number is None and jnp.ndim(leaf):
             raise ValueError(
                 f"{_REFUSED}: its state {type(state).__name__}{jax.tree_util.keystr(path)} has "
                 f"shape {jnp.shape(leaf)}, which is neither per element, per row nor a scalar; "
                 "use it with dense=True"
             )
-        found.append(number)
     return found
 
 
+class _Trial(NamedTuple):
+    """Tables such as most models have."""
+
+    input: jax.ShapeDtypeStruct
+    output: jax.ShapeDtypeStruct
+
+
+_TRIAL = _Trial(*[jax.ShapeDtypeStruct((4, _WIDTH), np.float32)] * 2)
+
+
+def check_early(transform: Any) -> None:
+    """`check` on two small tables, before the parameters are known.
+
+    Nothing if the transformation cannot begin on these: it may be made for parameters of
+    another structure, as with labels or a mask. Then `check` on those has to tell.
+
+    Raises:
+      ValueError: as `check` does.
+    """
+    if _begins(transform, _TRIAL):
+        check(transform, _TRIAL)
+
+
+def _begins(transform: Any, params: PyTree) -> bool:
+    """Whether a transformation can begin with parameters of these shapes."""
+    try:
+        jax.eval_shape(partial(begin, transform), params)
+    except Exception:
+        return False
+    return True
+
+
 def check(transform: Any, params: PyTree) -> None:
-    """Tries a transformation on two rows, alone and in other places among four.
+    """Tries a transformation on two short rows, alone and in other places among four.
+
+    Parameters that differ only in their number of rows are tried once. It may be called while
+    JAX traces: it asks for shapes and dtypes alone.
+
+    Args:
+      transform: an optax transformation that can begin with the parameters.
+      params: tables [V, …], or their shapes.
 
     Raises:
       ValueError: if the updates of those rows, or the scalars of the state, are not the
         same; or if a row at rest misses what it is due, see `_waits`.
     """
+    leaves, treedef = jax.tree.flatten(params)
+    _check(transform, treedef, tuple((leaf.shape[1:], np.dtype(leaf.dtype)) for leaf in leaves))
+
+
+@cache
+def _check(
+    transform: Any, treedef: Any, kinds: tuple[tuple[tuple[int, ...], np.dtype], ...]
+) -> None:
     rng = np.random.default_rng(0)
+    step = partial(updated, transform)
+
+    def four(width: float) -> PyTree:
+        return treedef.unflatten(
+            jax.ShapeDtypeStruct((4, *(int(min(size, width)) for size in shape)), dtype)
+            for shape, dtype in kinds
+        )
+
+    shapes = four(_WIDTH)
+    if not _begins(transform, shapes):  # it is made for rows of one length
+        shapes = four(np.inf)
 
     def random(scale: float) -> PyTree:
         return jax.tree.map(
-            lambda table: jnp.asarray(scale * rng.normal(size=(4, *table.shape[1:])), table.dtype),
-            params,
+            lambda table: jnp.asarray(scale * rng.normal(size=table.shape), table.dtype), shapes
         )
 
     with jax.ensure_compile_time_eval():
         for scale in _SCALES:
-            tables, gradients = random(1.0), [random(scale) for _ in range(_STEPS)]
-            among, states = _trial(transform, tables, gradients)
-            alone, lone_states = _trial(transform, *_chosen((tables, gradients)))
-            ours = owners(transform, tables, states[-1])
+            start, gradients = random(1.0), [random(scale) for _ in range(_STEPS)]
+            among, states = _trial(transform, step, start, gradients)
+            alone, lone_states = _trial(transform, step, *_chosen((start, gradients)))
+            ours = owners(transform, start, states[-1])
             found = _chosen(among), _scalars(states[-1], ours)
             if not _same(found, (alone, _scalars(lone_states[-1], ours))):
                 raise ValueError(
                     f"{_REFUSED}: {_name(transform)} makes a row's update depend on other rows or "
                     "its place (a global norm, a trust ratio, noise); use it with dense=True"
                 )
-            if scale == 1 and _waits(transform, tables, gradients, among, states, ours):
+            if scale == 1 and _waits(step, start, gradients, among, states, ours):
                 raise ValueError(
                     f"{_REFUSED}: {_name(transform)} moves rows at some steps, or a second "
                     "copy of the tables, when a row may be at rest; use it with dense=True"
                 )
 
 
-def _trial(transform, tables, gradients) -> tuple[list[PyTree], list[PyTree]]:
+def _trial(transform, step, tables, gradients) -> tuple[list[PyTree], list[PyTree]]:
     """The updates of some steps, and the states before the first and after each."""
     updates, states = [], [transform.init(tables)]
     for gradient in gradients:
-        update, state = updated(transform, gradient, states[-1], tables)
+        update, state = step(gradient, states[-1], tables)
         tables = optax.apply_updates(tables, update)
         updates.append(update)
         states.append(state)
     return updates, states
 
 
-def _waits(transform, tables, gradients, updates, states, numbers) -> bool:
+def _waits(step, tables, gradients, updates, states, numbers) -> bool:
     """Whether a row at rest misses what it is due: whether the state has a second copy of the
     tables that moves by itself, or rows wait for a step that the state's scalars choose.
 
@@ -161,7 +220,7 @@ def _waits(transform, tables, gradients, updates, states, numbers) -> bool:
             at if number is None else leaf
             for leaf, at, number in zip(leaves, jax.tree.leaves(clock), numbers, strict=True)
         )
-        after = jax.tree.leaves(updated(transform, gradients[1], mixed, tables)[1])
+        after = jax.tree.leaves(step(gradients[1], mixed, tables)[1])
         return [leaf for leaf, number in zip(after, numbers, strict=True) if number is not None]
 
     one, *others = map(after, states)

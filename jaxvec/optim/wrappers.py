@@ -1,6 +1,10 @@
-"""Row optimizers made of others: damped, frozen, bounded."""
+"""Row optimizers made of others: damped, frozen, bounded.
+
+Each takes a `RowOptimizer` and returns one, whose state is the same.
+"""
 
 import functools
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -9,7 +13,7 @@ import numpy as np
 import optax
 
 from jaxvec.optim.rows import RowOptimizer, row_sparse
-from jaxvec.optim.writeback import slots_of, winners
+from jaxvec.optim.writeback import Slots, winners
 
 PyTree = Any
 
@@ -18,24 +22,33 @@ PyTree = Any
 def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) -> RowOptimizer:
     """An SGD-like optimizer for large steps: rows move less where the loss may bend sharply.
 
-    For the sum H of the curvatures of a row's copies, their gradients are divided by
+    For the sum H of the curvature bounds of a row's occurrences in a step, its gradient G is
+    divided by
 
         1 + damping · scale · rate · H
 
-    A row with few pairs in a step moves as without; one with thousands, which at that rate
-    would be thrown far beyond where they pull it, by SGD no more than G / (damping · H) for its
-    gradient G, whatever the rate. With damping 1 and the exact curvature it would be the step of
-    implicit SGD (Toulis and Airoldi 2017) for pairs that all pull the same way. The pairs
-    of a word pull in many, and H is a bound: a tenth of it proved enough.
+    A row of few pairs moves nearly as without. A row of thousands of pairs, which plain SGD
+    would throw far beyond their optimum, moves by at most G / (damping · H) under SGD, whatever
+    the rate. With damping 1 and the exact curvature this would be the step of implicit SGD for
+    pairs that all pull the same way. The pairs of a word pull in many directions, and H is a
+    bound: a damping of 0.1 proved enough.
 
     Args:
       optimizer: whose steps are proportional to the gradient.
-      damping: in units of the curvature bound's own step.
-      scale: its total step for a gradient of 1 at a rate of 1: 10 for a momentum of 0.9.
+      damping: the fraction of the curvature bound that counts.
+      scale: the optimizer's total step for a gradient of 1 at a rate of 1, such as 10 for a
+        momentum of 0.9.
+
+    Returns:
+      An optimizer that uses curvature; the same object for the same arguments.
+
+    References:
+      Toulis and Airoldi 2017, "Asymptotic and finite-sample properties of estimators based on
+      stochastic gradients", for implicit SGD.
     """
 
     def scratch(params):
-        return slots_of(params), optimizer.scratch(params)
+        return jax.tree.map(Slots().scratch, params), optimizer.scratch(params)
 
     def update(params, state, scratch, rows, gradients, rate, curvature):
         slots, inner = scratch
@@ -53,46 +66,78 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
         params, state, inner = optimizer.update(params, state, inner, rows, gradients, rate)
         return params, state, (slots, inner)
 
-    return RowOptimizer(optimizer.init, scratch, update, uses_curvature=True)
+    return replace(optimizer, scratch=scratch, update=update, uses_curvature=True)
 
 
 def damped_sgd(damping: float = 0.1) -> RowOptimizer:
-    """SGD, `damped`: row -= rate · G / (1 + damping · rate · H)."""
-    return damped(row_sparse(_SGD, combine=False), damping)
+    """SGD, `damped`: row -= rate · G / (1 + damping · rate · H).
+
+    Args:
+      damping: see `damped`.
+    """
+    return damped(row_sparse(_SGD, write_back="scatter"), damping)
 
 
 _SGD = optax.sgd(1.0)  # the same object each time, so that nothing is compiled twice
 
 
-def frozen(optimizer: RowOptimizer, mask: np.ndarray) -> RowOptimizer:
-    """A row-sparse optimizer that leaves some rows, and their state, as they are.
+def held(rows: PyTree, mask: jax.Array) -> PyTree:
+    """The rows that a step may update: ids of held ones become `V`, which is no row.
+
+    A pure function for use before `RowOptimizer.update`, whose optimizer then leaves the held
+    rows, and their state, as they are. The mask may be traced: another one compiles nothing anew.
 
     Args:
-      optimizer: of `row_sparse` or `damped_sgd`.
-      mask: bool[V], which.
+      rows: ids in tables of `V` rows each, int[...], in any tree.
+      mask: bool[V], True for a row to hold.
+
+    Returns:
+      The same tree of ids.
+
+    >>> held(jnp.array([0, 2, 1, 2, 3]), jnp.array([False, False, True])).tolist()
+    [0, 3, 1, 3, 3]
     """
-    places = np.where(mask, len(mask), np.arange(len(mask), dtype=np.int32))  # V: not written
+
+    def one(ids):
+        free = ~mask.at[ids].get(mode="fill", fill_value=True)
+        return jnp.where(free, ids, len(mask))
+
+    return jax.tree.map(one, rows)
+
+
+def frozen(optimizer: RowOptimizer, mask: np.ndarray | jax.Array) -> RowOptimizer:
+    """A row-sparse optimizer that leaves some rows, and their state, as they are.
+
+    The mask is part of the optimizer, and a constant of what is compiled for it; where it
+    should be data, use `held`.
+
+    Args:
+      optimizer: any but one of `dense`.
+      mask: bool[V], True for a row to leave.
+    """
 
     def update(params, state, scratch, rows, *rest):
-        rows = jax.tree.map(lambda ids: jnp.asarray(places, jnp.int32)[ids], rows)
-        return optimizer.update(params, state, scratch, rows, *rest)
+        return optimizer.update(params, state, scratch, held(rows, jnp.asarray(mask)), *rest)
 
-    return optimizer._replace(update=update)
+    return replace(optimizer, update=update)
 
 
 @functools.cache
 def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
-    """A row-sparse optimizer after whose update the rows touched have a norm of at most so much.
+    """A row-sparse optimizer that keeps the norm of each row it updates at `max_norm` or less.
 
         row *= min(1, max_norm / |row|)
 
-    The projection onto a ball, as of ``max_norm`` in PyTorch's ``Embedding``, which shortens
-    rows before they are used rather than after. Biases, arrays of one dimension, are left as
-    they are, and so are rows not touched.
+    The projection onto a ball, as ``max_norm`` of PyTorch's ``Embedding``, which shortens
+    rows before they are used, and this after their update. Biases, arrays of one dimension, stay
+    as they are, and so do rows that are not touched.
 
     Args:
-      optimizer: of `row_sparse` or `damped_sgd`.
+      optimizer: any but one of `dense`.
       max_norm: the bound, above 0.
+
+    Raises:
+      ValueError: if the bound is not a positive number.
 
     >>> sgd = bounded(row_sparse(optax.sgd(1.0)), 1.0)
     >>> table, rows = jnp.zeros((3, 2)), jnp.array([1])
@@ -116,12 +161,19 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
         params, state, scratch = optimizer.update(params, state, scratch, rows, *rest)
         return jax.tree.map(shorten, params, rows), state, scratch
 
-    return optimizer._replace(update=update)
+    return replace(optimizer, update=update)
 
 
 def shortened(rows: jax.Array, max_norm: float) -> jax.Array:
-    """The rows, those longer than `max_norm` made as long as that; arrays of one dimension as
-    they are."""
+    """The rows, scaled to a length of `max_norm` if they are longer.
+
+    Args:
+      rows: [..., D]; an array [V] of biases is returned as it is.
+      max_norm: the bound, above 0.
+
+    >>> shortened(jnp.array([[3.0, 4.0], [0.0, 1.0]]), 2.5).tolist()
+    [[1.5, 2.0], [0.0, 1.0]]
+    """
     if rows.ndim == 1:
         return rows
     norms = jnp.sqrt(jnp.square(rows).sum(-1, keepdims=True))

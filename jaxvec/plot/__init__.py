@@ -1,4 +1,4 @@
-"""Pictures and pages of word vectors, and of their training, with the extra `plot` installed.
+"""Plots and web pages of word vectors and of training runs; needs the extra `plot`.
 
-A picture is a matplotlib Figure that belongs to no window; `figure.save` writes it.
+A plot is a matplotlib Figure without a window; `figure.save` writes it to a file.
 """

@@ -1,4 +1,4 @@
-"""Curves of training: loss and speed after each epoch, as `jaxvec train --log` writes them."""
+"""Training curves: loss and speed of each epoch, from the logs of `jaxvec train --log`."""
 
 import json
 import math
@@ -24,19 +24,22 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Run = Sequence[Mapping[str, Any]]  # the fields of a `Report` by name, epoch by epoch
+Run = Sequence[Mapping[str, Any]]  # for each epoch the fields of a `Report` by name
 
-_MARKED = 40  # epochs of a run, at most, that each have a marker
+_MARKED = 40  # a run of more epochs has no markers
 _LINES = ("-", "--", ":", "-.")
 _NEEDED = ("epoch", "loss", "words_per_second")
 
 
 def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
-    """The epochs of a run: the fields of `jaxvec.Report` by name, and scores if it was scored.
+    """Reads the log of a run: for each epoch the fields of `jaxvec.Report`, and its scores.
+
+    Args:
+      path: a file that `jaxvec train --log` wrote.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such log; the message names the line.
+      ValueError: if a line is not of such a log; the message has its number.
 
     >>> path = getfixture("tmp_path") / "run.jsonl"
     >>> _ = path.write_text('{"epoch": 1, "loss": 2.5, "words_per_second": 1e6}')
@@ -47,7 +50,7 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     for number, line in text_lines(path, "log"):
         try:
             epoch = json.loads(line)
-            if epoch["loss"] is None:  # no pair was seen
+            if epoch["loss"] is None:  # the epoch had no pairs
                 epoch["loss"] = math.nan
             numbers = [epoch[name] + 0.0 for name in _NEEDED]
             numbers.append((epoch.get("valid_loss") or 0) + 0.0)
@@ -58,23 +61,23 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
             ) from None
         epochs.append(epoch)
     if not epochs:
-        raise ValueError(f"{path} is empty: no epoch was logged")
+        raise ValueError(f"{path} is empty: it has no epoch")
     return epochs
 
 
 def curves(
     runs: Mapping[str, Run], *, title: str = "", size: tuple[float, float] | None = None
 ) -> "Figure":
-    """Draws the loss of runs and their speed over the epochs, and their scores if there are any.
+    """Plots loss and speed of runs by epoch, and their scores if they have any.
 
     Args:
-      runs: the epochs of each run by its name; see `read_log`, and `Report._asdict` of
-        `Result.history`. Their `loss_unit` names the axes: "loss per pair".
-      title: what is written above.
+      runs: by name, the epochs of each run: from `read_log`, or ``[r._asdict() for r in
+        result.history]``. Their `loss_unit` labels the axis, such as "loss per pair".
+      title: above the plots.
       size: width and height in inches.
 
     Raises:
-      ValueError: without runs, or without matplotlib.
+      ValueError: if there is no run, or one without epochs; or without matplotlib.
 
     >>> figure = curves({"a": [{"epoch": 1, "loss": 2.5, "words_per_second": 2e6}]})
     >>> loss, speed = figure.axes
@@ -85,7 +88,7 @@ def curves(
     from matplotlib.ticker import EngFormatter
 
     if not runs or not all(runs.values()):
-        raise ValueError("curves need a run, with an epoch or more")
+        raise ValueError("curves needs at least one run, and each run at least one epoch")
     every = [epoch for run in runs.values() for epoch in run]
     held_out = any(epoch.get("valid_loss") is not None for epoch in every)
     scores = list(dict.fromkeys(name for epoch in every for name in _scores(epoch)))
@@ -114,16 +117,16 @@ def curves(
     _name_axes(speed, f"{' or '.join(read) or 'words'} per second")
     speeds = [epoch["words_per_second"] for epoch in every]
     fastest = max(filter(math.isfinite, speeds), default=0)
-    speed.set_ylim(0, 1.08 * fastest or 1)  # a marker is drawn whole, whatever the others are
+    speed.set_ylim(0, 1.08 * fastest or 1)  # room for the highest marker
     speed.yaxis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
     entries = list(zip(letters.shown, looks, strict=False)) if len(runs) > 1 else []
     if held_out:
-        entries.append(("as it trained, over the epoch", {"color": DARK}))
+        entries.append(("training, mean over the epoch", {"color": DARK}))
         entries.append(("held out, after the epoch", {"color": DARK, "linestyle": "--"}))
     if entries:
         _legend(figure, entries, letters.families, loc="outside lower center", ncols=4)
     for ax in rest:
-        _name_axes(ax, "share of analogies, Spearman of pairs")
+        _name_axes(ax, "accuracy on analogies, Spearman's ρ on word pairs")
         lines = [{"color": DARK, "linestyle": line} for _, line in zip(scores, cycle(_LINES))]
         names = letters.shown[len(runs) : -1]
         _legend(ax, list(zip(names, lines, strict=True)), letters.families, loc="best")
@@ -131,7 +134,7 @@ def curves(
 
 
 def _scores(epoch: Mapping[str, Any]) -> dict[str, Any]:
-    """What `train --analogies --pairs` found after an epoch, by name."""
+    """The scores of `train --analogies --pairs` after an epoch, by name."""
     found = {} if epoch.get("analogies") is None else {"analogies": epoch["analogies"]}
     pairs = epoch.get("word_pairs", {})
     return found | {Path(file).name: score for file, score in pairs.items()}
@@ -143,7 +146,7 @@ def _look(number: int, epochs: int) -> dict[str, Any]:
 
 
 def _draw(ax: "Axes", run: Run, values: list[float | None], look: dict[str, Any]) -> None:
-    """A line through the values that are known, if any is."""
+    """Draws a line through the values that are not None."""
     known = [(e["epoch"], value) for e, value in zip(run, values, strict=True) if value is not None]
     if known:
         ax.plot(*zip(*known, strict=True), **look)

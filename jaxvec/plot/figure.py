@@ -1,4 +1,4 @@
-"""Figures without a display: made, lettered in any script, and saved."""
+"""Figures without a display: creation, fonts for any script, saving."""
 
 import os
 import unicodedata
@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -15,77 +15,97 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
 
 SUFFIXES = (".png", ".svg", ".pdf")
-"""What `save` writes."""
+"""File formats of `save`."""
 
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#888888")
-"""Colors of groups, in pictures and on the page, by Okabe and Ito 2008, which the
-color-blind can distinguish, with gray for yellow."""
+"""Colors of groups, in figures and on the page: the palette for color blindness of Okabe and
+Ito 2008, with gray for yellow."""
 
 DARK = "#333333"
-"""The color of what is written."""
+"""The color of text."""
 
 MISSING = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a character that no font on this machine has."""
+"""Replaces a character that no font on this machine has."""
 
 _MARKERS = "os^DvP*X"
-_LEAST = 0.5  # inch of axes
-_LONGEST = 32  # characters of a word
-_NO_LETTERS = ("emoji", "last resort", "lastresort")  # fonts of colored pictures and of boxes
+_LEAST = 0.5  # smallest side of axes, inches
+_LONGEST = 32  # characters of a word before it is cut
+_NO_LETTERS = ("emoji", "last resort", "lastresort")  # fonts without letters
 
 
 class Lettering(NamedTuple):
-    """How to write some texts."""
+    """Fonts for some texts.
+
+    Attributes:
+      families: names of fonts; matplotlib draws a character in the first that has it.
+      shown: the texts, with U+FFFD for characters that no font has.
+    """
 
     families: list[str]
-    """Names of fonts; a character is taken from the first that has it."""
-
     shown: list[str]
-    """The texts, with U+FFFD for what no font has."""
 
 
 def import_matplotlib() -> ModuleType:
-    """The package; ValueError that says how to get it if it is not installed."""
+    """Imports matplotlib.
+
+    Raises:
+      ValueError: if it is not installed; the message has the command to install it.
+    """
     try:
         import matplotlib
     except ImportError:
-        raise ValueError(
-            "pictures need the package matplotlib: pip install 'jaxvec[plot]'"
-        ) from None
+        raise ValueError("plots need the package matplotlib: pip install 'jaxvec[plot]'") from None
     return matplotlib
 
 
 def new_figure(width: float, height: float) -> "Figure":
-    """An empty figure of so many inches, 150 dots to the inch."""
+    """An empty figure, 150 dots per inch.
+
+    Args:
+      width, height: in inches.
+    """
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     from jaxvec.plot.picture import Picture
 
     figure = Picture(figsize=(width, height), dpi=150)
-    FigureCanvasAgg(figure)  # which measures text without making a renderer each time
+    FigureCanvasAgg(figure)  # measures text without making a renderer each time
     return figure
 
 
 def axes_within(figure: "Figure", left: float, bottom: float, right: float, top: float) -> "Axes":
-    """Axes with so many inches left free at each side; ValueError if that is all there is."""
+    """Adds axes to a figure, with margins.
+
+    Args:
+      figure: the figure.
+      left, bottom, right, top: margins in inches.
+
+    Raises:
+      ValueError: if the axes would be smaller than half an inch.
+    """
     width, height = figure.get_size_inches()
     across, down = width - left - right, height - bottom - top
     if min(across, down) < _LEAST:
         raise ValueError(
-            f"{width:g} x {height:g} inches leave no room beside title and legend: give "
-            f"{left + right + _LEAST:.1f} x {bottom + top + _LEAST:.1f} at least"
+            f"{width:g} x {height:g} inches leave no room beside title and legend: give at "
+            f"least {left + right + _LEAST:.1f} x {bottom + top + _LEAST:.1f}"
         )
     return figure.add_axes((left / width, bottom / height, across / width, down / height))
 
 
 def style(number: int) -> dict[str, Any]:
-    """Color and marker of the first, second … group: both differ, so that color is not all."""
+    """Color and marker of group 0, 1 …; neighbors differ in both, for readers without color."""
     turn, color = divmod(number, len(PALETTE))
     return {"color": PALETTE[color], "marker": _MARKERS[(color + turn) % len(_MARKERS)]}
 
 
 def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
-    """Writes a figure as `.png`, `.svg` or `.pdf`; the same figure gives the same bytes.
+    """Writes a figure to a file; equal figures give equal bytes.
+
+    Args:
+      figure: the figure.
+      path: the file, with suffix `.png`, `.svg` or `.pdf`.
 
     Raises:
       ValueError: for another suffix.
@@ -93,12 +113,20 @@ def save(figure: "Figure", path: str | os.PathLike[str]) -> None:
     suffix = check_suffix(path)
     matplotlib = import_matplotlib()
     dates = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
-    with written_beside(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "jaxvec"}):
+    with atomic_write(path) as temporary, matplotlib.rc_context({"svg.hashsalt": "jaxvec"}):
         figure.savefig(temporary, format=suffix[1:], metadata=dates.get(suffix))
 
 
 def check_suffix(path: str | os.PathLike[str], others: Sequence[str] = ()) -> str:
-    """The suffix of a picture's path, in lower case; ValueError if there is no such format."""
+    """The suffix of a path, in lower case.
+
+    Args:
+      path: of a plot to write.
+      others: suffixes to accept besides `SUFFIXES`.
+
+    Raises:
+      ValueError: for another suffix.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in (*SUFFIXES, *others):
         *most, last = (*SUFFIXES, *others)
@@ -107,12 +135,18 @@ def check_suffix(path: str | os.PathLike[str], others: Sequence[str] = ()) -> st
 
 
 def shortened(word: str) -> str:
-    """A word, cut if it is very long."""
+    """A word, cut to 32 characters."""
     return word if len(word) <= _LONGEST else word[: _LONGEST - 1] + "…"
 
 
 def lettering(texts: Iterable[str]) -> Lettering:
-    """Fonts of this machine that hold the letters of all texts, and these as they can be drawn.
+    """Finds fonts on this machine that have the characters of all texts.
+
+    Args:
+      texts: to draw.
+
+    Raises:
+      ValueError: without matplotlib.
 
     >>> lettering(["straße", "a\\tb"]).shown
     ['straße', 'a�b']
@@ -121,7 +155,7 @@ def lettering(texts: Iterable[str]) -> Lettering:
     from matplotlib import font_manager, rcParams
 
     texts = list(texts)
-    families = [*rcParams["font.family"], "DejaVu Sans"]  # which comes with matplotlib
+    families = [*rcParams["font.family"], "DejaVu Sans"]  # the font that matplotlib brings
     characters = set().union(*texts)
     missing = {character for character in characters if _drawable(character)}
     for family in families:
@@ -143,25 +177,33 @@ def _drawable(character: str) -> bool:
 
 
 def _stand_in(character: str) -> str:
-    return "" if unicodedata.category(character) == "Cf" else MISSING  # joiners and their like
+    return (
+        "" if unicodedata.category(character) == "Cf" else MISSING
+    )  # Cf: joiners, marks of direction
 
 
 def _characters(path: str) -> set[str]:
-    """The characters that a font has."""
+    """The characters of a font file."""
     from matplotlib import font_manager
 
     try:
         return {chr(code) for code in font_manager.get_font(path).get_charmap()}
-    except (OSError, RuntimeError):  # a file that is damaged, or of no format that it reads
+    except (OSError, RuntimeError):  # a damaged file, or an unknown format
         return set()
 
 
 def literally(families: Sequence[str]) -> dict[str, Any]:
-    """What has a text drawn as it stands, `$`, `_` and backslash too, in these fonts."""
+    """Keyword arguments that draw a text literally, with `$`, `_` and backslash, in these fonts."""
     return {"parse_math": False, "usetex": False, "fontfamily": list(families)}
 
 
 def rewrite(legend: "Legend", contents: Sequence[str], families: Sequence[str]) -> None:
-    """Gives the entries of a legend these texts; as labels, some with `_` would stay hidden."""
+    """Sets the texts of a legend; matplotlib would hide labels that begin with `_`.
+
+    Args:
+      legend: with any labels.
+      contents: the text of each entry.
+      families: fonts, from `lettering`.
+    """
     for text, content in zip(legend.get_texts(), contents, strict=True):
         text.set(text=content, **literally(families))

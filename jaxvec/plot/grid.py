@@ -1,4 +1,4 @@
-"""A self-organizing map: the words of each unit in its cell, over the borders between units."""
+"""A plot of a self-organizing map: words in the cells of their units, over the U-matrix."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_CELL = (1.0, 0.74)  # inches
-_FONT = 7.5  # points
-_LINE = 1.25  # heights of a font, from line to line
-_SMALLEST = 0.7  # of the font's size: what a long word is shrunk to before it is cut
-_FILLED = 0.94  # of a cell's width and height
-_LEAST = 4.5  # inches of a grid, for its title
-_BESIDE = (0.15, 0.15, 1.15, 0.5)  # inches about the grid: left, bottom, right, top
+_CELL = (1.0, 0.74)  # width and height of a cell, inches
+_FONT = 7.5  # font size, points
+_LINE = 1.25  # distance between lines, in font sizes
+_SMALLEST = 0.7  # a long word shrinks to this part of the font size, and is then cut
+_FILLED = 0.94  # the part of a cell's width and height that text may fill
+_LEAST = 4.5  # smallest width of a grid, inches: the title needs it
+_BESIDE = (0.15, 0.15, 1.15, 0.5)  # margins of the grid, inches: left, bottom, right, top
 
 
 def som_map(
@@ -37,20 +37,20 @@ def som_map(
     title: str = "",
     size: tuple[float, float] | None = None,
 ) -> "Figure":
-    """Draws a grid with words in the cells of their units, as many as a cell holds.
+    """Plots words in the cells of their units; the color of a cell is the U-matrix.
 
-    The first words come first; a cell that has more says how many. The darker a cell, the
-    further its unit is from those beside it: dark ridges part areas of like words.
+    A cell shows its first words, and how many do not fit. A darker cell has a
+    unit farther from its neighbors: dark ridges separate areas of similar words.
 
     Args:
-      words: the `n` words to write.
-      units: int[n], the unit of each, counted row by row; see `som.best_matching_unit`.
-      borders: float[R, C], the `som.u_matrix`.
-      title: what is written above.
-      size: width and height in inches; by default as the grid wants.
+      words: the `n` words to write, the most important first.
+      units: the unit of each word, numbered row by row, int[n]; see `som.best_matching_unit`.
+      borders: the `som.u_matrix` of `R` rows and `C` columns, float[R, C].
+      title: above the plot.
+      size: width and height in inches; by default from the size of the grid.
 
     Raises:
-      ValueError: if units do not fit words or grid, or without matplotlib.
+      ValueError: if `units` is not one number from 0 to R·C - 1 per word, or without matplotlib.
 
     >>> figure = som_map(["a", "b", "c"], [0, 3, 3], [[1.0, 2.0], [2.0, 3.0]])
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -63,7 +63,7 @@ def som_map(
     if table.ndim != 2 or not table.size:
         raise ValueError(f"borders must be [R, C]; got {table.shape}")
     if places.shape != (len(words),) or ((places < 0) | (places >= table.size)).any():
-        raise ValueError(f"{len(words)} words need as many units, from 0 to {table.size - 1}")
+        raise ValueError(f"{len(words)} words need a unit each, from 0 to {table.size - 1}")
     rows, columns = table.shape
     left, bottom, right, top = _BESIDE
     usual = max(columns * _CELL[0], _LEAST) + left + right, rows * _CELL[1] + bottom + top
@@ -83,7 +83,7 @@ def som_map(
     box, inch = ax.get_position(), 1 / figure.get_figwidth()
     slot = figure.add_axes((box.x1 + 0.05 * inch, box.y0, 0.15 * inch, box.height))
     bar = figure.colorbar(image, cax=slot)
-    bar.set_label("mean distance to the units beside", color=DARK)
+    bar.set_label("mean distance to neighboring units", color=DARK)
     for unit in range(table.size):
         inside = [letters.shown[i] for i in np.flatnonzero(places == unit)]
         if inside:
@@ -92,7 +92,7 @@ def som_map(
 
 
 def _write(ax: "Axes", cell: tuple[int, int], words: list[str], families: list[str]) -> None:
-    """Writes words in a cell, as many as it holds, and how many are left."""
+    """Writes the words of a cell that fit, and how many do not."""
     row, column = cell
     corners = ax.transData.transform([(column - 0.5, row - 0.5), (column + 0.5, row + 0.5)])
     figure = ax.get_figure(root=True)

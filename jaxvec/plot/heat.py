@@ -1,4 +1,4 @@
-"""A heat map: the cosines of words with one another."""
+"""A heat map of the cosines between words."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,32 +12,37 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _DIAGONAL = "#D9D9D9"
-_ANNOTATED = 25  # words, at most, whose cosines are written
+_ANNOTATED = 25  # a map of more words has no numbers in its cells
 
 
 def clustered(cosines: ArrayLike) -> list[int]:
-    """An order of `n` words in which like ones stand together, by the leaves of their tree.
+    """Orders `n` words so that similar ones are adjacent: hierarchical clustering.
 
-    The tree joins the two clusters whose words have the highest mean cosine, again and again
-    (average linkage), and of its orders that is taken in which neighbors are most alike.
+    Average linkage builds the tree: it repeatedly joins the two clusters with the highest mean
+    cosine between their words. Of the leaf orders that fit the tree, the result has the highest
+    sum of cosines between adjacent words.
 
     Args:
-      cosines: float[n, n].
+      cosines: between the words, float[n, n].
+
+    Returns:
+      The indices of the words, in order.
 
     >>> clustered([[1.0, 0.1, 0.8], [0.1, 1.0, 0.2], [0.8, 0.2, 1.0]])
     [1, 2, 0]
 
-    Source: Bar-Joseph et al. 2001, "Fast optimal leaf ordering for hierarchical clustering".
+    References:
+      Bar-Joseph et al. 2001, "Fast optimal leaf ordering for hierarchical clustering".
     """
     from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import squareform
 
-    apart = 1 - np.asarray(cosines, np.float64)
-    if len(apart) < 3:
-        return list(range(len(apart)))
-    apart = np.maximum((apart + apart.T) / 2, 0)
-    np.fill_diagonal(apart, 0)
-    tree = linkage(squareform(apart), "average", optimal_ordering=True)
+    distances = 1 - np.asarray(cosines, np.float64)
+    if len(distances) < 3:
+        return list(range(len(distances)))
+    distances = np.maximum((distances + distances.T) / 2, 0)
+    np.fill_diagonal(distances, 0)
+    tree = linkage(squareform(distances), "average", optimal_ordering=True)
     return leaves_list(tree).tolist()
 
 
@@ -48,19 +53,19 @@ def heat_map(
     title: str = "",
     size: tuple[float, float] | None = None,
 ) -> "Figure":
-    """Draws the cosines of words as colors, and as numbers where there are few words.
+    """Plots the cosines between words as colors, and as numbers for up to 25 words.
 
-    The colors run from the lowest to the highest cosine between different words; a word's with
-    itself, 1, is light gray, as the legend says.
+    The color scale covers the cosines between different words; the diagonal, cosine 1, is light
+    gray.
 
     Args:
       words: the `n` words, in the order of rows and columns.
-      cosines: float[n, n].
-      title: what is written above.
-      size: width and height in inches; by default as the number of words wants.
+      cosines: between the words, float[n, n].
+      title: above the plot.
+      size: width and height in inches; by default from the number of words.
 
     Raises:
-      ValueError: for fewer than 2 words, cosines of another shape, or without matplotlib.
+      ValueError: for fewer than 2 words, cosines not of shape [n, n], or without matplotlib.
 
     >>> figure = heat_map(["a", "b"], [[1.0, 0.25], [0.25, 1.0]])
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -89,7 +94,7 @@ def heat_map(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     bar = figure.colorbar(image, shrink=0.8)
-    bar.set_label("cosine (light gray: of a word with itself, 1)", color=DARK)
+    bar.set_label("cosine (light gray: a word with itself, 1)", color=DARK)
     bar.outline.set_visible(False)  # type: ignore[operator]
     if written:
         middle = (np.nanmin(table) + np.nanmax(table)) / 2

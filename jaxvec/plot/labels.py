@@ -1,27 +1,31 @@
-"""Where labels go on a map, so that each can be read: none over another, nor over its line."""
+"""Label placement for maps: no label overlaps another label or a leader line."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 _ANGLES = np.arange(16) * (np.pi / 8)
-_FAR = 0.9  # of a label's height: from one ring of places about a point to the next
-_COVERED = 1.5  # rings that a label goes further out rather than cover the point of another
-_BESIDE = 0.5  # or rather than stand beside it, as if it were its name
-_PASSED = 2.5  # or rather than have its line pass through it
-_NEAR = 0.6  # of the gap: what is beside
-_CROSSED = 1.5  # or rather than have its line cross another's
-_TURNED = 0.1  # or rather than stand on the left of its point, or above or below
+_FAR = 0.9  # distance from one ring of positions to the next, in heights of the label
+_NEAR = 0.6  # a label closer to a point than this part of `gap` stands beside it
+# penalties, in rings of distance, for:
+_COVERED = 1.5  # covering another point
+_BESIDE = 0.5  # standing beside another point
+_PASSED = 2.5  # a leader line that passes another point
+_CROSSED = 1.5  # a leader line that crosses another line
+_TURNED = 0.1  # standing above or below its point; twice that to the left of it
 
 
 class Placed(NamedTuple):
-    """Where `n` labels go, as boxes (left, bottom, right, top); NaN for those without room."""
+    """Positions of `n` labels.
 
-    boxes: np.ndarray
-    """float[n, 4]."""
+    Attributes:
+      boxes: float[n, 4], left, bottom, right and top of each label; NaN for one without room.
+      leaders: float[n, 4], leader lines from points to distant labels, (x, y) to (x, y); NaN
+        for none.
+    """
 
-    leaders: np.ndarray
-    """float[n, 4], lines from points to labels that are far off, (x, y) to (x, y); or NaN."""
+    boxes: np.ndarray  # float[n, 4]
+    leaders: np.ndarray  # float[n, 4]
 
 
 def place(
@@ -33,19 +37,19 @@ def place(
     gap: float = 3.0,
     rings: int = 8,
 ) -> Placed:
-    """Finds places for labels one by one, the first in the list having the first choice.
+    """Places labels greedily, in the order of the list.
 
-    A label is put at one of 16 angles around its point, beside it or in a ring further out,
-    where it leaves the other labels, their lines and the bounds alone, and few other points are
-    under it, beside it or on its line. One that fits nowhere is left out.
+    The candidates for a label are 16 angles around its point, at the point or in rings farther
+    out. A candidate must overlap no placed label or line and lie within the bounds; of the valid
+    ones the label takes that of the lowest penalty. A label without a valid one gets NaN.
 
     Args:
-      points: float[n, 2], in dots or any unit that is the same for all.
-      sizes: float[n, 2], widths and heights.
-      bounds: left, bottom, right and top of the room there is.
-      lines: float[m, 4], (x, y) to (x, y), which labels are to leave alone too.
-      gap: from a point to its label at least.
-      rings: how many rings are tried.
+      points: float[n, 2], in dots or any other unit common to all arguments.
+      sizes: widths and heights of the labels, float[n, 2].
+      bounds: left, bottom, right and top of the space for labels.
+      lines: other lines that labels must not overlap, (x, y) to (x, y), float[m, 4].
+      gap: the distance from a point to its label, at least.
+      rings: the number of rings to try.
 
     >>> placed = place(np.array([[5.0, 5.0], [5.0, 5.0]]), np.full((2, 2), 4.0), (0, 0, 12, 12))
     >>> placed.boxes.round(1).tolist()
@@ -88,7 +92,7 @@ def place(
 
 
 def _around(point: np.ndarray, size: np.ndarray, distance: float) -> np.ndarray:
-    """Boxes that touch a circle around a point, one for each angle, [a, 4]."""
+    """Boxes of a label at a distance from its point, one for each of the 16 angles: [16, 4]."""
     ways = np.column_stack([np.cos(_ANGLES), np.sin(_ANGLES)])
     out = ways / np.abs(ways).max(axis=1, keepdims=True)  # onto the edge of a square
     centers = point + ways * distance + out * size / 2
@@ -102,20 +106,20 @@ def _within(boxes: np.ndarray, bounds: tuple[float, float, float, float]) -> np.
 
 
 def _overlap(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which boxes overlap which others, bool[a, b]."""
+    """Whether each of a boxes overlaps each of b others, bool[a, b]."""
     low = np.maximum(boxes[:, None, :2], others[:, :2])
     high = np.minimum(boxes[:, None, 2:], others[:, 2:])
     return (low < high).all(axis=2)
 
 
 def _covered(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """How many points lie in each box, int[a]."""
+    """The number of points in each box, int[a]."""
     inside = (boxes[:, None, :2] < points) & (points < boxes[:, None, 2:])
     return inside.all(axis=2).sum(axis=1)
 
 
 def _hit(lines: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Which lines pass through which boxes, bool[lines, boxes]: by slabs."""
+    """Whether each of a lines passes through each of b boxes, bool[a, b]: the slab method."""
     start, way = lines[:, None, :2], lines[:, None, 2:] - lines[:, None, :2]
     way = np.where(np.abs(way) < 1e-9, 1e-9, way)
     one, other = (boxes[:, :2] - start) / way, (boxes[:, 2:] - start) / way
@@ -125,7 +129,7 @@ def _hit(lines: np.ndarray, boxes: np.ndarray) -> np.ndarray:
 
 
 def _cross(lines: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Which lines cross which others, bool[a, b]."""
+    """Whether each of a lines crosses each of b others, bool[a, b]."""
     a, b = lines[:, None, :2], lines[:, None, 2:]
     c, d = others[:, :2], others[:, 2:]
 

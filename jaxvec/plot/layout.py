@@ -1,4 +1,4 @@
-"""Which words a map shows, where they stand on it, and which belong together."""
+"""The words of a map: their positions by PCA or t-SNE, and their groups."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -7,24 +7,24 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from jaxvec.vectors import ranking
-from jaxvec.vectors.table import keys
+from jaxvec.vectors.keys import key_list as keys
 from jaxvec.vectors.word_vectors import WordVectors
 
 METHODS = ("pca", "tsne")
 
-_RESTARTS = 8  # of k-means, of which the best is kept
-_THREADED = 1000  # words from which threads gain t-SNE more than waiting for each other costs
-_NAMING = 3  # words that stand for a group
+_RESTARTS = 8  # of k-means
+_THREADED = 1000  # words from which t-SNE is faster with threads than without
+_NAMING = 3  # words in the name of a group
 
 
 class Layout(NamedTuple):
-    """The places of `n` words on a map."""
+    """The positions of `n` words on a map."""
 
     points: np.ndarray
     """float64[n, 2]."""
 
     shares: np.ndarray | None
-    """float64[2], how much of all variance lies along either axis; None for t-SNE."""
+    """float64[2], the share of the variance along each axis; None for t-SNE."""
 
 
 def layout(
@@ -35,26 +35,26 @@ def layout(
     seed: int = 0,
     perplexity: float | None = None,
 ) -> Layout:
-    """Places words on a plane so that like ones are near, by their vectors of length 1.
+    """Positions of words in a plane, similar words near each other, from unit vectors.
 
     Args:
-      vectors: those of all words.
+      vectors: of all words.
       words: the `n` words to place.
       method: ``"pca"``, the first two principal components of these words, or ``"tsne"``.
-      seed: of t-SNE, which begins from the principal components and hardly depends on it.
-      perplexity: of t-SNE, about how many neighbors count for each word; by default 30, or a
-        third of the words if that is less.
+      seed: of t-SNE, which starts from the principal components and hardly depends on it.
+      perplexity: of t-SNE, the effective number of neighbors of a word; by default min(30, n / 3).
 
     Raises:
       KeyError: for a word without a vector, with close matches.
-      ValueError: for another method, fewer than 3 words, a perplexity that is not below their
-        number, or if t-SNE is asked for without scikit-learn.
+      ValueError: for another method, fewer than 3 words, a perplexity not below `n`, or t-SNE
+        without scikit-learn.
 
     >>> wv = WordVectors(["a", "b", "c"], [[3, 4], [4, 3], [-1, 0]])
     >>> layout(wv, ["a", "b", "c"]).points.shape
     (3, 2)
 
-    Source: van der Maaten and Hinton 2008, "Visualizing Data using t-SNE".
+    References:
+      van der Maaten and Hinton 2008, "Visualizing Data using t-SNE".
     """
     if method not in METHODS:
         raise ValueError(f"method must be 'pca' or 'tsne'; got {method!r}")
@@ -69,22 +69,21 @@ def layout(
 def pca(vectors: np.ndarray) -> Layout:
     """Vectors [n, D] on their first two principal components.
 
-    With X the vectors less their mean, X = U S Vᵀ, the points are X v₁ and X v₂. Of either v
-    the number that is largest in size is positive, so that the same vectors always give the
-    same map.
+    With X the centered vectors, X = U S Vᵀ, the points are X v₁ and X v₂. The signs of v₁ and v₂
+    make their entry of largest magnitude positive, so that the same vectors give the same map.
 
     >>> pca(np.array([[0.0, 0], [2, 0], [0, 1], [2, 1]])).points.tolist()
     [[-1.0, -0.5], [1.0, -0.5], [-1.0, 0.5], [1.0, 0.5]]
     """
-    centerd = np.asarray(vectors, np.float64)
-    centerd = centerd - centerd.mean(axis=0)
-    _, singular, axes = np.linalg.svd(centerd, full_matrices=False)
-    first = np.zeros((2, centerd.shape[1]))
-    first[: len(axes)] = axes[:2]  # a single one, if vectors are of one number
+    centered = np.asarray(vectors, np.float64)
+    centered = centered - centered.mean(axis=0)
+    _, singular, axes = np.linalg.svd(centered, full_matrices=False)
+    first = np.zeros((2, centered.shape[1]))
+    first[: len(axes)] = axes[:2]  # only one if D = 1
     largest = np.take_along_axis(first, np.abs(first).argmax(axis=1)[:, None], axis=1)
     shares = np.zeros(2)
     shares[: len(singular)] = singular[:2] ** 2 / max(np.sum(singular**2), np.finfo(float).tiny)
-    return Layout(centerd @ (first * np.where(largest < 0, -1, 1)).T, shares)
+    return Layout(centered @ (first * np.where(largest < 0, -1, 1)).T, shares)
 
 
 def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
@@ -99,15 +98,14 @@ def _tsne(units: np.ndarray, seed: int, perplexity: float | None) -> np.ndarray:
     if not 0 < perplexity < len(units):
         raise ValueError(f"perplexity must be below {len(units)}, the words; got {perplexity:g}")
     start = pca(units).points
-    start *= 1e-4 / max(start[:, 0].std(), 1e-12)  # as small as t-SNE wants it
+    start *= 1e-4 / max(start[:, 0].std(), 1e-12)  # the scale that t-SNE expects
     model = TSNE(perplexity=perplexity, init=start, random_state=seed)
     with threadpool_limits(1 if len(units) < _THREADED else None):
         return model.fit_transform(units - units.mean(axis=0)).astype(np.float64)
 
 
 def _units(vectors: WordVectors, words: Sequence[str]) -> np.ndarray:
-    """Vectors scaled to length 1, float64[n, D]: rounded to float32, vectors of nearly the
-    same direction would be the same."""
+    """Vectors scaled to length 1, float64[n, D]; float32 would merge nearly equal directions."""
     return ranking.unit(vectors[keys(words)].astype(np.float64))
 
 
@@ -118,13 +116,18 @@ def _names(vectors: WordVectors, words: Iterable[str]) -> list[str]:
 def with_neighbors(
     vectors: WordVectors, words: Iterable[str], neighbors: int
 ) -> tuple[list[str], list[str]]:
-    """Words and the nearest few of each, and for each of them the word that it is a neighbor of.
+    """Words with their nearest neighbors, and the word that each is a neighbor of.
 
-    One that is near to several belongs to the nearest, and a word asked for to itself.
+    A neighbor of several words belongs to the nearest; a word asked for belongs to itself.
+
+    Args:
+      vectors: of all words.
+      words: the words asked for.
+      neighbors: number of neighbors of each.
 
     Returns:
-      The words, each once, those asked for before their neighbors; and as many of those asked
-      for.
+      The words without duplicates, those asked for first; and for each the word asked for that
+      it belongs to.
 
     Raises:
       KeyError: for an unknown word, with close matches.
@@ -143,18 +146,15 @@ def with_neighbors(
 
 
 def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int = 0) -> list[str]:
-    """Parts words into so many groups by k-means, on their vectors of length 1.
+    """The group of each word by spherical k-means, `cluster.classes.kmeans`.
 
     A group is named by the three of its words that are nearest to its mean.
 
     Args:
-      vectors: those of all words.
+      vectors: of all words.
       words: the `n` words to group.
-      count: how many groups; fewer if so many vectors do not differ.
-      seed: of the starts; the best of several is kept.
-
-    Returns:
-      The group of each word.
+      count: number of groups; fewer if fewer vectors differ.
+      seed: of the initial centers; the best of several runs is kept.
 
     Raises:
       KeyError: for a word without a vector, with close matches.
@@ -164,28 +164,22 @@ def group(vectors: WordVectors, words: Sequence[str], count: int, *, seed: int =
     >>> group(wv, ["a", "b", "c"], 2)
     ['a, b', 'a, b', 'c']
     """
-    from scipy.cluster.vq import ClusterError, kmeans2
+    import jax
+
+    from jaxvec.cluster.classes import kmeans
 
     if count < 1:
         raise ValueError(f"there must be a group or more; got {count}")
     words = _names(vectors, words)
     units = _units(vectors, words)
-    centerd = units - units.mean(axis=0)  # k-means expands squares: far from 0 they cancel
-    count = min(count, len(np.unique(units, axis=0)))
-    best, least = np.zeros(len(units), int), np.inf
-    for restart in range(_RESTARTS):
-        rng = np.random.default_rng([seed, restart])
-        try:
-            means, members = kmeans2(centerd, count, 30, minit="++", missing="raise", seed=rng)
-        except ClusterError:  # a group lost its last word
-            continue
-        error = ((centerd - means[members]) ** 2).sum()
-        if error < least:
-            best, least = members, error
+    count = min(count, len(np.unique(units.astype(np.float32), axis=0)))
+    runs = [kmeans(key, units, count) for key in jax.random.split(jax.random.key(seed), _RESTARTS)]
+    best, _ = min(runs, key=lambda run: float(run[1].objective))
+    labels = np.asarray(best.labels)
     names = {}
-    for member in np.unique(best):
-        inside = np.flatnonzero(best == member)
+    for label in range(count):
+        inside = np.flatnonzero(labels == label)
         nearness = units[inside] @ units[inside].mean(axis=0)
         central = inside[np.argsort(-nearness.round(12), kind="stable")[:_NAMING]]
-        names[member] = ", ".join(words[i] for i in central)
-    return [names[member] for member in best]
+        names[label] = ", ".join(words[i] for i in central)
+    return [names[label] for label in labels]

@@ -1,8 +1,8 @@
-// The map of words, drawn by plotly.js, and the card of one. `#data` holds what they show.
+// The map of words, drawn by plotly.js, and the card of the chosen word. Their data is in `#data`.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const { words, ranks, counts, x, y, labels, groups, styles } = data;
-const size = x.length; // words on the map; those that follow are known as neighbors only
+const size = x.length; // words on the map; the words after these are neighbors only
 const byRank = [...x.keys()].sort((a, b) => ranks[a] - ranks[b]);
 const hidden = new Set(); // groups
 let chosen = -1; // a word
@@ -16,7 +16,7 @@ const element = (tag, properties, ...children) => {
 const onMap = (i) => i < size;
 const number = (value) => value.toLocaleString("en");
 
-/** A word as it can be seen: control characters by their pictures, blanks in quotes. */
+/** A visible form of a word: symbols for control characters, quotes around spaces. */
 const shown = words.map((word) => {
   const picture = (c) => String.fromCharCode(c === "\x7f" ? 0x2421 : 0x2400 + c.charCodeAt(0));
   const visible = word.replace(/[\x00-\x1f\x7f]/g, picture);
@@ -32,15 +32,15 @@ function facts(i) {
 
 // The map
 
-const SYMBOLS = { // of the pictures' markers: plotly.js's name, and a character
+const SYMBOLS = { // for matplotlib's markers: the name in plotly.js, and a character
   o: ["circle", "●"], s: ["square", "■"], "^": ["triangle-up", "▲"], D: ["diamond", "◆"],
   v: ["triangle-down", "▼"], P: ["cross", "✚"], "*": ["star", "★"], X: ["x", "✖"],
 };
 const FONT = { family: "system-ui, sans-serif", size: 13 };
 const HALO = Array(3).fill("0 0 3px var(--paper)").join(); // around text, on points
-const LABELS = 120; // at a time, at most
+const LABELS = 120; // shown at once, at most
 const MARGIN = 40; // pixels around the whole map
-const GOAL = 60; // words to see about one that is gone to
+const GOAL = 60; // words in view around a word that was jumped to
 
 const plot = get("plot");
 const pen = document.createElement("canvas").getContext("2d"); // measures text
@@ -48,11 +48,11 @@ pen.font = `${FONT.size}px ${FONT.family}`;
 const widths = new Map();
 
 const style = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
-const ink = (color) => (color === "#000000" ? "var(--ink)" : color); // black is seen on white
+const ink = (color) => (color === "#000000" ? "var(--ink)" : color); // black fits a white page only
 const color = (group) => ink(styles[group].color).replace("var(--ink)", style("--ink"));
 const symbol = (group) => SYMBOLS[styles[group].marker];
 
-/** Text that plotly.js shows as it is; it would take tags and entities in it for its own. */
+/** Escapes text, in which plotly.js interprets tags and entities. */
 const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 const short = (text) => ([...text].length > 30 ? [...text].slice(0, 29).join("") + "…" : text);
 const label = (i) => plain(short(shown[i]));
@@ -76,7 +76,7 @@ const overlayTraces = [
 ];
 const overlayPlaces = overlayTraces.map((_, i) => pointTraces.length + i);
 
-/** What plotly.js shows now: the middle, how much a pixel is, and its size in pixels. */
+/** The current view: its center, the units per pixel, and its size in pixels. */
 function view() {
   const { width, height, xaxis, yaxis } = plot.layout;
   const [left, right] = xaxis.range, [bottom, top] = yaxis.range;
@@ -85,7 +85,7 @@ function view() {
   };
 }
 
-/** Changes of the layout that show what `view` told. */
+/** The layout update that shows a view. */
 const changes = ({ x, y, unit, width, height }) => ({
   width, height,
   "xaxis.range": [x - (unit * width) / 2, x + (unit * width) / 2],
@@ -100,10 +100,10 @@ function wholeView({ width, height }) {
   return { x: (west + east) / 2, y: (south + north) / 2, unit, width, height };
 }
 
-/** The chosen word and the nearest of those on the map. */
+/** The chosen word and its neighbors on the map. */
 const marked = () => (chosen < 0 ? [] : [chosen, ...data.near[chosen]]);
 
-/** These words, and then the most frequent, as long as no label would cover another. */
+/** These words, then the most frequent ones whose labels overlap no other. */
 function readable(first) {
   const now = view();
   const taken = [], named = [];
@@ -124,7 +124,7 @@ function readable(first) {
   return named;
 }
 
-/** Labels, and rings around the chosen word and the nearest to it, with lines to them. */
+/** Labels, rings around the chosen word and its neighbors, and lines between them. */
 function redraw() {
   const accent = style("--accent"), ink = style("--ink");
   const rings = marked(), named = readable(rings), [center, ...near] = rings;
@@ -146,7 +146,7 @@ function redraw() {
 }
 
 const moveTo = (place) => Plotly.relayout(plot, changes({ ...view(), ...place }));
-const zoom = (factor, right = 0, down = 0) => { // about a pixel, counted from the middle
+const zoom = (factor, right = 0, down = 0) => { // around a pixel, relative to the center
   const { x, y, unit } = view();
   const shift = unit - unit / factor;
   moveTo({ unit: unit / factor, x: x + shift * right, y: y - shift * down });
@@ -216,7 +216,7 @@ function listenToMap() {
   }
 }
 
-let spread = 0; // of two fingers, in pixels; plotly.js knows but one
+let spread = 0; // distance of two fingers, in pixels; plotly.js handles only one
 
 function pinch(event) {
   if (event.touches.length !== 2 || !plot.contains(event.target)) {
@@ -265,7 +265,7 @@ function drawCard() {
   get("card").scrollTop = 0;
 }
 
-/** No word is chosen, and the card is empty. */
+/** Clears the choice and the card. */
 function clearCard() {
   chosen = -1;
   get("word").hidden = true;
@@ -293,7 +293,7 @@ function drawGroups() {
 
 const say = (text) => (get("message").textContent = text);
 
-/** Shows a word and its neighbors; the address names it, so that one can go back to it. */
+/** Shows a word and its neighbors; the word is in the URL, for the back button. */
 function choose(i, { move = false } = {}) {
   chosen = i;
   say("");

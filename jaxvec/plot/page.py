@@ -1,4 +1,4 @@
-"""A map of words as a web page: one file, to search, zoom and click through, without a network."""
+"""A map of words as a web page: one file with search and zoom that needs no network."""
 
 import html
 import json
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jaxvec.plot.figure import style
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.vectors.word_vectors import WordVectors
 
 
@@ -26,27 +26,26 @@ def write_page(
     neighbors: int = 10,
     title: str = "Map of words",
 ) -> None:
-    """Writes a page that shows `n` words at their places, and the neighbors of each.
+    """Writes a page with a map of `n` words and the neighbors of each.
 
-    A word can be searched for, pointed at and clicked; its neighbors are those that
-    `WordVectors.most_similar` finds among all `V` words, on the map or not, and then the
-    nearest on the map. The page holds all that it needs: plotly.js, which takes 5 MB, and
-    about 0.3 MB for every thousand words; a few thousand are as many as it moves smoothly.
+    Readers search, hover and click words. A word lists its nearest neighbors among all `V`
+    words, on the map or not, and its nearest among the words of the map. The page includes
+    plotly.js, 5 MB, and takes about 0.3 MB per thousand words; it moves smoothly with up to a
+    few thousand.
 
     Args:
-      path: where; a file there is replaced, once the new one is whole.
-      vectors: those of all `V` words.
-      words: the `n` words to show, each once.
-      points: their places, float[n, 2], as some projection gives them.
-      groups: a label for each word; words of one label share color and marker, as in
-        `word_map`.
-      neighbors: how many to list for each word.
+      path: the file to write; replaced only when the new one is complete.
+      vectors: of all `V` words.
+      words: the `n` words of the map, each once.
+      points: their coordinates, float[n, 2], such as `layout` computes.
+      groups: a label per word, n of them; words of one label share color and marker.
+      neighbors: the number of neighbors in each list.
       title: the heading.
 
     Raises:
-      KeyError: for a word without a vector, with close matches.
-      ValueError: if there are no words, or one comes twice; if points or groups are not one a
-        word, or not finite; if `neighbors` is negative; or without the package plotly.
+      KeyError: for a word without a vector; the message has close matches.
+      ValueError: if there are no words, or one is repeated; if there is not one finite point
+        and one group per word; if `neighbors` is negative; or without the package plotly.
 
     >>> path = getfixture("tmp_path") / "map.html"
     >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
@@ -56,7 +55,7 @@ def write_page(
     """
     library = _plotly(path)
     data = _contents(vectors, list(words), points, groups, neighbors)
-    # Within a script element only "<" could end it or begin a comment.
+    # inside a script element only "<" can end it or begin a comment
     encoded = json.dumps(data, ensure_ascii=False, separators=(",", ":")).replace("<", r"\u003c")
     parts = {
         "title": html.escape(title),
@@ -66,7 +65,7 @@ def write_page(
         "search": _resource("search.js"),
     }
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _resource("page.html"))
-    with written_beside(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
@@ -77,7 +76,7 @@ def _contents(
     groups: Any,
     neighbors: int,
 ) -> dict[str, Any]:
-    """What the page knows of its words; those that it only names as neighbors come last."""
+    """The data of the page; words that are neighbors only, not on the map, come last."""
     places = _places(words, points)
     if neighbors < 0:
         raise ValueError(f"neighbors must be 0 or more; got {neighbors}")
@@ -109,12 +108,12 @@ def _contents(
 
 
 def _places(words: list[str], points: ArrayLike) -> np.ndarray:
-    """The points as float[n, 2], one a word."""
+    """Checks words and points; the points as float[n, 2]."""
     if not words:
         raise ValueError("a page needs words to show; got none")
     if len(set(words)) != len(words):
         twice = next(word for word in words if words.count(word) > 1)
-        raise ValueError(f"the word {twice!r} comes twice among those to show")
+        raise ValueError(f"words must differ; {twice!r} is repeated")
     places = np.asarray(points, float)
     if places.shape != (len(words), 2):
         raise ValueError(f"{len(words)} words need points [{len(words)}, 2]; got {places.shape}")
@@ -125,12 +124,11 @@ def _places(words: list[str], points: ArrayLike) -> np.ndarray:
 
 
 def _grouped(groups: Any, count: int) -> tuple[list[str], list[int]]:
-    """The labels in order of their first words, and which of them each word has; no label if
-    not given."""
+    """The distinct labels, in order of first use, and the index of each word's label."""
     if groups is None:
         return [], [0] * count
     if len(groups) != count:
-        raise ValueError(f"{count} words need as many groups, not {len(groups)}")
+        raise ValueError(f"{count} words need a group each; got {len(groups)} groups")
     named = [str(label) for label in groups]
     labels = list(dict.fromkeys(named))
     return labels, [labels.index(label) for label in named]
@@ -141,7 +139,7 @@ def _resource(name: str) -> str:
 
 
 def _plotly(path: str | os.PathLike[str]) -> str:
-    """plotly.js, as its Python package has it; ValueError that says how to get that."""
+    """The source of plotly.js, from the Python package plotly."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:

@@ -1,4 +1,4 @@
-"""A figure that a notebook shows; imports matplotlib, and is imported when one is made."""
+"""A figure that notebooks display. Imports matplotlib, so it is imported lazily."""
 
 import io
 
@@ -6,10 +6,10 @@ from matplotlib.figure import Figure
 
 
 class Picture(Figure):
-    """A Figure that belongs to no window, and shows itself as the value of a notebook's cell."""
+    """A Figure without a window that notebooks display as the value of a cell."""
 
     def _repr_png_(self) -> bytes:
-        """The picture as PNG, as IPython asks for it."""
+        """The figure as PNG, for IPython's display."""
         buffer = io.BytesIO()
         self.savefig(buffer, format="png")
         return buffer.getvalue()

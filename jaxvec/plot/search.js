@@ -1,4 +1,4 @@
-// The search: completes what is typed, and offers close matches of what is not on the map.
+// The search box: completes words, and offers close matches of words that are not on the map.
 
 const search = get("search");
 const options = get("options");
@@ -6,9 +6,9 @@ const MOST = 8; // options
 const fold = (text) => text.normalize("NFKC").toLowerCase().trim();
 const folded = words.map(fold);
 let offered = []; // words
-let active = -1; // place among them
+let active = -1; // index of the highlighted one
 
-/** The word that is meant: as written, or else the most frequent that differs in case only. */
+/** The word as written, or else the most frequent one that differs in case only. */
 function meant(query) {
   const exact = words.indexOf(query);
   if (exact >= 0) return exact;
@@ -16,7 +16,7 @@ function meant(query) {
   return alike ?? folded.indexOf(fold(query));
 }
 
-/** Words on the map that are this, begin with it or hold it, those in its own case first. */
+/** Words on the map that equal, begin with or contain the query; its own case first. */
 function completions(query) {
   const part = fold(query), exact = query.trim();
   if (!part) return [];
@@ -30,7 +30,7 @@ function completions(query) {
     .slice(0, MOST);
 }
 
-/** How many letters to insert, delete or change (Levenshtein). */
+/** The Levenshtein distance: letters to insert, delete or change. */
 function edits(a, b) {
   let row = Array.from({ length: b.length + 1 }, (_, j) => j);
   for (let i = 1; i <= a.length; i++) {
@@ -44,7 +44,7 @@ function edits(a, b) {
   return row[b.length];
 }
 
-/** Words on the map that are spelt much like this. */
+/** Words on the map with a similar spelling. */
 function alike(query) {
   const part = fold(query);
   const most = Math.ceil(part.length / 3);
@@ -82,7 +82,7 @@ function activate(nth) {
 function take(i) {
   search.value = words[i];
   offer([]);
-  if (matchMedia("(pointer: coarse)").matches) search.blur(); // puts the keyboard away
+  if (matchMedia("(pointer: coarse)").matches) search.blur(); // hides the on-screen keyboard
   choose(i, { move: true });
 }
 

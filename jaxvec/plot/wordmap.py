@@ -1,4 +1,4 @@
-"""A map: words as points on a plane, each with its name."""
+"""A map of words: labeled points in the plane."""
 
 from collections import Counter
 from collections.abc import Collection, Sequence
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_EDGE = 0.07  # of the map's width and height that is left free at its borders
-_PADDING = 1.0  # points of white about a label
-_POINTS = 72  # to the inch
+_EDGE = 0.07  # margin inside each border, as a part of the map's width and height
+_PADDING = 1.0  # space around a label, points
+_POINTS = 72  # points per inch
 
 
 def word_map(
@@ -39,24 +39,25 @@ def word_map(
     axes: tuple[str, str] | None = None,
     size: tuple[float, float] | None = None,
 ) -> "Figure":
-    """Draws words at their points, with labels that do not cover one another.
+    """Plots words at their points, with labels that do not overlap.
 
-    A label that finds no place beside its point is moved off and tied to it by a line; those
-    that find none at all are left out, and a note below the map says how many. The first words
-    have the first choice.
+    A label without room beside its point stands farther off, with a leader line. One without
+    any room is omitted, and a note below the map counts these. Earlier words are placed first.
 
     Args:
       words: the `n` words.
-      points: float[n, 2]; see `layout`.
-      groups: the group of each word, which gives it color, marker and a line in the legend.
-      important: words to write larger, and before all others.
-      pairs: words with an arrow from the first to the second.
-      title: what is written above.
-      axes: what the axes measure; without it they have no numbers.
-      size: width and height in inches; by default as the number of words wants.
+      points: their coordinates, float[n, 2]; see `layout`.
+      groups: the group of each word, n of them; a group has a color, a marker and a legend
+        entry.
+      important: words with larger labels, which are placed first.
+      pairs: pairs of words; an arrow points from the first to the second.
+      title: above the map.
+      axes: labels of both axes; None for no labels and no ticks.
+      size: width and height in inches; by default from the number of words.
 
     Raises:
-      ValueError: if points, groups or pairs do not fit the words, or without matplotlib.
+      ValueError: if there is not one finite point and one group per word, if a pair has a word
+        that is not on the map, or without matplotlib.
 
     >>> figure = word_map(["a", "b"], [[0, 0], [1, 1]])
     >>> [text.get_text() for text in figure.axes[0].texts]
@@ -87,7 +88,7 @@ def word_map(
     left_out = _label(ax, places, labels, members, large, arrows, letters.families)
     if left_out:
         has = "has" if left_out == 1 else "have"
-        note = f"{left_out:,} of {len(words):,} words {has} no label: there was no room for it"
+        note = f"{left_out:,} of {len(words):,} words {has} no label, for lack of space"
         across, down = np.array([0.1, 0.08]) / figure.get_size_inches()
         figure.text(1 - across, down, note, ha="right", fontsize=8, color=DARK)
     return figure
@@ -105,14 +106,14 @@ def _checked(
     if not np.isfinite(places).all():
         raise ValueError("points must be finite")
     if groups is not None and len(groups) != len(words):
-        raise ValueError(f"{len(words)} words need as many groups, not {len(groups)}")
+        raise ValueError(f"{len(words)} words need a group each; got {len(groups)} groups")
     if unknown := {word for pair in pairs for word in pair} - set(words):
-        raise ValueError(f"the pairs have words that are not on the map: {sorted(unknown)}")
+        raise ValueError(f"pairs must be of words on the map; these are not: {sorted(unknown)}")
     return places
 
 
 def _usual_size(places: np.ndarray) -> tuple[float, float]:
-    """Inches for the map without what stands beside it, in the proportions of what it shows."""
+    """Width and height in inches of the map without margins, in proportion to the points."""
     area = min(35 + 0.42 * len(places), 400)
     wide, high = np.maximum(np.ptp(places, axis=0), 1e-12)
     ratio = np.clip(high / wide, 0.55, 1.0)
@@ -120,7 +121,7 @@ def _usual_size(places: np.ndarray) -> tuple[float, float]:
 
 
 def _legend(figure: "Figure", names: list[str], members: list[int], families: list[str]) -> float:
-    """Writes the legend on the right; returns the inches that it takes."""
+    """Adds the legend on the right; returns its width in inches."""
     from matplotlib.lines import Line2D
 
     sizes = Counter(members)
@@ -130,7 +131,7 @@ def _legend(figure: "Figure", names: list[str], members: list[int], families: li
     handles = [Line2D([], [], linestyle="", markersize=5, **style(i)) for i in range(len(shown))]
     if len(shown) < len(names):
         handles.append(Line2D([], [], linestyle=""))
-        texts.append(f"and {len(names) - len(shown)} groups more")
+        texts.append(f"and {len(names) - len(shown)} more groups")
     legend = figure.legend(
         handles, [str(i) for i in range(len(texts))], loc="upper right", frameon=False,
         bbox_to_anchor=(1, 1 - 0.4 / figure.get_figheight()), fontsize=9, labelcolor=DARK,
@@ -141,7 +142,7 @@ def _legend(figure: "Figure", names: list[str], members: list[int], families: li
 
 
 def _frame(ax: "Axes", places: np.ndarray, axes: tuple[str, str] | None) -> None:
-    """Limits with one scale for both axes, since distances mean something, and their names."""
+    """Sets limits with one scale for both axes, so that distances compare, and axis labels."""
     box = ax.get_window_extent()
     low, high = places.min(axis=0), places.max(axis=0)
     scale = ((high - low) / ((1 - 2 * _EDGE) * np.array([box.width, box.height]))).max() or 1.0
@@ -173,7 +174,7 @@ def _arrow(ax: "Axes", start: np.ndarray, end: np.ndarray) -> None:
 
 
 def _dot(ax: "Axes") -> float:
-    """Dots of the picture to a point."""
+    """Dots of the figure per point."""
     figure = ax.get_figure(root=True)
     assert figure is not None
     return figure.dpi / _POINTS
@@ -188,7 +189,7 @@ def _label(
     arrows: np.ndarray,
     families: list[str],
 ) -> int:
-    """Names the points; returns how many have no name."""
+    """Adds the labels; returns the number of words without one."""
     from matplotlib.collections import LineCollection
     from matplotlib.colors import to_rgb
 

@@ -1,1 +1,1 @@
-"""Files, archives of arrays, sorted runs on disk, threads: knows nothing of words."""
+"""Files, archives of arrays, external sorting and threads; knows nothing of text or models."""

@@ -1,4 +1,4 @@
-"""Archives of arrays, `.npz`, that can be memory-mapped; words packed into an array."""
+"""Archives of arrays (``.npz``) that can be memory-mapped, and words packed into an array."""
 
 import mmap
 import os
@@ -10,36 +10,49 @@ from typing import IO
 
 import numpy as np
 
-from jaxvec.storage.files import existing, written_beside
+from jaxvec.storage.files import atomic_write, existing
 
 ZIP_MAGIC = b"PK\x03\x04"
-"""What an `.npz` begins with."""
+"""The first bytes of a zip file, and so of an ``.npz``."""
 _ALIGNMENT = 64
-_PIECE = 1 << 20  # numbers written at a time
+_PIECE = 1 << 20  # numbers of one write
 _DAMAGES = (
     zipfile.BadZipFile,
     zlib.error,
-    tokenize.TokenError,  # in the header of an array
+    tokenize.TokenError,  # a damaged header of an array
     EOFError,
-    NotImplementedError,  # of a way of compression that does not exist
-    OSError,  # of a place before the start of the file
+    NotImplementedError,  # an unknown method of compression
+    OSError,  # an offset before the start of the file
     OverflowError,
-    RuntimeError,  # of encryption
+    RuntimeError,  # encryption
     ValueError,
-)  # what damaged archives make the libraries raise
+)  # what zipfile and NumPy raise for damaged archives
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
 def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
     """Writes an uncompressed ``.npz`` whose arrays start at multiples of 64 bytes.
 
-    `numpy.load` reads it; so does `load_arrays`, without reading them into memory.
+    `numpy.load` reads it, and `load_arrays` can memory-map it.
+
+    Args:
+      path: the file.
+      **arrays: the arrays by name, of any shape; memory-mapped ones are copied piece by piece.
+
+    Raises:
+      FileNotFoundError: if there is no folder for it.
+      ValueError: if an array holds Python objects.
+
+    >>> path = getfixture("tmp_path") / "a.npz"
+    >>> save_arrays(path, ids=np.arange(3))
+    >>> load_arrays(path, mapped=True)["ids"]
+    memmap([0, 1, 2])
     """
-    with written_beside(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with atomic_write(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, array in arrays.items():
             member = zipfile.ZipInfo(f"{name}.npy")
             assert archive.fp is not None
-            # zip64 sizes take 20 bytes of extra fields; ours (id, size, zeros) pads the rest.
+            # zip64 sizes take 20 bytes of extra fields; a field of zeros is the padding
             start = archive.fp.tell() + _LOCAL_HEADER + len(member.filename) + 20
             padding = -(start + 4) % _ALIGNMENT
             member.extra = b"jv" + padding.to_bytes(2, "little") + bytes(padding)
@@ -48,7 +61,7 @@ def save_arrays(path: str | os.PathLike[str], **arrays: np.ndarray) -> None:
 
 
 def _write_array(file: IO[bytes], array: np.ndarray) -> None:
-    """As `numpy.lib.format.write_array`, but a memory-mapped array passes through memory."""
+    """As `numpy.lib.format.write_array`, but a memory-mapped array is never whole in memory."""
     if array.dtype.hasobject:
         raise ValueError(f"an array of {array.dtype} cannot be saved without pickle")
     np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
@@ -59,15 +72,19 @@ def _write_array(file: IO[bytes], array: np.ndarray) -> None:
 
 
 def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[str, np.ndarray]:
-    """Reads an ``.npz``, refusing pickled objects.
+    """Reads an ``.npz``; pickled objects are refused.
 
     Args:
       path: the file.
-      mapped: leave uncompressed arrays on disk, read as they are used.
+      mapped: memory-map uncompressed arrays, so that they are read from disk as they are used.
+
+    Returns:
+      The arrays by name.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such archive, or is damaged.
+      PermissionError: if it may not be read.
+      ValueError: if it is no archive of arrays, or is damaged.
     """
     file = existing(path)
     try:
@@ -105,25 +122,30 @@ def _map_member(path, member: zipfile.ZipInfo) -> np.ndarray:
         old = np.lib.format.read_magic(file) == (1, 0)
         read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
         shape, fortran, dtype = read(file)
-        if dtype.hasobject or 0 in shape or not shape:  # which cannot be mapped
+        if dtype.hasobject or 0 in shape or not shape:  # these cannot be mapped
             file.seek(start)
             return np.lib.format.read_array(file, allow_pickle=False)
         return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
 
 
 def release(array: np.ndarray) -> None:
-    """Lets go of the pages of a memory-mapped array that have been read; they can be again.
+    """Drops the pages of a memory-mapped array from resident memory; they are read again if used.
 
-    Without it, whoever reads a large file through a map once seems to hold all of it.
+    Without it, one pass over a large file counts as memory of the process. Arrays that are not
+    memory-mapped, and copy-on-write ones, are left alone.
     """
     mapped = getattr(array, "_mmap", None)
-    private = getattr(array, "mode", None) == "c"  # what was written to it is nowhere else
+    private = getattr(array, "mode", None) == "c"  # changes to it exist in memory only
     if mapped is not None and not private and hasattr(mmap, "MADV_DONTNEED"):
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def check_encoding(words: Sequence[str]) -> None:
-    """ValueError for a word that UTF-8 cannot hold, which is one with half a surrogate pair."""
+    """Refuses words with half a surrogate pair, which UTF-8 cannot hold.
+
+    Raises:
+      ValueError: for such a word.
+    """
     try:
         "".join(words).encode()
     except UnicodeEncodeError as error:
@@ -137,10 +159,14 @@ def check_encoding(words: Sequence[str]) -> None:
 
 
 def text_array(words: list[str]) -> np.ndarray:
-    """Words as uint8 UTF-8 text, one a line: far smaller than NumPy's fixed-width strings."""
+    """Words as uint8[bytes], UTF-8 text with one a line; NumPy's fixed-width strings are larger."""
     return np.frombuffer("\n".join(words).encode(), np.uint8)
 
 
 def array_text(array: np.ndarray) -> list[str]:
-    """The words that `text_array` packed."""
+    """The words of a `text_array`.
+
+    >>> array_text(text_array(["a", "café"]))
+    ['a', 'café']
+    """
     return bytes(array).decode().split("\n") if array.size else []

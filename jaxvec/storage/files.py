@@ -1,4 +1,4 @@
-"""Paths, compressed files, and files written beside and renamed."""
+"""Paths, compressed files, and atomic writes."""
 
 import bz2
 import contextlib
@@ -24,11 +24,11 @@ _OPENERS: dict[re.Pattern[bytes], Callable[..., Any]] = {
     re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2.open,  # text may begin with "BZh"
     re.compile(rb"\xfd7zXZ\x00"): lzma.open,
 }
-_NAME_SHOWN = 40  # characters of a file's name that its temporary's has
+_NAME_SHOWN = 40  # characters of a file's name that begin its temporary file's name
 
 
 def expanded(path: str | os.PathLike[str]) -> Path:
-    """A path whose ``~`` at the front is the home folder.
+    """A path with a leading ``~`` replaced by the home folder.
 
     >>> expanded("a/~").parts
     ('a', '~')
@@ -37,15 +37,15 @@ def expanded(path: str | os.PathLike[str]) -> Path:
 
 
 def existing(path: str | os.PathLike[str], what: str = "file") -> Path:
-    """The path of a file that is there, its ``~`` expanded.
+    """The path of a file that exists, its ``~`` expanded.
 
     Args:
       path: the file.
-      what: it is, for the message: ``"vocabulary file"``.
+      what: the kind of file, for messages: ``"vocabulary file"``.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is a folder, or its name is too long for one.
+      ValueError: if it is a folder, or its name is too long.
 
     >>> existing(getfixture("tmp_path") / "a", "log")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -82,22 +82,21 @@ def writable(path: str | os.PathLike[str]) -> Path:
 
 
 @contextlib.contextmanager
-def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A temporary file in the folder of `path`, renamed to `path` if the block succeeds.
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """An atomic write: yields a temporary file, renamed to `path` if the block succeeds.
 
-    Readers see the old file or the whole new one, never a part. A ``~`` at the front of
-    `path` is the home folder.
+    Readers see the old file or the whole new one, never a part. The temporary file is in the same
+    folder; if the block fails it is removed. A leading ``~`` is the home folder.
 
     Raises:
-      FileNotFoundError: if there is no such folder.
-      OSError: if no such file can be made there.
+      FileNotFoundError: if there is no folder for it.
+      OSError: if the folder cannot be written to.
 
-    Example:
-      >>> with written_beside(getfixture("tmp_path") / "a.txt") as temporary:
-      ...     _ = temporary.write_text("all or nothing")
+    >>> with atomic_write(getfixture("tmp_path") / "a.txt") as temporary:
+    ...     _ = temporary.write_text("all or nothing")
     """
     target = writable(path)
-    prefix = f".{target.name[:_NAME_SHOWN]}."  # as a longer name would be too long
+    prefix = f".{target.name[:_NAME_SHOWN]}."  # cut, so that it stays within the limit
     try:
         mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=target.parent)
@@ -120,7 +119,7 @@ def _umask() -> int:
 
 
 def decompressed(file: BufferedReader) -> BinaryIO:
-    """A file's content, unpacked if it is compressed by gzip, bzip2 or xz; content tells."""
+    """The content of a file, decompressed if it begins as gzip, bzip2 or xz does."""
     start = file.peek(10)
     for magic, opener in _OPENERS.items():
         if magic.match(start):
@@ -129,10 +128,10 @@ def decompressed(file: BufferedReader) -> BinaryIO:
 
 
 def to_json(value: Any) -> str:
-    """JSON, in which NumPy's scalars and arrays are numbers and lists.
+    """JSON; NumPy's scalars and arrays become numbers and lists.
 
     Raises:
-      TypeError: for what JSON cannot hold; the message has it.
+      TypeError: for a value that JSON cannot hold; the message shows it.
 
     >>> to_json({"window": np.int64(5), "scores": np.ones(2)})
     '{"window": 5, "scores": [1.0, 1.0]}'

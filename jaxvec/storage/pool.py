@@ -12,7 +12,7 @@ U = TypeVar("U")
 
 
 def resident_memory() -> int:
-    """Bytes of memory that this process holds, where the system tells; else 0."""
+    """Bytes of physical memory (RSS) of this process; 0 where the system does not say."""
     statm = Path("/proc/self/statm")
     if not statm.exists():
         return 0
@@ -20,29 +20,46 @@ def resident_memory() -> int:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """The number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def each(function: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
-    """What a function makes of each item, in order, so many at a time and no farther ahead."""
+def ordered_map(function: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
+    """`map` on `threads` threads: results in order, at most `threads` items in flight.
+
+    Args:
+      function: called once per item, on any of the threads.
+      items: read as threads become free, so it may be longer than memory.
+      threads: number of threads.
+
+    >>> list(ordered_map(abs, [-1, 2, -3], threads=2))
+    [1, 2, 3]
+    """
     with ThreadPoolExecutor(threads) as pool:
-        waiting: collections.deque = collections.deque()
+        in_flight: collections.deque = collections.deque()
         for item in items:
-            if len(waiting) == threads:
-                yield waiting.popleft().result()
-            waiting.append(pool.submit(function, item))
-        while waiting:
-            yield waiting.popleft().result()
+            if len(in_flight) == threads:
+                yield in_flight.popleft().result()
+            in_flight.append(pool.submit(function, item))
+        while in_flight:
+            yield in_flight.popleft().result()
 
 
-def ahead(ready: Callable[[int], T], numbers: Sequence[int]) -> Iterator[tuple[int, T]]:
-    """Each number with what is made of it; the next one's is made meanwhile."""
+def prefetch(load: Callable[[int], T], numbers: Sequence[int]) -> Iterator[tuple[int, T]]:
+    """Pairs (i, load(i)); a thread loads the next one while the caller uses this one.
+
+    Args:
+      load: called once per number, in order.
+      numbers: the arguments of `load`.
+
+    >>> list(prefetch("ab".__getitem__, [1, 0]))
+    [(1, 'b'), (0, 'a')]
+    """
     with ThreadPoolExecutor(1) as reader:
-        following = [reader.submit(ready, i) for i in numbers[:1]]
-        for i, after in zip(numbers, [*numbers[1:], None], strict=False):
-            part = following.pop().result()
-            if after is not None:
-                following.append(reader.submit(ready, after))
+        in_flight = [reader.submit(load, i) for i in numbers[:1]]
+        for i, following in zip(numbers, [*numbers[1:], None], strict=False):
+            part = in_flight.pop().result()
+            if following is not None:
+                in_flight.append(reader.submit(load, following))
             yield i, part

@@ -1,126 +1,161 @@
-"""Sorted runs: sums by key, added up by merging, in memory or in temporary files."""
+"""External sorting: sorted runs of (key, sum), in memory or a temporary file, and their merge."""
 
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from jaxvec.storage.arrays import release
-from jaxvec.storage.pool import each
+from jaxvec.storage.pool import ordered_map
 
-T = TypeVar("T")
-U = TypeVar("U")
-
-_SLICE = 1 << 16  # entries that stay in a core's cache
-_STRIDE = 1 << 14  # of a run's keys, one in so many is looked at to divide the work
+_SLICE = 1 << 16  # entries, few enough for a core's cache
+_STRIDE = 1 << 14  # one key in this many is a sample; see `merge`
 
 
 class Run(NamedTuple):
-    """Sums of what was found for each key."""
+    """`N` keys in rising order, and for each the sum of its weights."""
 
-    keys: np.ndarray  # int64[N], rising, each once
+    keys: np.ndarray  # int64[N], each once
     sums: np.ndarray  # float64[N]
 
 
-class Shelf:
-    """Where runs wait: in memory, or together in one temporary file of a folder; see `Growing`."""
+class RunStore:
+    """Runs that wait to be merged: in memory, or all in one temporary file.
+
+    One file for all, so that many runs need few open files. Where the system allows it the file
+    has no name, so that nothing is left of it however the process ends.
+
+    Args:
+      folder: where the temporary file is; None for memory.
+
+    >>> with RunStore(None) as store:
+    ...     handle = store.add(Run(np.array([3, 5]), np.ones(2)))
+    ...     store.load([handle])[0].keys.tolist()
+    [3, 5]
+    """
 
     def __init__(self, folder: Path | None):
-        self.file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-        self.lock = threading.Lock()
-        self.length = 0
+        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+        self._lock = threading.Lock()
+        self._length = 0  # of the file, in numbers of 8 bytes
 
-    def put(self, run: Run) -> Any:
-        """Puts a run there; `runs` takes what it returns. Any thread may."""
-        if self.file is None:
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, run: Run) -> Any:
+        """Stores a run and returns a handle for `load`. Any thread may call it."""
+        if self._file is None:
             return run
-        with self.lock:
-            start, self.length = self.length, self.length + 2 * len(run.keys)
-            run.keys.tofile(self.file)
-            run.sums.tofile(self.file)
+        with self._lock:
+            start, self._length = self._length, self._length + 2 * len(run.keys)
+            run.keys.tofile(self._file)
+            run.sums.tofile(self._file)
         return start, len(run.keys)
 
-    def runs(self, put: Sequence[Any]) -> list[Run]:
-        """The runs, memory-mapped if in a file; the end of putting."""
-        if self.file is None:
-            return list(put)
-        with self.file:
-            self.file.flush()
-            if not self.length:  # which cannot be mapped
+    def load(self, handles: Sequence[Any]) -> list[Run]:
+        """The stored runs, memory-mapped if they are in a file. Nothing can be added after it."""
+        if self._file is None:
+            return list(handles)
+        with self._file:
+            self._file.flush()
+            if not self._length:  # an empty file cannot be mapped
                 return []
-            numbers = np.memmap(self.file, np.int64, "r", shape=(self.length,))
+            numbers = np.memmap(self._file, np.int64, "r", shape=(self._length,))
         return [
             Run(numbers[at : at + size], numbers[at + size : at + 2 * size].view(np.float64))
-            for at, size in put
+            for at, size in handles
         ]
 
 
-class Growing:
-    """An array to append to, up to a length: in memory, or in a folder's temporary file, which
-    has no name (where the system can do that), so that nothing is left of it whatever ends the
-    process."""
-
-    def __init__(self, dtype: Any, longest: int, folder: Path | None):
-        self.dtype = dtype
-        self.length = 0
-        self.memory = np.empty(longest if folder is None else 0, dtype)
-        self.file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
-
-    def append(self, part: np.ndarray) -> None:
-        """Makes it longer."""
-        if self.file is None:
-            self.memory[self.length : self.length + len(part)] = part
-        else:
-            part.astype(self.dtype, copy=False).tofile(self.file)
-        self.length += len(part)
-
-    def array(self) -> np.ndarray:
-        """All of it, memory-mapped if it is a file; the end of appending."""
-        if self.file is None:
-            return self.memory[: self.length]
-        with self.file:
-            self.file.flush()
-            if not self.length:  # which cannot be mapped
-                return self.memory
-            return np.memmap(self.file, self.dtype, "r", shape=(self.length,))
-
-
-def sum_sorted(keys: np.ndarray, bits: int, weights: np.ndarray) -> Run:
-    """The sums of weights by key, from sorted (key << bits) | (number of a weight).
+class GrowingArray:
+    """An array to append to: in memory, or in a temporary file such as `RunStore` has.
 
     Args:
-      keys: int64[N]; overwritten.
-      bits: how many of them number the weights.
+      dtype: of the array.
+      capacity: the greatest length; memory is reserved for it.
+      folder: where the temporary file is; None for memory.
+
+    >>> growing = GrowingArray(np.int32, 5, None)
+    >>> growing.append(np.arange(2))
+    >>> growing.array()
+    array([0, 1], dtype=int32)
+    """
+
+    def __init__(self, dtype: Any, capacity: int, folder: Path | None):
+        self._dtype = dtype
+        self._length = 0
+        self._memory = np.empty(capacity if folder is None else 0, dtype)
+        self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
+
+    def append(self, part: np.ndarray) -> None:
+        """Appends a part, [n], converted to the array's dtype."""
+        if self._file is None:
+            self._memory[self._length : self._length + len(part)] = part
+        else:
+            part.astype(self._dtype, copy=False).tofile(self._file)
+        self._length += len(part)
+
+    def array(self) -> np.ndarray:
+        """The whole array, memory-mapped if it is in a file. Nothing can be appended after it."""
+        if self._file is None:
+            return self._memory[: self._length]
+        with self._file:
+            self._file.flush()
+            if not self._length:  # an empty file cannot be mapped
+                return self._memory
+            return np.memmap(self._file, self._dtype, "r", shape=(self._length,))
+
+
+def sum_sorted(packed: np.ndarray, bits: int, weights: np.ndarray) -> Run:
+    """Sums weights by key.
+
+    Args:
+      packed: int64[N], sorted. Each is a key, with the index of a weight in its lowest `bits`
+        bits: ``(key << bits) | index``. Overwritten.
+      bits: width of the index.
       weights: float64[up to 2^bits].
+
+    >>> run = sum_sorted(np.array([70, 71, 71, 80]), 1, np.array([1.0, 0.5]))
+    >>> run.keys.tolist(), run.sums.tolist()
+    ([35, 40], [2.0, 1.0])
     """
     sums: list[np.ndarray] = [np.empty(0)]
     kept = 0
-    for start in range(0, len(keys), _SLICE):
-        packed = keys[start : start + _SLICE]
-        part = packed >> bits
-        first = _firsts(part)
-        found = np.add.reduceat(weights[packed & ((1 << bits) - 1)], first)
-        part = part[first]
-        if kept and part[0] == keys[kept - 1]:  # goes on from the slice before
-            sums[-1][-1] += found[0]
-            part, found = part[1:], found[1:]
-        keys[kept : kept + len(part)] = part
-        kept += len(part)
-        if len(found):
-            sums.append(found)
-    return Run(keys[:kept].copy(), np.concatenate(sums))
+    for start in range(0, len(packed), _SLICE):
+        part = packed[start : start + _SLICE]
+        keys = part >> bits
+        first = _group_starts(keys)
+        added = np.add.reduceat(weights[part & ((1 << bits) - 1)], first)
+        keys = keys[first]
+        if kept and keys[0] == packed[kept - 1]:  # a key that the last slice ended with
+            sums[-1][-1] += added[0]
+            keys, added = keys[1:], added[1:]
+        packed[kept : kept + len(keys)] = keys
+        kept += len(keys)
+        if len(added):
+            sums.append(added)
+    return Run(packed[:kept].copy(), np.concatenate(sums))
 
 
-def in_order(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Keys, which are overwritten, and their sums, sorted by key."""
+def sort_by_key(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keys and their sums, both in rising order of the keys.
+
+    Args:
+      keys: int64[N], not negative. Overwritten.
+      sums: [N].
+    """
     bits = len(keys).bit_length()
     if len(keys) and int(keys.max()).bit_length() + bits > 63:
         order = np.argsort(keys)
         return keys[order], sums[order]
-    keys <<= bits  # with its place in the low bits a key brings its sum along: quicker
+    keys <<= bits  # the place goes into the low bits: one sort of integers beats an argsort
     keys |= np.arange(len(keys))
     keys.sort()
     sums = sums[keys & ((1 << bits) - 1)]
@@ -131,52 +166,76 @@ def in_order(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray
 def merge(
     runs: Sequence[Run], entries: int, threads: int, then: Callable[[Run], Any] = lambda run: run
 ) -> Iterator[Any]:
-    """The sums of all runs together, as runs of up to about so many entries, keys rising.
+    """Adds up runs, key by key, in intervals of rising keys.
 
-    Each is passed through `then`, so many at a time.
+    The keys are cut into intervals of about `entries` entries, all runs together, and each
+    interval is merged by itself, on any thread::
+
+        samples  every 2^14th key of every run, in order: each stands for 2^14 entries
+        cuts     every (entries / 2^14)th sample; here 5 and 10
+        bounds   of each run, the places where the cuts divide its keys
+
+        run 0    1 3 4 | 7 9   | 12 15      bounds 0 3 5 7
+        run 1    2 3   | 5 8 9 | 11         bounds 0 2 5 6
+        merged   1 2 3 4, then 5 7 8 9, then 11 12 15
+
+    Args:
+      runs: in memory or memory-mapped; of mapped ones no more than `threads` intervals are read
+        into memory.
+      entries: about how many entries an interval has, before equal keys are added up.
+      threads: number of threads; each merges one interval.
+      then: applied to each merged interval, on its thread.
+
+    Returns:
+      An iterator over the results of `then`, in the order of the keys; without `then`, over
+      runs. Intervals without an entry are left out.
+
+    >>> runs = [Run(np.array(keys), np.ones(len(keys))) for keys in ([1, 3], [3, 4])]
+    >>> [(run.keys.tolist(), run.sums.tolist()) for run in merge(runs, 1 << 18, 1)]
+    [([1, 3, 4], [1.0, 2.0, 1.0])]
     """
     if not runs:
         return iter(())
-    samples = np.sort(np.concatenate([_copied(run.keys[::_STRIDE]) for run in runs]))
+    samples = np.sort(np.concatenate([_in_memory(run.keys[::_STRIDE]) for run in runs]))
     cuts = samples[entries // _STRIDE :: max(1, entries // _STRIDE)]
-    bounds = [_places(run.keys, cuts) for run in runs]
+    bounds = [_bounds(run.keys, cuts) for run in runs]
 
-    def part(i: int) -> Any:
-        pieces = [
-            [_copied(side[at[i] : at[i + 1]]) for side in run]
+    def merged(i: int) -> Any:
+        parts = [
+            [_in_memory(side[at[i] : at[i + 1]]) for side in run]
             for run, at in zip(runs, bounds, strict=True)
             if at[i] < at[i + 1]
         ]
-        keys, sums = (np.concatenate(side) for side in zip(*pieces, strict=True))
-        if len(pieces) == 1:
+        keys, sums = (np.concatenate(side) for side in zip(*parts, strict=True))
+        if len(parts) == 1:
             return then(Run(keys, sums))
-        keys, sums = in_order(keys, sums)
-        first = _firsts(keys)
+        keys, sums = sort_by_key(keys, sums)
+        first = _group_starts(keys)
         if len(first) == len(keys):
             return then(Run(keys, sums))
         return then(Run(keys[first], np.add.reduceat(sums, first)))
 
     filled = [i for i in range(len(cuts) + 1) if any(at[i] < at[i + 1] for at in bounds)]
-    return each(part, filled, threads)
+    return ordered_map(merged, filled, threads)
 
 
-def _copied(part: np.ndarray) -> np.ndarray:
-    """A part of an array, in memory; of a file no more than that stays in memory."""
+def _in_memory(part: np.ndarray) -> np.ndarray:
+    """A part of an array, copied if it is memory-mapped, whose pages are released."""
     if isinstance(part, np.memmap):
         mapped, part = part, np.array(part)
         release(mapped)
     return part
 
 
-def _places(keys: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Where each of the parts between cuts begins, and the last ends."""
+def _bounds(keys: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Where the cuts divide the keys, int64[C + 2]: interval `i` is ``bounds[i]:bounds[i + 1]``."""
     places = np.concatenate([[0], np.searchsorted(keys, cuts), [len(keys)]])
     release(keys)
     return places
 
 
-def _firsts(keys: np.ndarray) -> np.ndarray:
-    """Where each run of equal keys begins."""
+def _group_starts(keys: np.ndarray) -> np.ndarray:
+    """The place of the first of each group of equal keys, in sorted keys."""
     new = np.ones(len(keys), bool)
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
     return np.flatnonzero(new)

@@ -1,4 +1,4 @@
-"""From text to ids: readers, tokenizers, the vocabulary, the corpus. Knows no model."""
+"""From text to ids: readers, tokenizers, phrases, the vocabulary, the corpus."""
 
 import lazy_loader
 

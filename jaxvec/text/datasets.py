@@ -1,4 +1,4 @@
-"""Corpora known by name, fetched once, checked and kept in a cache."""
+"""Corpora by name: downloaded once, verified and cached."""
 
 import contextlib
 import os
@@ -13,22 +13,23 @@ from typing import BinaryIO, NamedTuple
 
 import pooch
 
-from jaxvec.storage.files import expanded, written_beside
+from jaxvec.storage.files import atomic_write, expanded
 
+# what a failed download or a damaged archive raises
 _DAMAGE = (OSError, ValueError, EOFError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
 class Source(NamedTuple):
-    """Where a corpus comes from, and what it must be."""
+    """Where a corpus is downloaded from, and how the download is verified."""
 
     urls: tuple[str, ...]  # mirrors of the archive, tried in turn
-    checksum: str | None  # of the archive, as its publishers give it; None if they give none
+    checksum: str | None  # of the archive, as published; None if none is
     members: dict[str, str]  # for each split, the file's name in the archive
     counts: dict[str, tuple[int, int]] = {}  # noqa: RUF012  lines and words of each split
 
 
 class Dataset(NamedTuple):
-    """The text files of a corpus, by split; a split it does not have is empty."""
+    """The text files of each split of a corpus; empty if it has no such split."""
 
     train: tuple[Path, ...] = ()
     valid: tuple[Path, ...] = ()
@@ -65,24 +66,24 @@ NAMES: dict[str, Source] = {
         counts={"train": (42_068, 887_521), "valid": (3_370, 70_390), "test": (3_761, 78_669)},
     ),
 }
-"""The corpora that `fetch` knows."""
+"""The sources of the corpora that `fetch` knows, by name."""
 
 
 def fetch(name: str, *, folder: str | os.PathLike[str] | None = None) -> Dataset:
     """The files of a corpus, downloaded unless they are in the cache.
 
-    Mirrors are tried in turn; what they send is checked by the published checksum, or by
-    its counts of lines and words where none is published. Nothing in an archive decides
-    where a file is written.
+    Mirrors are tried in turn. A download is verified by the published checksum or, where there is
+    none, by its numbers of lines and words. Names inside an archive do not influence where files
+    are written.
 
     Args:
-      name: one of `NAMES`: ``text8``, ``wikitext-2``, ``wikitext-103``, ``ptb``.
-      folder: the cache; by default ``jaxvec`` in the user's cache folder, or what the
-        environment variable ``JAXVEC_CACHE`` says.
+      name: ``text8``, ``wikitext-2``, ``wikitext-103`` or ``ptb``.
+      folder: the cache; by default the environment variable ``JAXVEC_CACHE``, or ``jaxvec`` in
+        the user's cache folder.
 
     Raises:
       ValueError: if there is no such corpus.
-      ConnectionError: if no mirror gives the right file; the message says what each gave.
+      ConnectionError: if no mirror sends the right file; the message says what each one sent.
     """
     if name not in NAMES:
         raise ValueError(f"dataset must be one of {', '.join(NAMES)}; got {name!r}")
@@ -110,7 +111,7 @@ def _download(name: str, source: Source, cache: Path, files: dict[str, Path]) ->
             for split, path in files.items():
                 with (
                     _member(Path(archive), source.members[split]) as text,
-                    written_beside(path) as new,
+                    atomic_write(path) as new,
                 ):
                     with open(new, "wb") as out:
                         shutil.copyfileobj(text, out)
@@ -128,9 +129,9 @@ def _download(name: str, source: Source, cache: Path, files: dict[str, Path]) ->
 
 @contextlib.contextmanager
 def _member(archive: Path, name: str) -> Iterator[BinaryIO]:
-    """The file of that name in an archive, whatever folder it is in there."""
+    """Opens the file of that name in an archive, whatever its folder."""
 
-    def is_it(path: str) -> bool:
+    def matches(path: str) -> bool:
         return path.rsplit("/", 1)[-1] == name
 
     def chosen(members: Sequence):
@@ -140,13 +141,13 @@ def _member(archive: Path, name: str) -> Iterator[BinaryIO]:
 
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as bundle:
-            info = chosen([i for i in bundle.infolist() if is_it(i.filename) and not i.is_dir()])
+            info = chosen([i for i in bundle.infolist() if matches(i.filename) and not i.is_dir()])
             with bundle.open(info) as file:
                 yield file  # type: ignore[misc]
     else:
         with tarfile.open(archive) as ball:
-            plain = ball.extractfile(chosen([m for m in ball if is_it(m.name) and m.isfile()]))
-            assert plain is not None  # as only of folders and links
+            plain = ball.extractfile(chosen([m for m in ball if matches(m.name) and m.isfile()]))
+            assert plain is not None  # None is for folders and links
             with plain:
                 yield plain  # type: ignore[misc]
 
@@ -158,5 +159,5 @@ def _check_counts(path: Path, expected: tuple[int, int] | None) -> None:
         words = [len(line.split()) for line in text]
     if (len(words), sum(words)) != expected:
         raise ValueError(
-            f"{expected[0]} lines of {expected[1]} words expected, got {len(words)} of {sum(words)}"
+            f"expected {expected[0]} lines of {expected[1]} words; got {len(words)} of {sum(words)}"
         )

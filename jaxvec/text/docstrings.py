@@ -1,7 +1,7 @@
-"""The default corpus: the documentation that is on every user's disk already.
+"""The default corpus: documentation that is installed with Python and jaxvec.
 
-The docstrings of the packages jaxvec stands on and of the standard library, and the
-language reference in `pydoc_data.topics`. Sources are parsed, never imported or run.
+The docstrings of jaxvec's dependencies and of the standard library, and the language reference
+in `pydoc_data.topics`. Sources are parsed, never imported or run.
 """
 
 import ast
@@ -14,30 +14,31 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGES = ("jax", "numpy", "scipy", "optax", "flax", "orbax")
+"""The packages that are read in addition to the standard library."""
 
 _LEFT_OUT = {"test", "tests", "testing", "site-packages", "idlelib", "lib2to3", "_vendor"}
 _DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 class Docstring(NamedTuple):
-    """A docstring and where it is from."""
+    """A docstring and the file that it is from."""
 
     package: str  # one of `PACKAGES`, or "python" for the standard library
-    file: str  # in the package, parts joined by "/"
+    file: str  # path within the package, parts joined by "/"
     text: str
 
 
 def documentation() -> list[str]:
-    """Each docstring once, as one document, in an order that mixes the packages.
+    """The distinct docstrings, a document each, in an order that mixes the packages.
 
-    The same files give the same order. Packages that are not installed are left out.
+    The order depends on the texts alone. Packages that are not installed are left out.
     """
     texts = {docstring.text for docstring in docstrings()}
     return sorted(texts, key=lambda text: (zlib.crc32(text.encode(errors="replace")), text))
 
 
 def docstrings() -> Iterator[Docstring]:
-    """All docstrings, package by package and file by file; some come more than once."""
+    """All docstrings, package by package and file by file; a text may come more than once."""
     for package, root in _roots():
         for path in sorted(root.rglob("*.py")):
             file = path.relative_to(root)
@@ -47,10 +48,10 @@ def docstrings() -> Iterator[Docstring]:
 
 
 def _roots() -> Iterator[tuple[str, Path]]:
-    """The folders of the packages that are installed."""
+    """(package, folder) of each package that is installed."""
     yield "python", Path(sysconfig.get_path("stdlib"))
     for package in PACKAGES:
-        # find_spec of a top-level name looks for the package without importing it
+        # find_spec of a top-level name finds the package without importing it
         spec = importlib.util.find_spec(package)
         for root in (spec and spec.submodule_search_locations) or []:
             yield package, Path(root)
@@ -63,7 +64,7 @@ def _texts(path: Path) -> Iterator[str]:
             warnings.simplefilter("ignore", DeprecationWarning)
             tree = ast.parse(path.read_bytes())
     except (SyntaxError, ValueError, RecursionError, OSError):
-        return  # a template, or syntax of another Python: no documentation to be had
+        return  # a template, or the syntax of another Python
     if path.match("pydoc_data/topics.py"):
         yield from _strings(tree)
         return
@@ -72,7 +73,7 @@ def _texts(path: Path) -> Iterator[str]:
         node = stack.pop()
         if isinstance(node, _DOCUMENTED) and (text := ast.get_docstring(node)):
             yield text
-        # only statements can hold definitions: expressions are most of a tree
+        # only statements contain definitions; expressions, most of the tree, are skipped
         for field in ("orelse", "body", "handlers", "finalbody"):
             stack += reversed(getattr(node, field, None) or [])
 

@@ -1,4 +1,4 @@
-"""Phrases: words that follow each other so often that they are written as one, new_york."""
+"""Phrases: words that follow each other far more often than by chance, joined as new_york."""
 
 import itertools
 import os
@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jaxvec.messages.gensim import explained, kind
-from jaxvec.storage.files import written_beside
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
+from jaxvec.messages.numbers import check_number
+from jaxvec.storage.files import atomic_write
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
-from jaxvec.text.corpus import Pieces, document_words
-from jaxvec.text.read import read_pieces, text_lines
-from jaxvec.text.tokenize import Tokenizer, get_tokenizer
+from jaxvec.text.pieces import FromText, Pieces, document_pieces
+from jaxvec.text.read import text_lines
+from jaxvec.text.tokenize import Tokenizer
 
 ENGLISH_CONNECTOR_WORDS = frozenset({
     "a", "an", "the", "for", "of", "with", "without", "at", "from", "to", "in", "on", "by",
@@ -25,27 +27,36 @@ SCORERS: dict[str, Scorer] = {"default": bigrams.original_scorer, "npmi": bigram
 _THRESHOLDS = {"default": 10.0, "npmi": 0.5}
 
 
-class Found(NamedTuple):
-    """What is known of a phrase."""
+class PhraseStats(NamedTuple):
+    """The score and the count of a phrase in the text that it was found in."""
 
     score: float
-    bigram_count: int  # how often it occurs in the text that it was found in
+    bigram_count: int
 
 
 _INSTEAD = "phrases are found by Phrases.from_documents(sentences, min_count=5, threshold=10)"
 
 
 @explained(_INSTEAD, {})
-class Phrases:
-    """Phrases, each of two words and what connectors are between them, to join in text.
+class Phrases(FromText):
+    """Phrases, each of two words and any connectors between them, to join in text.
 
-    As gensim's `FrozenPhrases`, but counts are exact, no rare words forgotten, and a phrase is
-    told from a word that is spelt like it.
+    As gensim's `FrozenPhrases`, but counts are exact, as no rare words are forgotten, and the
+    phrase ("new", "york") differs from a word "new_york" in the text.
 
     Attributes:
-      found: the score and count of each, by its words, the best first.
-      delimiter: what is put between words when they are joined.
-      connector_words: those that phrases have inside.
+      found: the `PhraseStats` of each tuple of words, highest score first.
+      delimiter: the string between joined words.
+      connector_words: the words inside phrases.
+
+    Args:
+      found: the score and count of each phrase, by its words.
+      delimiter: the string between joined words.
+
+    Raises:
+      TypeError: if `found` is no mapping or `delimiter` no string.
+      ValueError: if a phrase is no tuple of at least two words, or a word stands inside one
+        phrase and at the edge of another.
 
     >>> documents = ["he left new york", "new cars", "she likes new york", "he likes cars"]
     >>> phrases = Phrases.from_documents(documents, min_count=1, threshold=1)
@@ -55,9 +66,11 @@ class Phrases:
     ['in', 'new_york']
     """
 
-    def __init__(self, found: Mapping[tuple[str, ...], Found], *, delimiter: str = "_"):
+    def __init__(self, found: Mapping[tuple[str, ...], PhraseStats], *, delimiter: str = "_"):
         if not isinstance(found, Mapping):
-            raise TypeError(f"Phrases takes what was found, not {kind(found)}: {_INSTEAD}")
+            raise TypeError(f"Phrases takes a dict of phrases, not {kind(found)}: {_INSTEAD}")
+        if not isinstance(delimiter, str):
+            raise TypeError(f"delimiter must be a string; got {kind(delimiter)}")
         self.found = dict(sorted(found.items(), key=lambda item: (-item[1].score, item[0])))
         self.delimiter = delimiter
         self.connector_words = frozenset(word for words in found for word in words[1:-1])
@@ -70,32 +83,9 @@ class Phrases:
                 or not self.connector_words.isdisjoint((words[0], words[-1]))
             ):
                 raise ValueError(
-                    "a phrase must be a tuple of two words or more, and those inside one may not "
+                    "a phrase must be a tuple of two words or more, and a word inside one may not "
                     f"begin or end another; got {words!r}"
                 )
-
-    @classmethod
-    def from_files(
-        cls,
-        *paths: str | os.PathLike[str],
-        tokenizer: str | Tokenizer = "whitespace",
-        errors: str = "strict",
-        **options,
-    ) -> "Phrases":
-        """Finds the phrases of files, folders or standard input, a document a line; read once.
-
-        Args:
-          *paths: see `read_pieces`; may be compressed.
-          tokenizer: ``"whitespace"``, ``"basic_english"``, ``"text8"``, ``"alphanumeric"`` or
-            a function.
-          errors: what to do about broken UTF-8, as in `bytes.decode`.
-          **options: as for `from_documents`.
-
-        Raises:
-          FileNotFoundError: if a path does not exist.
-          ValueError: if a file is not text, or there is no word.
-        """
-        return cls.from_pieces(words_of_files(paths, tokenizer, errors), **options)
 
     @classmethod
     def from_documents(
@@ -111,25 +101,28 @@ class Phrases:
           documents: strings, or lists of words.
           tokenizer: applied to strings.
           min_count: leave out phrases that occur less often.
-          threshold: take those with a score above. By default 10 for the default scoring, as
+          threshold: keep phrases with a higher score. By default 10 for the default scoring, as
             gensim, and 0.5 for ``"npmi"``.
-          scoring: ``"default"``, ``"npmi"``, or a function as `original_scorer`.
-          delimiter: what is put between words when they are joined.
-          connector_words: words that no phrase begins or ends with, but may have inside, such
-            as `ENGLISH_CONNECTOR_WORDS`.
+          scoring: ``"default"``, ``"npmi"``, or a function such as `original_scorer`.
+          delimiter: the string between joined words.
+          connector_words: words that may stand inside a phrase but neither begin nor end one,
+            such as `ENGLISH_CONNECTOR_WORDS`.
           folder: where counts wait in a temporary file; by default they are in memory, some 16
-            bytes for each pair of words that the text has.
+            bytes for each bigram of the text.
 
         Raises:
           ValueError: if there is no word, or an option is out of bounds.
+          TypeError: if an option is of another type; for a document that is neither a string nor
+            words.
         """
-        return cls.from_pieces(document_words(documents, tokenizer), **options)
+        return cls.from_pieces(document_pieces(documents, tokenizer), **options)
 
     @classmethod
     def from_pieces(
         cls,
         pieces: Pieces,
         *,
+        source: str = "documents",
         min_count: int = 5,
         threshold: float | None = None,
         scoring: str | Scorer = "default",
@@ -137,19 +130,31 @@ class Phrases:
         connector_words: Iterable[str] = (),
         folder: str | os.PathLike[str] | None = None,
     ) -> "Phrases":
-        """As `from_documents`, of documents that may each come in several pieces."""
-        if isinstance(connector_words, str):
-            raise ValueError("connector_words must be several words, not a string")
-        scorer, threshold = _checked(min_count, threshold, scoring, delimiter)
+        """As `from_documents`, for documents that may come in several pieces each.
+
+        Args:
+          pieces: the words, read once.
+          source: what messages call the text.
+          min_count, threshold, scoring, delimiter, connector_words, folder: as for
+            `from_documents`.
+
+        Raises:
+          ValueError, TypeError: as `from_documents`.
+        """
+        scorer, threshold = _checked(threshold, scoring, delimiter)
         often = bigrams.count(
-            pieces, min_count=min_count, connector_words=connector_words, folder=folder
+            pieces,
+            source=source,
+            min_count=min_count,
+            connector_words=connector_words,
+            folder=folder,
         )
         scores = scorer(
             often.worda_count, often.wordb_count, often.bigram_count,
             often.len_vocab, min_count, often.corpus_word_count,
         )  # fmt: skip
         good = {
-            often.phrases[i]: Found(float(scores[i]), int(often.bigram_count[i]))
+            often.phrases[i]: PhraseStats(float(scores[i]), int(often.bigram_count[i]))
             for i in np.flatnonzero(scores > threshold)
         }
         return cls(good, delimiter=delimiter)
@@ -161,13 +166,13 @@ class Phrases:
         return f"Phrases of {len(self):,} phrases"
 
     def __getitem__(self, words: Sequence[str]) -> list[str]:
-        """The words of a document, phrases joined: from left to right, the first that comes.
+        """The words of one document, phrases joined from left to right, without overlap.
 
         Raises:
-          ValueError: for anything but words; `apply` takes many documents.
+          ValueError: if it is no list of words; `apply` takes many documents.
         """
         if isinstance(words, str) or not all(isinstance(word, str) for word in words):
-            raise ValueError("expected the words of one document; for others see apply")
+            raise ValueError("expected the words of one document; for many write apply(documents)")
         return self._join(list(words), True)[0]
 
     def apply(
@@ -175,23 +180,38 @@ class Phrases:
         documents: Iterable[str | Sequence[str]],
         tokenizer: str | Tokenizer = "whitespace",
     ) -> Iterator[list[str]]:
-        """The words of each document, phrases joined; to be read once, as by `Corpus`.
+        """Joins phrases in documents, which are read once.
 
-        >>> phrases = Phrases({("new", "york"): Found(1.0, 5)})
+        Args:
+          documents: strings, or lists of words.
+          tokenizer: applied to strings.
+
+        Returns:
+          An iterator over the words of each document.
+
+        Raises:
+          ValueError, TypeError: for bad documents, as `document_pieces`.
+
+        >>> phrases = Phrases({("new", "york"): PhraseStats(1.0, 5)})
         >>> list(phrases.apply(["to new york", ["new", "cars"]]))
         [['to', 'new_york'], ['new', 'cars']]
         """
-        return (words for words, _ in self.apply_pieces(document_words(documents, tokenizer)))
+        return (words for words, _ in self.apply_pieces(document_pieces(documents, tokenizer)))
 
     def apply_pieces(self, pieces: Pieces) -> Iterator[tuple[list[str], bool]]:
-        """The pieces of documents, phrases joined, those across pieces too."""
+        """Joins phrases in pieces of documents, also where a phrase spans two pieces."""
         rest: list[str] = []
         for words, ends in pieces:
             joined, rest = self._join([*rest, *words], ends)
             yield joined, ends
 
     def _join(self, words: list[str], ends: bool) -> tuple[list[str], list[str]]:
-        """The words joined, and those that have to wait for more if the document goes on."""
+        """Joins phrases in words.
+
+        Returns:
+          (joined, open_end): the words with phrases joined, and the last words, if the document
+          goes on (not `ends`), with which a phrase may begin.
+        """
         places: Sequence[int] = range(len(words))
         plain = words
         if self.connector_words:
@@ -207,41 +227,51 @@ class Phrases:
                 joined += words[done:first]
                 joined.append(phrase)
                 done = last + 1
-        waits = not ends and len(places) > 0 and places[-1] >= done
-        stop = places[-1] if waits else len(words)
+        unfinished = not ends and len(places) > 0 and places[-1] >= done
+        stop = places[-1] if unfinished else len(words)
         joined += words[done:stop]
         return joined, words[stop:]
 
     def export_phrases(self) -> dict[str, float]:
-        """The score of each phrase, by its words joined, the best first."""
+        """The score of each joined phrase, highest first."""
         return {self._joined[words]: found.score for words, found in self.found.items()}
 
     def above(self, threshold: float) -> "Phrases":
-        """The phrases with a score above, so that to try thresholds needs one count only."""
+        """The phrases with a score above `threshold`, to try several with one count.
+
+        Raises:
+          TypeError: if `threshold` is no number.
+        """
+        check_number("threshold", threshold)
         good = {words: found for words, found in self.found.items() if found.score > threshold}
         return Phrases(good, delimiter=self.delimiter)
 
 
 def save_phrases(passes: Iterable[Phrases], path: str | os.PathLike[str]) -> None:
-    """Writes UTF-8 text: words parted by spaces, tab, score, tab, count; see `load_phrases`.
+    """Writes UTF-8 text, a phrase a line: its words with spaces between, tab, score, tab, count.
 
     Args:
-      passes: phrases, those that are found in text joined by others after them; an empty line
-        is between.
+      passes: `Phrases` in the order in which they are applied to a text; an empty line separates
+        them.
       path: the file.
 
     Raises:
       ValueError: if a word has white space in it.
+      FileNotFoundError: if there is no folder for it.
     """
     with (
-        written_beside(path) as temporary,
+        atomic_write(path) as temporary,
         open(temporary, "w", encoding="utf-8", newline="\n") as file,
     ):
         file.writelines(phrase_lines(passes))
 
 
 def phrase_lines(passes: Iterable[Phrases]) -> Iterator[str]:
-    """The lines of `save_phrases`, with their ends."""
+    """The lines that `save_phrases` writes, line ends included.
+
+    Raises:
+      ValueError: if a word has white space in it.
+    """
     for i, phrases in enumerate(passes):
         if i:
             yield "\n"
@@ -252,51 +282,43 @@ def phrase_lines(passes: Iterable[Phrases]) -> Iterator[str]:
 
 
 def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[Phrases]:
-    """Reads what `save_phrases` wrote: the phrases to join first, then those after them.
+    """Reads what `save_phrases` wrote: `Phrases` in the order in which they are applied.
 
     Args:
       path: the file.
-      delimiter: that with which they were found.
+      delimiter: the one that they were found with.
 
     Raises:
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form; the message names it.
     """
-    passes: list[dict[tuple[str, ...], Found]] = [{}]
+    passes: list[dict[tuple[str, ...], PhraseStats]] = [{}]
     for number, line in text_lines(path, "file of phrases"):
         if not line:
             passes.append({})
             continue
         try:
             words, score, count = line.split("\t")
-            passes[-1][tuple(words.split(" "))] = Found(float(score), int(count))
+            passes[-1][tuple(words.split(" "))] = PhraseStats(float(score), int(count))
         except ValueError as error:
             raise ValueError(
-                f"{path}, line {number}: {error}; expected words parted by spaces, a tab, a "
+                f"{path}, line {number}: {error}; expected words with spaces between, a tab, a "
                 "score, a tab and a count"
             ) from None
     return [Phrases(found, delimiter=delimiter) for found in passes]
 
 
-def words_of_files(
-    paths: Iterable[str | os.PathLike[str]],
-    tokenizer: str | Tokenizer = "whitespace",
-    errors: str = "strict",
-) -> Pieces:
-    """The words of files, read as a stream; see `read_pieces`."""
-    split = get_tokenizer(tokenizer)
-    return ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
-
-
 def _checked(
-    min_count: int, threshold: float | None, scoring: str | Scorer, delimiter: str
+    threshold: float | None, scoring: str | Scorer, delimiter: str
 ) -> tuple[Scorer, float]:
-    """The scorer and threshold of these options; ValueError for what is out of bounds."""
-    if min_count < 1:
-        raise ValueError(f"min_count must be at least 1; got {min_count}")
+    """The scorer and the threshold of checked options."""
+    if threshold is not None:
+        check_number("threshold", threshold)
+    if not isinstance(delimiter, str):
+        raise TypeError(f"delimiter must be a string; got {kind(delimiter)}")
     if not delimiter:
         raise ValueError("delimiter must not be empty: words would run together")
-    if not callable(scoring) and scoring not in SCORERS:
+    if not callable(scoring) and scoring not in list(SCORERS):
         names = ", ".join(SCORERS)
         raise ValueError(f"scoring must be a callable or one of {names}; got {scoring!r}")
     if callable(scoring):

@@ -1,7 +1,7 @@
 """Streaming readers: files, folders and standard input as pieces of lines, and files of lines.
 
-A line is a document. Text is read in chunks of `CHUNK` bytes, so that a file that is
-one endless line needs no more memory than any other, if it has white space.
+A line is a document. Text is read in parts of `READ_SIZE` bytes, so that memory stays bounded even
+for a file of a single line, if it has white space.
 """
 
 import codecs
@@ -12,10 +12,11 @@ from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import DAMAGED, decompressed, existing, expanded
 
-CHUNK = 1 << 20
+READ_SIZE = 1 << 20
+"""Bytes of one read."""
 
 _MARKS = {  # other encodings' byte order marks, the longer first
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -23,21 +24,21 @@ _MARKS = {  # other encodings' byte order marks, the longer first
     b"\xff\xfe": "UTF-16",
     b"\xfe\xff": "UTF-16",
 }
-_PEEKED = 256  # bytes that tell UTF-16 without a mark
+_PEEKED = 256  # bytes in which UTF-16 without a mark is detected
 
 Piece = tuple[str, bool]
-"""Some text of one line, and whether the line ends with it."""
+"""A pair (text, ends): some text of one line, and whether the line ends with it."""
 
 
 def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
-    """Every folder replaced by the files below it, in alphabetical order, hidden ones left out.
+    """Paths with each folder replaced by its files, hidden ones left out, in alphabetical order.
 
     Args:
       paths: files, folders, or ``"-"`` for standard input.
 
     Raises:
       FileNotFoundError: if a path does not exist.
-      TypeError: unless all are paths.
+      TypeError: if one is no path.
       ValueError: if a folder holds no file.
     """
     files: list[str] = []
@@ -71,24 +72,32 @@ def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
 def read_pieces(
     paths: Iterable[str | os.PathLike[str]], *, errors: str = "strict"
 ) -> Iterator[Piece]:
-    """Streams UTF-8 text, plain or compressed (gzip, bzip2, xz: told by content).
+    """Streams UTF-8 text, plain or compressed by gzip, bzip2 or xz, recognized by content.
 
     A byte order mark at the start of a file is dropped.
 
     Args:
-      paths: as for `expand_paths`.
-      errors: ``"strict"``, or what else `bytes.decode` takes, such as ``"replace"``.
+      paths: files, folders, or ``"-"`` for standard input.
+      errors: what to do about invalid UTF-8, as in `bytes.decode`: ``"strict"``, ``"replace"``,
+        ``"ignore"`` …
 
     Yields:
-      ``(text, ends)``: a line without its line end, or a part of a line that is longer
-      than `CHUNK`, cut at white space; without any, the whole line.
+      ``(text, ends)``: a line without its line end; or part of a line longer than `READ_SIZE`,
+      cut at white space. A line without white space is never cut.
 
     Raises:
       FileNotFoundError: if a path does not exist.
-      ValueError: if a file is binary, is not UTF-8 (naming the byte offset in the
-        uncompressed text, or UTF-16 if it is that), or is a damaged
-        archive; or if a folder holds no file.
+      TypeError: if one is no path.
+      ValueError: if a folder holds no file, or a file is binary, damaged or not UTF-8; the
+        message has the byte offset in the uncompressed text, or names UTF-16; also if `errors`
+        is no such name.
     """
+    try:
+        codecs.lookup_error(errors)
+    except LookupError:
+        raise ValueError(
+            f"errors must be a name such as 'strict' or 'replace'; got {errors!r}"
+        ) from None
     for name in expand_paths(paths):
         if name == "-":
             yield from _pieces(cast(BufferedReader, sys.stdin.buffer), "standard input", errors)
@@ -98,17 +107,19 @@ def read_pieces(
 
 
 def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tuple[int, str]]:
-    """The lines of a file of UTF-8 text, numbered from 1, without their ends and a byte order mark.
-
-    It may be compressed, as for `read_pieces`.
+    """Streams the lines of a UTF-8 file, plain or compressed as for `read_pieces`.
 
     Args:
       path: the file, or a pipe.
-      what: what it should be, for messages.
+      what: the kind of file, for messages: ``"vocabulary file"``.
+
+    Yields:
+      ``(number, line)``: numbers from 1, and lines without their ends; a byte order mark at the
+      start is dropped.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is a folder, or not such text.
+      ValueError: if it is a folder, binary, damaged or not UTF-8.
 
     >>> path = getfixture("tmp_path") / "words"
     >>> _ = path.write_bytes("\ufeffthe\\r\\ncafé".encode())
@@ -128,7 +139,7 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
 
 
 def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
-    parts: list[str] = []  # of a line that goes on
+    parts: list[str] = []  # of the line that is not finished
     for text in _decoded(decompressed(raw), name, errors):
         first, *lines = text.split("\n")
         parts.append(first)
@@ -137,62 +148,75 @@ def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
             for line in lines[:-1]:
                 yield line.removesuffix("\r"), True
             parts = [lines[-1]]
-        elif sum(map(len, parts)) >= CHUNK and (cut := _last_space(first)):
+        elif sum(map(len, parts)) >= READ_SIZE and (cut := _last_space(first)):
             yield "".join(parts[:-1]) + first[:cut], False
             parts = [first[cut:]]
     yield "".join(parts).removesuffix("\r"), True
 
 
 def _last_space(text: str) -> int:
-    """The place after the last white space that may part words, 0 if there is none."""
+    """The place after the last white space between words, 0 if there is none."""
     for i in range(len(text) - 2, -1, -1):
-        if text[i].isspace() and text[i + 1] not in "/\n":  # <br /> is one to basic_english
+        if text[i].isspace() and text[i + 1] not in "/\n":  # basic_english drops "<br />" whole
             return i + 1
     return 0
 
 
 def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
+    """Streams the text of a file.
+
+    Args:
+      file: decompressed.
+      name: of the file, for messages.
+      errors: as for `read_pieces`; None is strict, where the caller has no such option.
+
+    Yields:
+      The text of each part of `READ_SIZE` bytes, cut between characters.
+
+    Raises:
+      ValueError: as `read_pieces`.
+    """
     decoder = codecs.getincrementaldecoder("utf-8")(errors or "strict")
     offset, at_start = 0, True
     while True:
         try:
-            chunk = file.read(CHUNK)
+            data = file.read(READ_SIZE)
         except DAMAGED as error:
             raise ValueError(f"cannot read {name} after byte {offset}: {error}") from None
-        if not offset and (encoding := _other_encoding(chunk)):
+        if not offset and (encoding := _other_encoding(data)):
             raise ValueError(
                 f"{name} is {encoding} text, not UTF-8: convert it, such as by "
                 f"'iconv -f {encoding} -t UTF-8'"
             )
-        if (nul := chunk.find(0)) >= 0:
+        if (nul := data.find(0)) >= 0:
             raise ValueError(
                 f"{name} is not text: byte {offset + nul} is zero; expected UTF-8 text, "
                 "plain or compressed by gzip, bzip2 or xz"
             )
-        pending = len(decoder.getstate()[0])  # bytes of a character cut by the last chunk
+        pending = len(decoder.getstate()[0])  # bytes of a character cut by the last read
         try:
-            text = decoder.decode(chunk, final=not chunk)
+            text = decoder.decode(data, final=not data)
         except UnicodeDecodeError as error:
             at = offset - pending + error.start
             way_out = ", or read it with errors='replace'" if errors else ""
             raise ValueError(
                 f"{name} is not UTF-8: byte offset {at} ({error.reason}); convert the file{way_out}"
             ) from None
-        offset += len(chunk)
+        offset += len(data)
         if at_start and text:
             text, at_start = text.removeprefix("\ufeff"), False
         if text:
             yield text
-        if not chunk:
+        if not data:
             return
 
 
 def _other_encoding(start: bytes) -> str:
-    """Which encoding other than UTF-8 a text begins in; "" if it seems none."""
+    """The name of the encoding, if the start of a text is UTF-16 or UTF-32; else ""."""
     for mark, encoding in _MARKS.items():
         if start.startswith(mark):
             return encoding
-    for zeros, others in ((1, 0), (0, 1)):  # as of letters of most alphabets, mostly spaces
+    for zeros, others in ((1, 0), (0, 1)):  # Latin text and spaces: every other byte is zero
         high, low = start[zeros:_PEEKED:2], start[others:_PEEKED:2]
         if len(high) > 1 and high.count(0) > len(high) / 2 and not low.count(0):
             return "UTF-16"

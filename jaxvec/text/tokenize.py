@@ -1,4 +1,4 @@
-"""Tokenizers: functions from a piece of text to a list of words."""
+"""Tokenizers: functions from text to a list of words."""
 
 import functools
 import re
@@ -6,11 +6,11 @@ import unicodedata
 from collections.abc import Callable, Sequence
 
 Tokenizer = Callable[[str], Sequence[str]]
-"""Any function from text to words. It is given one line at a time, without its
-line end; a very long line comes in several pieces, cut at white space if it has any."""
+"""Any function from text to words. It is called with one line, without its line end, or with a
+part of a very long line, cut at white space."""
 
 _BASIC_TOKEN = re.compile(r"[^\s'.,()!?;:]+|['.,()!?]")
-_LAST_MARK = 0x1FFFF  # but for variation selectors
+_LAST_MARK = 0x1FFFF  # code points of marks are below, except variation selectors
 _SELECTORS = "\U000e0100-\U000e01ef"
 _JOINERS = "\u200c\u200d"  # inside words of Persian and of India's scripts
 _DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
@@ -21,7 +21,7 @@ _TEXT8_BYTES = bytes(
 
 
 def whitespace(text: str) -> list[str]:
-    """Words are what stands between white space.
+    """Splits at white space.
 
     >>> whitespace("Don't panic, (yet)")
     ["Don't", 'panic,', '(yet)']
@@ -30,7 +30,7 @@ def whitespace(text: str) -> list[str]:
 
 
 def basic_english(text: str) -> list[str]:
-    """Lower-cases and splits punctuation off, as torchtext's tokenizer of that name.
+    """Lower-cases and splits off punctuation, as torchtext's ``basic_english``.
 
     ``' . , ( ) ! ?`` become words of their own; ``" ; :`` and ``<br />`` are dropped.
 
@@ -41,7 +41,7 @@ def basic_english(text: str) -> list[str]:
 
 
 def text8(text: str) -> list[str]:
-    """Letters only, as in Matt Mahoney's text8: a-z, digits spelled out, all else a space.
+    """Letters a-z only, as in Matt Mahoney's text8: digits are spelled out, the rest is space.
 
     >>> text8("Don't panic in 42 cafés")
     ['don', 't', 'panic', 'in', 'four', 'two', 'caf', 's']
@@ -53,10 +53,10 @@ def text8(text: str) -> list[str]:
 
 
 def alphanumeric(text: str) -> list[str]:
-    """Lower-cases, and takes runs of letters and digits, of any script; all else is a space.
+    """Lower-cases and splits into runs of letters and digits of any script; drops the rest.
 
-    Marks on a letter, such as vowel signs and accents that are characters of their own, are of
-    its word; so are joiners between letters.
+    Combining marks, such as vowel signs and accents, belong to the word of their letter, and so
+    do joiners between letters.
 
     >>> alphanumeric('"Panic" in 42 cafés_?')
     ['panic', 'in', '42', 'cafés']
@@ -68,10 +68,10 @@ def alphanumeric(text: str) -> list[str]:
 
 @functools.cache
 def _alphanumeric() -> re.Pattern[str]:
-    """A letter or digit, and what may follow; ``\\w`` has no marks, so they are listed."""
+    """Letters and digits with marks and joiners; ``\\w`` lacks marks, so they are listed."""
     marks = [chr(i) for i in range(_LAST_MARK) if unicodedata.category(chr(i))[0] == "M"]
     mark = f"[{''.join(marks)}{_SELECTORS}]"
-    beyond = r"(?=[^\x00-\u02ff])"  # as all of them are: looked at first, it is quicker
+    beyond = r"(?=[^\x00-\u02ff])"  # all marks and joiners are: a quick test before the long one
     return re.compile(rf"[^\W_]++(?:{beyond}(?:{mark}++[^\W_]*+|[{_JOINERS}]++[^\W_]++))*+")
 
 
@@ -81,17 +81,18 @@ TOKENIZERS: dict[str, Tokenizer] = {
     "text8": text8,
     "alphanumeric": alphanumeric,
 }
+"""The tokenizers by name."""
 
 
 def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:
-    """The tokenizer of that name, or the callable itself.
+    """The tokenizer of that name; a callable is returned as it is.
 
     Raises:
       ValueError: if there is no tokenizer of that name.
     """
     if callable(tokenizer):
         return tokenizer
-    if tokenizer not in TOKENIZERS:
+    if not isinstance(tokenizer, str) or tokenizer not in TOKENIZERS:
         names = ", ".join(TOKENIZERS)
         raise ValueError(f"tokenizer must be a callable or one of {names}; got {tokenizer!r}")
     return TOKENIZERS[tokenizer]

@@ -1,16 +1,18 @@
 """The vocabulary: words, their ids and their counts."""
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
+from jaxvec.messages.numbers import check_whole
+from jaxvec.messages.unknown import UnknownWord
 from jaxvec.storage.arrays import array_text, check_encoding, text_array
-from jaxvec.storage.files import written_beside
+from jaxvec.storage.files import atomic_write
 from jaxvec.text.read import text_lines
 
 _LINE = re.compile(
@@ -18,22 +20,30 @@ _LINE = re.compile(
 )
 Words = list[str] | tuple[str, ...]
 
-_COMPARED = 200_000  # words among which close matches are sought
-
 
 @explained("write Vocab.from_counts(counts), or corpus.vocab")
 class Vocab:
-    """`V` words with their counts; a word's id is its place.
+    """`V` words with their counts; the id of a word is its place in `words`.
 
-    Specials come first, then the words in falling order of count, equal counts in
-    alphabetical order, so that the same text always gives the same ids.
+    `from_counts` orders them: specials first, then by falling count, equal counts
+    alphabetically, so that the same text always gives the same ids.
 
     Attributes:
       words: the `V` words by id.
       counts: int64[V], how often each occurs in the text.
       ids: the id of each word.
-      specials: how many of the first words are specials.
+      specials: number of specials, which are the first words.
       unk: the special that stands for every word outside the vocabulary, or None.
+
+    Args:
+      words: the `V` words by id, each once, not empty and without line breaks.
+      counts: whole numbers, [V].
+      specials: number of specials.
+      unk: one of the specials, or None.
+
+    Raises:
+      TypeError: if a word is no string, or `specials` no whole number.
+      ValueError: if words or counts are not as above.
 
     >>> vocab = Vocab.from_counts({"b": 3, "a": 3, "c": 1}, min_count=2)
     >>> vocab.words, vocab["b"], vocab.total
@@ -51,10 +61,11 @@ class Vocab:
         self.words = word_list(words)
         self.counts = whole_counts(counts)
         self.ids = {word: i for i, word in enumerate(self.words)}
-        self.specials = specials
+        self.specials = check_whole("specials", specials, least=0)
         self.unk = unk
         if self.counts.shape != (len(self.words),):
-            raise ValueError(f"{len(self.words)} words need as many counts, not {len(self.counts)}")
+            raise ValueError(f"{len(self.words)} words need {len(self.words)} counts; got "
+                             f"{list(self.counts.shape)}")  # fmt: skip
         if len(self.ids) != len(self.words):
             twice = next(word for i, word in enumerate(self.words) if self.ids[word] != i)
             raise ValueError(f"the vocabulary holds {twice!r} twice")
@@ -74,31 +85,28 @@ class Vocab:
         specials: Sequence[str] = (),
         unk: str | None = None,
     ) -> "Vocab":
-        """Chooses and orders the words of a vocabulary.
+        """A vocabulary of the most frequent words.
 
         Args:
           counts: how often each word occurs.
-          min_count: rarer words are left out.
-          max_size: at most so many words, the most frequent, specials not counted.
-          specials: words put first whatever their count.
-          unk: a special, added in front of `specials` unless it is one of them; its count
-            is that of all the words left out.
+          min_count: leave out words that occur less often.
+          max_size: keep at most this many words, the most frequent, specials not included.
+          specials: words put first, whatever their counts.
+          unk: a special, put before `specials` unless it is one of them; it counts all words
+            that are left out.
 
         Raises:
-          ValueError: if `min_count` or `max_size` is below 1.
+          TypeError: if `counts` is no dict, a number is not whole or a word is no string.
+          ValueError: if `min_count` or `max_size` is below 1, or a count is negative.
         """
-        if min_count < 1:
-            raise ValueError(f"min_count must be at least 1; got {min_count}")
-        if max_size is not None and max_size < 1:
-            raise ValueError(f"max_size must be at least 1 or None; got {max_size}")
-        if not isinstance(counts, Mapping):
-            raise TypeError(f"counts must be a dict, the count of each word; got {kind(counts)}")
-        whole_counts(list(counts.values()))  # raises, also for words that are left out
+        check_whole("min_count", min_count)
+        if max_size is not None:
+            max_size = check_whole("max_size", max_size)
+        _check_counts(counts)
         first = word_list(specials, "specials")
         if unk is not None and unk not in first:
             first.insert(0, unk)
         special = set(first)
-        word_list(counts)  # raises
         words = sorted(
             (word for word, n in counts.items() if n >= min_count and word not in special),
             key=lambda word: (-counts[word], word),
@@ -109,19 +117,24 @@ class Vocab:
         return cls(first + words, numbers, specials=len(first), unk=unk)
 
     def extended(self, counts: dict[str, int], *, min_count: int = 5) -> "Vocab":
-        """The vocabulary of this text and further text.
+        """The vocabulary of the text so far and of further text.
 
-        Words known already stay, whatever their count in the further text, and the counts of
-        both add up; specials keep their places.
+        All words of this vocabulary stay, and the counts of both texts are added; specials keep
+        their places.
 
         Args:
           counts: how often each word occurs in the further text.
-          min_count: other words that are rarer there are left out.
+          min_count: leave out new words that occur less often there.
+
+        Raises:
+          TypeError: if `counts` is no dict, a number is not whole or a word is no string.
+          ValueError: if `min_count` is below 1, or a count is negative.
 
         >>> Vocab(["a", "b"], [5, 4]).extended({"b": 2, "c": 5, "d": 1}, min_count=2).words
         ['b', 'a', 'c']
         """
-        word_list(counts)  # raises
+        check_whole("min_count", min_count)
+        _check_counts(counts)
         sums = dict(zip(self.words, self.counts.tolist(), strict=True))
         left_out = 0
         for word, count in counts.items():
@@ -149,7 +162,7 @@ class Vocab:
         """The id of a word.
 
         Raises:
-          KeyError: if the vocabulary does not hold it; the message has close matches.
+          KeyError: if the vocabulary lacks it; the message has close matches.
         """
         if word in self.ids:
             return self.ids[word]
@@ -157,7 +170,7 @@ class Vocab:
 
     @property
     def total(self) -> int:
-        """How many tokens of the text are words of the vocabulary."""
+        """Number of tokens of the text whose word is in the vocabulary."""
         return int(self.counts.sum())
 
     @overload
@@ -165,7 +178,11 @@ class Vocab:
     @overload
     def count(self, words: Words) -> np.ndarray: ...
     def count(self, words):
-        """How often a word, or each of many, occurs in the text; KeyError if unknown."""
+        """How often a word occurs in the text, or int64[n] for a list of `n` words.
+
+        Raises:
+          KeyError: for a word outside the vocabulary; the message has close matches.
+        """
         if isinstance(words, str):
             return int(self.counts[self[words]])
         return self.counts[[self[word] for word in word_list(words)]]
@@ -183,12 +200,13 @@ class Vocab:
     @overload
     def encode(self, words: Words) -> np.ndarray: ...
     def encode(self, words):
-        """The id of a word, or int32 ids of many.
+        """The id of a word, or int32[≤ n] for a list of `n` words.
 
-        Words outside the vocabulary become `unk` if there is one. Otherwise a single
-        word raises KeyError, and among many they are left out.
+        A word outside the vocabulary has the id of `unk`. Without `unk`, it raises an error if it
+        is alone and is left out of a list.
 
         Raises:
+          KeyError: for a single word that has no id; the message has close matches.
           TypeError: if a word is no string, such as bytes.
         """
         other = None if self.unk is None else self.ids[self.unk]
@@ -202,10 +220,10 @@ class Vocab:
     @overload
     def decode(self, ids: Sequence[int] | np.ndarray) -> list[str]: ...
     def decode(self, ids):
-        """The word of an id, or the words of many.
+        """The word of an id, or the list of words of ids, [n].
 
         Raises:
-          ValueError: for an id that is no whole number from 0 to V - 1.
+          ValueError: if an id is no whole number from 0 to V - 1.
         """
         places = np.asarray(ids)
         inside = places.dtype.kind in "iu" and ((places >= 0) & (places < len(self))).all()
@@ -221,25 +239,26 @@ class Vocab:
         A special has a third field: ``unk`` or ``special``.
 
         Raises:
-          ValueError: if a word ends in a blank or tab, which `load` takes for what parts it from
-            its count.
+          FileNotFoundError: if there is no folder for it.
+          ValueError: if a word ends in a blank or tab, which `load` would take for the separator
+            before the count.
         """
         for word in self.words:
             if word[-1] in " \t":
                 raise ValueError(f"a file of words and counts cannot hold {word!r}, which ends in "
                                  "a blank")  # fmt: skip
         with (
-            written_beside(path) as temporary,
+            atomic_write(path) as temporary,
             open(temporary, "w", encoding="utf-8", newline="\n") as file,
         ):
             if self.words and self.words[0].startswith("\ufeff"):
-                file.write("\ufeff")  # so that this is dropped, and not the word's own
+                file.write("\ufeff")  # readers drop one mark: this, not the word's own
             for i, (word, count) in enumerate(zip(self.words, self.counts, strict=True)):
-                kind = "" if i >= self.specials else " unk" if word == self.unk else " special"
-                file.write(f"{word} {count}{kind}\n")
+                field = "" if i >= self.specials else " unk" if word == self.unk else " special"
+                file.write(f"{word} {count}{field}\n")
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """The vocabulary as arrays, for an archive that holds more than it."""
+        """The vocabulary as arrays, to store in an ``.npz`` with others; see `from_arrays`."""
         return {
             "words": text_array(self.words),
             "counts": self.counts,
@@ -249,7 +268,7 @@ class Vocab:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Vocab":
-        """What `to_arrays` gave."""
+        """The vocabulary that `to_arrays` stored, from a dict that may hold other arrays too."""
         return cls(
             array_text(arrays["words"]),
             arrays["counts"],
@@ -261,7 +280,7 @@ class Vocab:
     def load(cls, path: str | os.PathLike[str]) -> "Vocab":
         """Reads what `save`, word2vec (``-save-vocab``) or GloVe (``vocab_count``) wrote.
 
-        The order of the file is kept.
+        Ids are the places of words in the file.
 
         Raises:
           FileNotFoundError: if there is no such file.
@@ -290,12 +309,18 @@ class Vocab:
 def word_list(words: Iterable[str], name: str = "words") -> list[str]:
     """Words as a list.
 
+    Args:
+      words: strings.
+      name: of the argument, for the message.
+
     Raises:
-      ValueError: for a single string, which would be taken for a list of letters.
-      TypeError: if one is no string, such as bytes.
+      ValueError: for a single string, which is an iterable of letters.
+      TypeError: if `words` is not iterable, or one is no string, such as bytes.
     """
     if isinstance(words, str):
         raise ValueError(f"{name} must be a list of words; got the string {words[:80]!r}")
+    if not isinstance(words, Iterable):
+        raise TypeError(f"{name} must be a list of words; got {kind(words)}")
     words = list(words)
     for word in words:
         if not isinstance(word, str):
@@ -303,11 +328,19 @@ def word_list(words: Iterable[str], name: str = "words") -> list[str]:
     return words
 
 
+def _check_counts(counts: Mapping[str, int]) -> None:
+    """Checks words and their counts, also of words that will be left out."""
+    if not isinstance(counts, Mapping):
+        raise TypeError(f"counts must be a dict, the count of each word; got {kind(counts)}")
+    whole_counts(list(counts.values()))
+    word_list(counts)
+
+
 def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
-    """How often each word occurs, int64[V].
+    """Counts as int64[V]; floats are allowed if they are whole.
 
     Raises:
-      ValueError: if one is no whole number, or negative, or their sum does not fit 63 bits.
+      ValueError: if a count is not whole or negative, or their sum exceeds 63 bits.
 
     >>> whole_counts([2.0, 1]).tolist()
     [2, 1]
@@ -328,36 +361,5 @@ def whole_counts(counts: Sequence[int] | np.ndarray) -> np.ndarray:
         )
     whole = given.astype(np.int64)
     if whole.sum(dtype=np.float64) >= 2.0**63:
-        raise ValueError(f"the counts come to more than {2**63 - 1}, which 64 bits cannot hold")
+        raise ValueError(f"the counts add up to more than {2**63 - 1}, which 64 bits cannot hold")
     return whole
-
-
-class UnknownWord(KeyError):
-    """A KeyError for a word that is not among others, whose message has the closest that are.
-
-    They are looked for, which takes a second among 200,000 words, when the message is read.
-
-    >>> str(UnknownWord("cta", ["cat", "dog"]))
-    "'cta' is not in the vocabulary; close matches: cat"
-    """
-
-    def __init__(self, word: str, words: Sequence[str] = ()):
-        super().__init__(word)
-        self._words = words
-        self._message: str | None = None
-
-    def __str__(self) -> str:
-        if self._message is None:
-            close = difflib.get_close_matches(str(self.args[0]), self._words[:_COMPARED], n=3)
-            hint = f"; close matches: {', '.join(close)}" if close else ""
-            self._message = f"{self.args[0]!r} is not in the vocabulary{hint}"
-        return self._message
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _unknown_word, (self.args[0], str(self))  # and not all words
-
-
-def _unknown_word(word: str, message: str) -> UnknownWord:
-    error = UnknownWord(word)
-    error._message = message
-    return error

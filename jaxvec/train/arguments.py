@@ -9,11 +9,11 @@ import jax
 import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.messages.gensim import corpus_instead, kind
-from jaxvec.optim.rows import RowOptimizer
+from jaxvec.messages.kinds import corpus_instead, kind
+from jaxvec.messages.numbers import check_whole, is_number
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.epoch import Model, State
+from jaxvec.train.contracts import Model, State, missing
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors.table import WordTable
@@ -62,15 +62,26 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
 
 
 def check_data(data: Any) -> None:
-    """TypeError unless text or counts."""
+    """Makes sure that the data are text or counts.
+
+    Raises:
+      TypeError: for anything else.
+      ValueError: if the vocabulary has one word.
+    """
     if not isinstance(data, Corpus | Cooccurrence):
         if hasattr(data, "default_optimizer"):
             raise TypeError("the data come first, then the model: write fit(corpus, model, key=…)")
         raise TypeError(corpus_instead(data))
+    if len(data.vocab) < 2:
+        raise ValueError("the vocabulary has one word; two or more are needed to learn from")
 
 
 def checked_model(model: Any) -> Model:
-    """The model, `SkipGram()` for None; TypeError for any other object."""
+    """The model, `SkipGram()` for None.
+
+    Raises:
+      TypeError: if it lacks members of `contracts.Model`.
+    """
     if model is None:
         return cast(Model, SkipGram())
     if isinstance(model, Corpus | Cooccurrence):
@@ -78,18 +89,25 @@ def checked_model(model: Any) -> Model:
     if inspect.isclass(model):
         raise TypeError(f"the model is an instance: write {model.__name__}(), not the class")
     if isinstance(model, list | tuple):
-        raise TypeError("fit trains one model; jaxvec.sweep trains many at a time")
-    if not hasattr(model, "default_optimizer"):
-        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}")
+        raise TypeError("fit trains one model; jaxvec.sweep trains many together")
+    lacks = missing(model)
+    if lacks:
+        own = ""
+        if "default_optimizer" not in lacks or "rows_loss" not in lacks:
+            own = f", which lacks {', '.join(lacks)} of jaxvec.train.contracts.Model"
+        raise TypeError(f"the model must be {_MODELS}; got {kind(model)}{own}")
     return cast(Model, model)
 
 
 def checked_key(key: Any, *, many: bool = False) -> jax.Array:
-    """A `jax.random` key, an old one as a new one; TypeError for any other object.
+    """A `jax.random` key, one of the old style converted.
 
     Args:
       key: as `jax.random.key` or `jax.random.PRNGKey` makes it, or (for `many`) an array of them.
       many: whether there may be several.
+
+    Raises:
+      TypeError: for any other object.
     """
     seed = key if isinstance(key, int | np.integer) and not isinstance(key, bool) else 0
     wanted = f"write key=jax.random.key({seed})"
@@ -109,9 +127,11 @@ def checked_key(key: Any, *, many: bool = False) -> jax.Array:
 
 
 def check_optimizer(optimizer: Any) -> None:
-    """TypeError unless a name or an optax transformation."""
-    if isinstance(optimizer, RowOptimizer):
-        raise TypeError("give optimizer the optax transformation itself: fit makes it row-sparse")
+    """Makes sure that it is a name, an optax transformation or a `RowOptimizer`.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if optimizer is None or isinstance(optimizer, str) or hasattr(optimizer, "update"):
         return
     if isinstance(optimizer, float | int | np.number):
@@ -127,14 +147,23 @@ def check_optimizer(optimizer: Any) -> None:
 
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
-    """TypeError unless a number, None, or (if it may vary) a schedule."""
-    if rate is None or _is_number(rate):
+    """Makes sure that a rate is a number, None, or a schedule.
+
+    Args:
+      name: of the argument.
+      rate: its value.
+      may_vary: whether it may be a schedule.
+
+    Raises:
+      TypeError: for any other object.
+    """
+    if rate is None or is_number(rate):
         return
     if not may_vary or not callable(rate):
         schedule = ", or a function of progress from 0 to 1" if may_vary else ""
         raise TypeError(f"{name} is a number{schedule}; got {kind(rate)}")
     try:
-        number = _is_number(rate(0.0))
+        number = is_number(rate(0.0))
     except TypeError:
         number = False
     if not number:
@@ -144,16 +173,12 @@ def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
         )
 
 
-def check_whole(name: str, value: Any) -> None:
-    """TypeError unless a whole number; ValueError for one below 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"{name} must be a whole number; got {kind(value)}")
-    if value < 1:
-        raise ValueError(f"{name} must be at least 1; got {value}")
-
-
 def check_init(init: Any) -> None:
-    """TypeError unless word vectors, or None."""
+    """Makes sure that `init` is word vectors, or None.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if init is None or isinstance(init, WordTable):
         return
     how = "WordVectors(words, table)"
@@ -166,7 +191,7 @@ def check_init(init: Any) -> None:
     elif isinstance(init, dict):
         how = "WordVectors(list(found), list(found.values()))"
     elif isinstance(init, State) or hasattr(init, "_fields"):
-        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+        how = "start=jaxvec.State(params, None), for parameters"
     elif hasattr(init, "index_to_key"):
         how = "WordVectors(kv.index_to_key, kv.vectors)"
     elif hasattr(init, "__array__"):
@@ -175,7 +200,11 @@ def check_init(init: Any) -> None:
 
 
 def check_start(start: Any) -> None:
-    """TypeError unless a `State`, a `Result`, or None."""
+    """Makes sure that `start` is a `State`, a `Result`, or None.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if start is None or isinstance(start, State | Result):
         return
     how = "start=result, of an earlier fit"
@@ -186,12 +215,20 @@ def check_start(start: Any) -> None:
     elif isinstance(start, Checkpoints):
         how = "checkpoints=…, from which fit goes on by itself"
     elif hasattr(start, "_fields"):
-        how = "start=State(params, None) of jaxvec.train.epoch, for parameters"
+        how = "start=jaxvec.State(params, None), for parameters"
     raise TypeError(f"start takes the Result of an earlier run, not {kind(start)}: write {how}")
 
 
 def check_words(name: str, words: Any) -> None:
-    """TypeError unless a collection of words."""
+    """Makes sure that an argument is a collection of words.
+
+    Args:
+      name: of the argument.
+      words: its value.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if isinstance(words, str):
         raise TypeError(f"{name} takes a list of words: write {name}=[{words!r}]")
     odd = words  # an iterator could be read only once
@@ -202,7 +239,15 @@ def check_words(name: str, words: Any) -> None:
 
 
 def check_callables(name: str, found: Any) -> None:
-    """TypeError unless a list of functions."""
+    """Makes sure that an argument is a list of functions.
+
+    Args:
+      name: of the argument.
+      found: its value.
+
+    Raises:
+      TypeError: for any other object.
+    """
     if callable(found) and not isinstance(found, Sequence):
         raise TypeError(f"{name} takes a list of functions: write {name}=[f]")
     if not isinstance(found, list | tuple):
@@ -215,12 +260,6 @@ def check_callables(name: str, found: Any) -> None:
             )
         if not callable(one):
             raise TypeError(f"{name} takes a list of functions, such as [f]; got {kind(one)} in it")
-
-
-def _is_number(value: Any) -> bool:
-    if isinstance(value, bool | str):
-        return False
-    return np.ndim(value) == 0 and bool(np.issubdtype(np.asarray(value).dtype, np.number))
 
 
 def check_sweep(given: dict[str, Any]) -> jax.Array:

@@ -19,7 +19,7 @@ def bar(total: int, epochs: int, done: float, unit: str, show: bool | None) -> I
     Args:
       total: how many `unit`s an epoch has.
       epochs: how many there are.
-      done: how many are done.
+      done: how many are done, with a fraction.
       show: whether to show it; by default in a terminal and in a notebook.
     """
     if show is None:

@@ -1,4 +1,4 @@
-"""Functions that are called as a run goes on, and may end it."""
+"""Callbacks: functions that are called during a run, and may end it."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,11 +7,11 @@ from typing import Any
 class StopTraining(Exception):
     """Raised by a callback of `fit`: ends the run, which keeps its result.
 
-    A callback ends it after its epoch. A step callback ends it after the segment of a million
-    tokens or cells that its step is in; the epoch has its report, of what was read of it. The
-    other callbacks are still called, and the checkpoint says that the run is done: the same
-    call gives the same result once more, and trains no further. The rate falls as if all epochs
-    were to come: an early end is an end at a higher rate.
+    A callback ends it after its epoch, a step callback after the segment of a million tokens or
+    cells that its step is in; the report of that epoch is of what was read. The other callbacks
+    are still called. The checkpoint says that the run is done: the same call returns the same
+    result and trains no further. The learning rate follows the schedule of all epochs, so that
+    an early end is at a higher rate.
 
     >>> from jaxvec import Corpus, SkipGram, fit
     >>> import jax
@@ -28,7 +28,12 @@ class StopTraining(Exception):
 
 
 def call_all(callbacks: Sequence[Callable[..., Any]], *arguments: Any) -> bool:
-    """Calls each; returns whether one raised `StopTraining`."""
+    """Calls each; returns whether one raised `StopTraining`.
+
+    Args:
+      callbacks: functions.
+      arguments: what they are called with.
+    """
     stopped = False
     for callback in callbacks:
         try:

@@ -1,30 +1,36 @@
-"""Continuous bag of words as the trainer sees it: from stretches of text to blocks."""
+"""Continuous bag of words as a `contracts.Model`."""
 
 import dataclasses
+from typing import Annotated
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import cbow
-from jaxvec.models.sgns import Params, take
+from jaxvec.models.sgns import Params
+from jaxvec.train.options import Option
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
 @explained_model
 @dataclasses.dataclass(frozen=True)
 class CBOW(NegativeSampling):
-    """Continuous bag of words with negative sampling: what is trained, and on which words.
+    """Continuous bag of words with negative sampling: its objective, and the source of its batches.
 
-    A step takes `blocks` stretches of `block_tokens` words, and tells each word from the
-    block's negatives by its neighbors. For its other options see `TextModel` and
+    A step takes `blocks` blocks of `block_tokens` tokens, and predicts each from its neighbors,
+    in contrast with the block's negatives. For its other options see `TextModel` and
     `NegativeSampling`.
 
     Attributes:
       cbow_mean: predict from the mean of the context's vectors, or from their sum.
     """
 
-    cbow_mean: bool = True
+    cbow_mean: Annotated[
+        bool,
+        Option("predict from the sum of the context's vectors, not the mean", flag="--cbow-sum"),
+    ] = True
 
     default_optimizer = "sgd"
     default_vectors = "input"
@@ -32,11 +38,10 @@ class CBOW(NegativeSampling):
 
     @property
     def default_learning_rate(self) -> float:
-        """A word of a mean gets its share of the gradient, of a sum the whole."""
+        """0.1 for a mean, of whose gradient each word gets a share; 0.0125 for a sum."""
         return 0.1 if self.cbow_mean else 0.0125
 
     rows = staticmethod(cbow.rows)
-    take = staticmethod(take)
 
     def rows_loss(self, vectors: Params, batch: cbow.Blocks) -> jax.Array:
         """See `cbow.loss`."""
@@ -47,7 +52,7 @@ class CBOW(NegativeSampling):
         return cbow.rows_curvature(vectors, batch, self.cbow_mean)
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array):
-        """The blocks of a step."""
+        """The blocks of a step; see `contracts.Source.batch`."""
         text, negatives = self.sampled(constants, plan, bits, step)
         return cbow.Blocks(
             centers=self.centers(text.ids),
@@ -62,6 +67,10 @@ class CBOW(NegativeSampling):
     def weight(self, batch: cbow.Blocks) -> jax.Array:
         """How many words of a batch have a context."""
         return (batch.weights.sum(-1) > 0).sum().astype(jnp.float32)
+
+    def context_vector(self, vectors: np.ndarray) -> np.ndarray:
+        """The mean, or with `cbow_mean=False` the sum, of the context's input vectors, [C, D]."""
+        return super().context_vector(vectors) if self.cbow_mean else vectors.sum(axis=0)
 
     @property
     def pairs_a_token(self) -> float:

@@ -1,5 +1,6 @@
 """The cells of a count as segments of chunks, shuffled anew each epoch."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,9 +10,10 @@ from scipy import sparse
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.storage.arrays import release
+from jaxvec.train.contracts import Reader
 
 SEGMENT_CELLS = 1 << 20
-_CHUNKS = 1 << 14  # laid out at a time
+_CHUNKS = 1 << 14  # laid out in one call of NumPy
 
 
 class Cells(NamedTuple):
@@ -23,34 +25,38 @@ class Cells(NamedTuple):
 
 
 class CellSegments:
-    """Segments of cells for `N` workers that divide the rows and the columns of the matrix.
+    """Cells in segments of chunks, shuffled anew each epoch: a `contracts.Segments`.
 
-    Block (p, q) has the cells whose row leaves p and whose column leaves q when divided by
-    `N`, numbered by the quotients. A segment is for one worker, in `N` phases: in phase r
-    worker k has cells of block (k, (k + r) mod `N`), so that in no phase two workers have
+    Part (p, q) of the matrix has the cells with row ≡ p and column ≡ q (mod `N`); local ids are
+    row // N and column // N. A segment is for one worker, in `N` phases: in phase r
+    worker k has cells of part (k, (k + r) mod `N`), so that in no phase two workers have
     a row or a column in common. Segment i is worker (i mod `N`)'s. With one worker
-    there is one block and no axis of phases.
+    there is one part and no axis of phases.
+
+    Args:
+      parts: the cells of each part in chunks, [N][N].
+      multiple: the number of chunks of a segment is a multiple of this.
 
     Attributes:
       sizes: int[number of segments], how many cells each has, on average.
     """
 
     unit = "cell"
+    shuffled = True
 
-    def __init__(self, blocks: Sequence[Sequence[Cells]], multiple: int):
-        self.blocks = blocks
-        self.workers = len(blocks)
-        chunk_cells = blocks[0][0].contexts.shape[1]
-        chunks = np.array([[len(block.words) for block in row] for row in blocks])
+    def __init__(self, parts: Sequence[Sequence[Cells]], multiple: int):
+        self.parts = parts
+        self.workers = len(parts)
+        chunk_cells = parts[0][0].contexts.shape[1]
+        chunks = np.array([[len(part.words) for part in row] for row in parts])
         pieces = max(1, -(-chunks.sum() * chunk_cells // (self.workers * SEGMENT_CELLS)))
         shares = np.linspace(0, 1, pieces + 1)[:, None, None]
         self.bounds = (shares * chunks).round().astype(int)
         lengths = np.diff(self.bounds, axis=0)
         self.length = max(1, -(-lengths.max() // multiple)) * multiple
-        cells = sum(int(np.count_nonzero(block.counts)) for row in blocks for block in row)
+        cells = sum(int(np.count_nonzero(part.counts)) for row in parts for part in row)
         before = np.concatenate([[0], np.cumsum(lengths.sum(axis=2))])
         self.sizes = np.diff((before / before[-1] * cells).round().astype(int))
-        self._order: tuple[bytes, list[list[np.ndarray]]] = (b"", [])
 
     @classmethod
     def split(
@@ -62,7 +68,15 @@ class CellSegments:
         key: jax.Array,
         workers: int = 1,
     ) -> tuple["CellSegments", "CellSegments | None"]:
-        """All cells; or a random share of their chunks held out, for one worker, and the rest.
+        """The cells to train on, for `workers` workers, and those held out, for one.
+
+        Args:
+          cells: the counts.
+          chunk_cells: `L`.
+          multiple: the number of chunks of a segment is a multiple of this.
+          valid: the share of chunks that is held out, chosen at random; 0 for none.
+          key: of that choice.
+          workers: `N`.
 
         Raises:
           ValueError: if there are no cells, or too few to hold any out.
@@ -71,35 +85,38 @@ class CellSegments:
             raise ValueError(
                 "there is nothing to learn from: no two words stand together in a document"
             )
-        blocks = _blocks(cells, chunk_cells, workers)
+        parts = _parts(cells, chunk_cells, workers)
         if not valid:
-            return cls(blocks, multiple), None
-        held_out = []
+            return cls(parts, multiple), None
         random = _generator(key)
-        for p, row in enumerate(blocks):
-            for q, block in enumerate(row):
-                out = random.random(len(block.words)) < valid
-                row[q], rest = (Cells(*(part[which] for part in block)) for which in (~out, out))
-                held_out.append(
-                    rest._replace(
-                        words=rest.words * workers + p, contexts=rest.contexts * workers + q
-                    )
-                )
-        parts = Cells(*map(np.concatenate, zip(*held_out, strict=True)))
-        if not len(parts.words) or not sum(len(block.words) for row in blocks for block in row):
+        kept: list[list[Cells]] = []
+        held_out = []
+        for p, row in enumerate(parts):
+            kept.append([])
+            for q, part in enumerate(row):
+                out = random.random(len(part.words)) < valid
+                kept[p].append(_chosen(part, ~out))
+                words, contexts, counts = _chosen(part, out)
+                held_out.append(Cells(words * workers + p, contexts * workers + q, counts))
+        rest = Cells(*map(np.concatenate, zip(*held_out, strict=True)))
+        if not len(rest.words) or not sum(len(part.words) for row in kept for part in row):
             raise ValueError(f"{len(cells)} cells are too few to hold out {valid} of them")
-        return cls(blocks, multiple), cls([[parts]], multiple)
+        return cls(kept, multiple), cls([[rest]], multiple)
 
-    def get(self, key: jax.Array, i: int) -> Cells:
-        """Segment `i` of the epoch whose key that is."""
+    def epoch(self, key: jax.Array) -> Reader:
+        """A reader of the segments of the epoch with that key, which shuffles each part."""
+        random = _generator(key)
+        order = [[random.permutation(len(part.words)) for part in row] for row in self.parts]
+        return functools.partial(self._read, order)
+
+    def _read(self, order: list[list[np.ndarray]], i: int) -> Cells:
         segment = self._empty()
         piece, worker = divmod(i, self.workers)
-        order = self._shuffled(key)
         for phase in range(self.workers):
             q = (worker + phase) % self.workers
             start, stop = self.bounds[piece : piece + 2, worker, q]
             chosen = order[worker][q][start:stop]
-            for source, target in zip(self.blocks[worker][q], segment, strict=True):
+            for source, target in zip(self.parts[worker][q], segment, strict=True):
                 np.take(source, chosen, axis=0, out=target[phase, : len(chosen)], mode="clip")
         return self._phases(segment)
 
@@ -108,7 +125,7 @@ class CellSegments:
         return self._phases(self._empty())
 
     def _empty(self) -> Cells:
-        shape = self.workers, self.length, self.blocks[0][0].contexts.shape[1]
+        shape = self.workers, self.length, self.parts[0][0].contexts.shape[1]
         return Cells(
             np.zeros(shape[:2], np.int32), np.zeros(shape, np.int32), np.zeros(shape, np.float32)
         )
@@ -116,16 +133,8 @@ class CellSegments:
     def _phases(self, segment: Cells) -> Cells:
         return segment if self.workers > 1 else Cells(*(part[0] for part in segment))
 
-    def _shuffled(self, key: jax.Array) -> list[list[np.ndarray]]:
-        name = np.asarray(jax.random.key_data(key)).tobytes()
-        if self._order[0] != name:
-            random = _generator(key)
-            order = [[random.permutation(len(b.words)) for b in row] for row in self.blocks]
-            self._order = name, order
-        return self._order[1]
 
-
-def _blocks(cells: Cooccurrence, chunk_cells: int, workers: int) -> list[list[Cells]]:
+def _parts(cells: Cooccurrence, chunk_cells: int, workers: int) -> list[list[Cells]]:
     matrix = cells.matrix()
     if workers == 1:
         return [[_chunked(matrix, chunk_cells)]]
@@ -133,6 +142,10 @@ def _blocks(cells: Cooccurrence, chunk_cells: int, workers: int) -> list[list[Ce
         [_chunked(rows[:, q::workers], chunk_cells) for q in range(workers)]
         for rows in (matrix[p::workers] for p in range(workers))
     ]
+
+
+def _chosen(part: Cells, which: np.ndarray) -> Cells:
+    return Cells(*(array[which] for array in part))
 
 
 def _chunked(matrix: sparse.csr_array, chunk_cells: int) -> Cells:

@@ -12,22 +12,23 @@ import jax
 import numpy as np
 import orbax.checkpoint as ocp
 
-from jaxvec.messages.gensim import explained, kind
+from jaxvec.messages.gensim import explained
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import expanded, to_json, writable
-from jaxvec.train.epoch import State
+from jaxvec.train.contracts import State
 
 
 class Progress(NamedTuple):
-    """How far a run has come, and what it will report of the epoch under way."""
+    """How far a run has come, with the sums that the report of the current epoch needs."""
 
     epoch: int = 0  # epochs done
     segment: int = 0  # segments done of the next
     steps: int = 0  # steps done in all
-    loss: float = 0.0  # sums over the epoch under way
+    loss: float = 0.0  # sums over the current epoch
     pairs: float = 0.0
     seconds: float = 0.0
     history: list = []  # noqa: RUF012  a Report, as a list, for each epoch done
-    ended: bool = False  # by a callback: what epochs are left are not trained
+    ended: bool = False  # by a callback: no further epoch is trained
 
 
 @explained("write Checkpoints(folder, {'text': 'its name', 'epochs': 5}), minutes=… beside it")
@@ -35,15 +36,15 @@ class Checkpoints:
     """A folder with the last few states of one run.
 
     Every random number of a run follows from its key and its place in the data, so tables,
-    optimizer state and place are all there is to save. Writing happens beside training,
-    from a copy; a checkpoint that was not written whole is never seen.
+    optimizer state and place are all there is to save. A snapshot is written while training
+    goes on; a checkpoint is either complete or not there.
 
     Args:
-      folder: where; made if missing, in a folder that is there.
-      settings: what the run is: its arguments, and what tells its data apart. A run with
+      folder: where; made if missing, in a folder that exists.
+      settings: what the run depends on: its arguments, and a fingerprint of its data. A run with
         others is refused.
-      minutes: save when so much time has passed since the last.
-      steps: save after so many steps instead, at the end of the segment they end in.
+      minutes: how often to save.
+      steps: how often to save, in steps, instead; at the end of the segment that they end in.
       keep: how many states to keep.
 
     Raises:
@@ -106,7 +107,8 @@ class Checkpoints:
         return self._manager.restore(self._manager.latest_step(), args=arguments)["progress"]
 
     def restore(self, state: State) -> tuple[State, Progress]:
-        """The last state, structured and placed as the one given; that one if there is none."""
+        """The last state, structured and placed as `state`, and where it is; `state` and the
+        beginning if there is none."""
         if not self.exist(self.folder):
             return state, Progress()
         like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
@@ -119,8 +121,13 @@ class Checkpoints:
         return restored["state"], at
 
     def save(self, state: Callable[[], State], at: Progress, *, now: bool = False) -> None:
-        """Saves what a function returns if it is time to, or `now`; then waits until it is on
-        disk."""
+        """Saves a state if it is time to.
+
+        Args:
+          state: returns it.
+          at: where the run is.
+          now: save in any case, and wait until it is on disk.
+        """
         if self.steps is not None:
             due = at.steps - self._last_step >= self.steps
         else:
@@ -142,7 +149,7 @@ class Checkpoints:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Waits for what is being written."""
+        """Waits until the last checkpoint is on disk."""
         if "_manager" in vars(self):
             self._manager.close()
 
@@ -161,7 +168,7 @@ class Checkpoints:
 
 
 def crc(*arrays: np.ndarray) -> int:
-    """The CRC-32 of arrays, read in parts, to tell data apart."""
+    """The CRC-32 of arrays, read in parts: a fingerprint of data."""
     value = 0
     for array in arrays:
         for start in range(0, len(array), 1 << 22):

@@ -1,100 +1,37 @@
 """The compiled part of training: all the steps of a segment in one program."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvec.models.sampling import random_words
+from jaxvec.models.sampling import random_bits
 from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.wrappers import held
+from jaxvec.train.contracts import Curvature, HeadStart, Model, State, Steps, Tunable
 
 PyTree = Any
 
 STEPS_A_DRAW = 64
 
 
-class Model(Protocol):
-    """What the trainer asks of a model; all but `segments`, `head_start`, `constants`
-    and `untrained_loss`, the mean loss of tables of zeros, is traced. Hashable.
-
-    ``rows``, ``take`` and ``rows_loss`` are those of the model's pure module: the loss
-    of a batch is ``rows_loss(take(params, rows(batch)), batch)``. Some have ``rows_curvature``
-    too, for `optim.damped_sgd`.
-    """
-
-    default_optimizer: str
-    default_vectors: str
-    loss_unit: str  # what the loss of a run is the mean of: "pair", "word" or "cell"
-    stratified: bool  # several workers share the tables out (`strata`), or have copies (`workers`)
-
-    @property
-    def default_learning_rate(self) -> float: ...
-    def init(self, key: jax.Array, vocab_size: int) -> PyTree: ...
-    def segments(
-        self, data: Any, valid: float, key: jax.Array, workers: int = 1
-    ) -> tuple[Any, Any]: ...
-    def head_start(self, segments: Any) -> PyTree | None: ...
-    def constants(self, data: Any) -> PyTree: ...
-    def untrained_loss(self, data: Any) -> float: ...
-    def max_steps(self, segment: Any) -> int: ...
-    def plan(self, constants: Any, key: jax.Array, segment: Any) -> Any: ...
-    def bits(self) -> tuple[int, ...]: ...
-    def batch(self, constants: Any, plan: Any, bits: jax.Array, step: jax.Array) -> PyTree: ...
-    def rows(self, batch: Any) -> PyTree: ...
-    def take(self, params: Any, rows: Any) -> PyTree: ...
-    def rows_loss(self, vectors: Any, batch: Any) -> jax.Array: ...
-    def weight(self, batch: Any) -> jax.Array: ...
+def compiled_for(model: Model) -> Model:
+    """The model as a static argument: options that the program does not hold have their
+    defaults, so that models which differ in these alone share one program."""
+    names = model.traced if isinstance(model, Tunable) else ()
+    names += model.start_options if isinstance(model, HeadStart) else ()
+    if not names:
+        return model
+    fields = dataclasses.fields(cast(Any, model))
+    defaults = {field.name: field.default for field in fields if field.name in names}
+    return dataclasses.replace(cast(Any, model), **defaults)
 
 
-class State(NamedTuple):
-    """All that training changes."""
-
-    params: PyTree
-    opt_state: PyTree
-
-
-def begun(own: State, start: State | None) -> State:
-    """A copy of the state to start from, its parts that are None being one's own.
-
-    Raises:
-      ValueError: if it is not of the shapes of one's own, or has numbers of another size than
-        one's own that are not float64.
-    """
-    if start is None:
-        return own
-    start = State(
-        *(mine if given is None else given for mine, given in zip(own, start, strict=True))
-    )
-    expected, got = (str(jax.tree.map(jnp.shape, state)) for state in (own, start))
-    if got != expected:
-        raise ValueError(f"start must have the shapes {expected}; got {got}")
-    return jax.tree.map(converted, own, start)
-
-
-def converted(own: jax.Array, given: Any) -> jax.Array:
-    """A copy of an array, of the dtype of one's own; ValueError if it has coarser numbers."""
-    if jnp.issubdtype(given.dtype, jnp.floating) and given.dtype.itemsize < own.dtype.itemsize:
-        raise ValueError(
-            f"start has arrays of {given.dtype}, and training is in {own.dtype}: convert them, "
-            f"array.astype({own.dtype})"
-        )
-    return jnp.array(given, own.dtype)
-
-
-class Steps(NamedTuple):
-    """What each step of a segment reports; 0 beyond the last step."""
-
-    loss: jax.Array  # float32[max_steps], the sum over the step's pairs
-    weight: jax.Array  # float32[max_steps], the pairs' summed weight
-
-
-@functools.partial(
-    jax.jit, static_argnames=("model", "optimizer", "together"), donate_argnames="state"
-)
-def train_segment(
+def run_segment(
     model: Model,
     optimizer: RowOptimizer,
     state: State,
@@ -102,72 +39,125 @@ def train_segment(
     segment: tuple[jax.Array, ...],
     key: jax.Array,
     rates: jax.Array,
+    frozen: jax.Array | None = None,
     together: str | None = None,
 ) -> tuple[State, Steps]:
     """Trains on a segment; its every random number comes from `key`.
 
+    Pure, to be jitted (`train_segment`), shard-mapped (`parallel.copies`, `.strata`) and vmapped
+    (`parallel.many`).
+
     Args:
-      model, optimizer: what to compute. Compiled once for each.
-      state: given up to the caller's profit: updated in place.
+      model, optimizer, together: static.
+      state: the tables and the optimizer's state.
       constants: from ``model.constants``.
       segment: the model's arrays, of the same shapes for every segment.
       key: a `jax.random` key of this segment alone.
       rates: the learning rate at evenly spaced points of the segment, the ends included,
         float32[at least 2]; straight lines between.
-      together: the name of the axis that `jax.vmap` maps this function over. All then take as
-        many steps as the longest, those beyond one's own without effect: loops of different
-        lengths would have `vmap` choose between old and new tables after each step.
+      frozen: bool[V], True for rows to leave as they are, see `optim.held`; None for none.
+      together: the name of the axis that `jax.vmap` maps this function over; see `_masked`.
+
+    Returns:
+      The state after the segment, and the loss and weight of each step, float32[max_steps].
     """
 
-    def step(t, batch, steps, carry):
+    def step(t, batch, rows, steps, carry):
         state, scratch = carry
-        rows = model.rows(batch)
-        if together is not None:  # beyond the last step: rows that are not there
-            rows = jax.tree.map(
-                lambda table, ids: jnp.where(t < steps, ids, len(table)), state.params, rows
-            )
         # every read of the tables done before the first write, so that writes are in place
-        vectors = lax.optimization_barrier(model.take(state.params, rows))
+        vectors = lax.optimization_barrier(_gathered(state.params, rows))
         loss, gradients = jax.value_and_grad(model.rows_loss)(vectors, batch)
-        curvature = []
+        curvature = ()
         if optimizer.uses_curvature:
-            curvature = [cast(Any, model).rows_curvature(vectors, batch)]
+            if not isinstance(model, Curvature):
+                raise TypeError(
+                    f"this optimizer asks for curvature: give {type(model).__name__} rows_curvature"
+                )
+            curvature = (model.rows_curvature(vectors, batch),)
+        if frozen is not None:
+            rows = held(rows, frozen)
         params, opt_state, scratch = optimizer.update(
             state.params, state.opt_state, scratch, rows, gradients,
             _interpolate(rates, t, steps), *curvature,
         )  # fmt: skip
-        if together is not None:
-            opt_state = jax.tree.map(
-                lambda old, new: new if new.ndim else jnp.where(t < steps, new, old),
-                state.opt_state, opt_state,
-            )  # fmt: skip
-            loss = jnp.where(t < steps, loss, 0)
-        return (State(params, opt_state), scratch), loss
+        return (State(params, opt_state), scratch), Steps(loss, model.weight(batch))
 
     carry = state, optimizer.scratch(state.params)
+    if together is not None:
+        step = _masked(step)
     (state, _), report = _run(model, constants, segment, key, step, carry, together)
     return state, report
+
+
+@functools.partial(jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state")
+def train_segment(
+    model, optimizer, state, constants, segment, key, rates, frozen=None
+) -> tuple[State, Steps]:
+    """`run_segment`, compiled.
+
+    Args:
+      model, optimizer: static.
+      state: donated; its buffers are reused. Do not read it after the call.
+      constants, segment, key, rates, frozen: as for `run_segment`.
+    """
+    return run_segment(model, optimizer, state, constants, segment, key, rates, frozen)
 
 
 @functools.partial(jax.jit, static_argnames="model")
 def evaluate_segment(
     model: Model, params: PyTree, constants: PyTree, segment: tuple[jax.Array, ...], key: jax.Array
 ) -> Steps:
-    """The loss on a segment, drawn as in training, without an update."""
+    """The loss on a segment, drawn as in training, without an update.
 
-    def step(t, batch, steps, carry):
-        return carry, model.rows_loss(model.take(params, model.rows(batch)), batch)
+    Args:
+      model: static.
+      params: the tables.
+      constants, segment, key: as for `run_segment`.
+    """
+
+    def step(t, batch, rows, steps, carry):
+        return carry, Steps(model.rows_loss(_gathered(params, rows), batch), model.weight(batch))
 
     return _run(model, constants, segment, key, step, ())[1]
+
+
+def _gathered(params: PyTree, rows: PyTree) -> PyTree:
+    return jax.tree.map(lambda table, ids: table[ids], params, rows)
+
+
+def _masked(step: Callable) -> Callable:
+    """`step` with no effect from trip count `steps` on.
+
+    For `jax.vmap`: loops of different lengths would have it select between old and new tables
+    after each step, a copy of both. So all models take as many steps as the longest, and those
+    beyond a model's own write to row `V`, which is nowhere.
+    """
+
+    def masked(t, batch, rows, steps, carry):
+        state, _ = carry
+        inside = t < steps
+        rows = jax.tree.map(
+            lambda table, ids: jnp.where(inside, ids, len(table)), state.params, rows
+        )
+        (after, scratch), report = step(t, batch, rows, steps, carry)
+        opt_state = jax.tree.map(
+            lambda old, new: new if new.ndim else jnp.where(inside, new, old),
+            state.opt_state, after.opt_state,
+        )  # fmt: skip
+        report = jax.tree.map(lambda number: jnp.where(inside, number, 0), report)
+        return (after._replace(opt_state=opt_state), scratch), report
+
+    return masked
 
 
 def _run(
     model: Model, constants, segment, key, step: Callable, carry, together: str | None = None
 ) -> tuple[PyTree, Steps]:
-    """Takes ``carry, loss = step(t, batch, steps, carry)`` over the batches of a segment.
+    """Takes ``carry, Steps(loss, weight) = step(t, batch, rows, steps, carry)`` over the batches
+    of a segment.
 
-    The random words of `STEPS_A_DRAW` steps are drawn in one call: a call costs as much
-    as thousands of words.
+    The random bits of `STEPS_A_DRAW` steps are drawn in one call: a call costs as much
+    as thousands of numbers.
     """
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
@@ -175,16 +165,13 @@ def _run(
 
     def draw(i, carry):
         first = i * STEPS_A_DRAW
-        bits = random_words(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
+        bits = random_bits(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
 
         def one(t, carry):
             carry, report = carry
             batch = model.batch(constants, plan, bits[t - first], t)
-            carry, loss = step(t, batch, plan.steps, carry)
-            weight = model.weight(batch)
-            if together is not None:
-                weight = jnp.where(t < plan.steps, weight, 0)
-            return carry, Steps(report.loss.at[t].set(loss), report.weight.at[t].set(weight))
+            carry, done = step(t, batch, model.rows(batch), plan.steps, carry)
+            return carry, jax.tree.map(lambda all, number: all.at[t].set(number), report, done)
 
         return lax.fori_loop(first, jnp.minimum(first + STEPS_A_DRAW, last), one, carry)
 
@@ -194,7 +181,7 @@ def _run(
 
 
 def _interpolate(values: jax.Array, t: jax.Array, steps: jax.Array) -> jax.Array:
-    """The value at step `t` of those whose span the values are spread over."""
+    """The value at step `t` of `steps`, over which the values are evenly spread."""
     place = t.astype(values.dtype) / steps.astype(values.dtype) * (len(values) - 1)
     left = jnp.minimum(place.astype(jnp.int32), len(values) - 2)
     return values[left] + (place - left.astype(place.dtype)) * (values[left + 1] - values[left])

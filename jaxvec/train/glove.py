@@ -1,8 +1,8 @@
-"""GloVe as the trainer sees it: from chunks of cells to batches."""
+"""GloVe as a `contracts.Model`."""
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -11,13 +11,14 @@ from jax import lax
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained_model
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
 from jaxvec.train.cells import Cells, CellSegments
-from jaxvec.train.text_model import whole
+from jaxvec.train.options import Option, VectorSize
 
 
 class Constants(NamedTuple):
-    """What may differ from run to run of the same compiled program."""
+    """What is traced."""
 
     x_max: jax.Array  # float32
     alpha: jax.Array  # float32
@@ -33,7 +34,7 @@ class Plan(NamedTuple):
 
 
 class Step(NamedTuple):
-    """A batch, and what it is weighed by."""
+    """A batch, and the numbers of its weights."""
 
     chunks: glove.Chunks
     x_max: jax.Array
@@ -45,24 +46,28 @@ class Step(NamedTuple):
 @explained_model
 @dataclasses.dataclass(frozen=True)
 class GloVe:
-    """GloVe: what is trained, and on which cells at a time.
+    """GloVe: its objective, and the source of its batches.
 
     Attributes:
       vector_size: `D`.
       x_max, alpha: of the weight f(x), see `glove.weight`; the C program's defaults.
       mittens: μ, draws words that have a vector r in `fit`'s `init` to it: an epoch adds
-        μ/2 ‖w + c - r‖² to the cost of each that has cells in its row, a part of it for each
-        chunk of them that is not held out. 0 lets them go where they will. On one
-        worker. (Dingwall and Potts 2018, "Mittens: An Extension of GloVe for Learning
-        Domain-Specialized Representations".)
-      chunk_cells: `L`, cells of a row that are taken together.
+        μ/2 ‖w + c - r‖² to the cost of each that has cells in its row, in equal parts over the
+        row's chunks (less those held out). 0 for no pull. On one worker.
+      chunk_cells: `L`, the most cells of a row that make a chunk.
       chunks: `R`, chunks a step: a few on a CPU, many on an accelerator.
+
+    References:
+      Dingwall and Potts 2018, "Mittens: An Extension of GloVe for Learning Domain-Specialized
+      Representations".
     """
 
-    vector_size: int = 100
-    x_max: float = 100.0
-    alpha: float = 0.75
-    mittens: float = 0.0
+    vector_size: VectorSize = 100
+    x_max: Annotated[float, Option("counts from X on have full weight", "X", above=0)] = 100.0
+    alpha: Annotated[float, Option("smaller counts x weigh (x / X)^A", "A", least=0)] = 0.75
+    mittens: Annotated[
+        float, Option("pull words towards their vectors in --init, with strength M", "M", least=0)
+    ] = 0.0
     chunk_cells: int = 32
     chunks: int = 16
 
@@ -70,27 +75,26 @@ class GloVe:
     default_learning_rate = 0.05
     default_vectors = "sum"
     loss_unit = "cell"
-    stratified = True
+    traced: ClassVar[tuple[str, ...]] = ("x_max", "alpha")
+    columns = cast(Any, glove.Params)(input=False, output=True, input_bias=False, output_bias=True)
 
     def __post_init__(self):
         for name in ("vector_size", "chunk_cells", "chunks"):
-            whole(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         if not 0 < self.x_max < np.inf:
             raise ValueError(f"x_max must be a positive number; got {self.x_max}")
         for name in ("alpha", "mittens"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be 0 or positive; got {getattr(self, name)}")
 
-    take = staticmethod(glove.take)
-
     def init(self, key: jax.Array, vocab_size: int) -> glove.Params:
-        """The C program's start."""
+        """The C program's start; see `glove.init`."""
         return glove.init(key, vocab_size, self.vector_size)
 
     def segments(
         self, data: Cooccurrence, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[CellSegments, CellSegments | None]:
-        """What to train on, and what is held out."""
+        """See `contracts.Source.segments`; a random share of the chunks is held out."""
         if not isinstance(data, Cooccurrence):
             raise ValueError(f"GloVe trains on counts: give cooccurrence.count(…) of this {data!r}")
         if self.mittens and workers > 1:
@@ -98,28 +102,36 @@ class GloVe:
                              "must be in one place")  # fmt: skip
         return CellSegments.split(data, self.chunk_cells, self.chunks, valid, key, workers)
 
-    def head_start(self, segments: CellSegments) -> None:
-        """None: the C program has none."""
-        del segments
-
     def constants(self, data: Cooccurrence) -> Constants:
-        """The weight's numbers; the counts say the rest."""
+        """The numbers of the weight f(x)."""
         return Constants(jnp.float32(self.x_max), jnp.float32(self.alpha), (), ())
 
     def drawn_to(
         self, constants: Constants, data: Cooccurrence, prior: np.ndarray, known: np.ndarray
     ) -> Constants:
-        """With a vector for each word, float32[V, D], that those known, bool[V], are drawn to."""
+        """See `contracts.Prior.drawn_to`."""
         chunks = -(-np.diff(data.indptr) // self.chunk_cells)
         pull = np.where(known, self.mittens / np.maximum(chunks, 1), 0)
         return constants._replace(
             prior=jnp.asarray(prior, jnp.float32), pull=jnp.asarray(pull, jnp.float32)
         )
 
-    def untrained_loss(self, data: Cooccurrence) -> float:
-        """The mean cost of cells whose fit is 0, or wrong by 1 where that is more: f(x) log²x / 2.
+    @property
+    def has_prior(self) -> bool:
+        """Whether `mittens` is above 0."""
+        return self.mittens > 0
 
-        Of a million of them, evenly spread. Infinite with `mittens`, whose pull has no bound.
+    def free(self, constants: Constants) -> Constants:
+        """Constants with a pull of 0."""
+        if not self.has_prior:
+            return constants
+        return constants._replace(pull=jnp.zeros_like(constants.pull))
+
+    def untrained_loss(self, data: Cooccurrence) -> float:
+        """The mean of f(x) max(1, log²x) / 2 over a million cells, evenly spread.
+
+        That is the cost of a fit of 0, or of one that is wrong by 1 where that is more. Infinite
+        with `mittens`, whose pull has no bound.
         """
         if self.mittens:
             return math.inf
@@ -133,17 +145,17 @@ class GloVe:
         return len(segment.words) // self.chunks
 
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
-        """The segment as it is: it was shuffled when it was made."""
+        """The segment as it is, for it is shuffled already; see `contracts.Source.plan`."""
         filled = (segment.counts > 0).any(axis=1)
         last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
         return Plan(glove.Chunks(*segment), -(-last // self.chunks))
 
     def bits(self) -> tuple[int]:
-        """No random words."""
+        """None: a step draws nothing at random."""
         return (0,)
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
-        """The chunks of a step."""
+        """The chunks of a step; see `contracts.Source.batch`."""
         chunks = jax.tree.map(
             lambda array: lax.dynamic_slice_in_dim(array, step * self.chunks, self.chunks),
             plan.chunks,
@@ -163,7 +175,8 @@ class GloVe:
         return rows._replace(output=jnp.concatenate([rows.output, own], axis=1))
 
     def rows_loss(self, vectors: glove.Params, batch: Step) -> jax.Array:
-        """Half of `glove.rows_loss`: the C program's cost, and so its gradient; with the pull."""
+        """Half of `glove.rows_loss`, as the C program has it, and the pull of a prior; see
+        `contracts.Objective.rows_loss`."""
         if not self.mittens:
             return glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha) / 2
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])

@@ -2,50 +2,56 @@
 
 Pure functions of counts, in NumPy and SciPy; nothing here starts JAX.
 
-Letters: `V` vocabulary, `D` dimension, `N` nonzeros.
+Letters: `V` vocabulary size, `D` vector size, `N` nonzero cells.
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import numpy as np
 from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
+from jaxvec.messages.numbers import check_number, check_whole
 from jaxvec.storage.arrays import release
-from jaxvec.storage.pool import cores, each
+from jaxvec.storage.pool import cores, ordered_map
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.vectors.word_vectors import WordVectors
 
-_CELLS = 1 << 22  # taken at a time
-_OVERSAMPLES = 20  # directions that are followed beside the `D` wanted
-_COLUMNS = 32  # that are multiplied at a time: few enough for a core's cache
-_ZERO = 1e-6  # times the largest singular value; what is smaller is rounding
+_CELLS = 1 << 22  # cells of a slice of rows
+_OVERSAMPLES = 20  # random directions beyond `D`
+_COLUMNS = 32  # columns of one product, few enough for a core's cache
+_ZERO = 1e-6  # singular values below this share of the largest are rounding errors
 
 
 class Factors(NamedTuple):
-    """The `D` largest singular values of a matrix M ≈ U Σ Vᵀ, the largest first."""
+    """A truncated singular value decomposition M ≈ U Σ Vᵀ."""
 
-    u: np.ndarray  # float32[V, D], of the rows: words
-    s: np.ndarray  # float32[D], falling
-    v: np.ndarray  # float32[V, D], of the columns: contexts
+    u: np.ndarray  # float32[V, D], left singular vectors: words
+    s: np.ndarray  # float32[D], the largest singular values, falling
+    v: np.ndarray  # float32[V, D], right singular vectors: contexts
 
 
 def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sparse.csr_array:
-    """The shifted positive PMI of each cell, float32[V, V], cells that come to 0 left out.
+    """The shifted positive PMI of each cell, as a sparse matrix.
 
         M[w, c] = max(0, log(#(w, c) / #(w)) - log(#(c)^α / Σ_c' #(c')^α) - log k)
 
-    #(w) and #(c) are the sums of a row and of a column. Cells without a count are 0, and so are
-    rows all of whose cells are.
+    #(w) and #(c) are the sums of row w and column c. Cells without a count are 0.
 
     Args:
-      counts: the counts, weighted as they were counted; in memory or memory-mapped.
-      cds: α, smooths the contexts' distribution, so that rare ones weigh less; 1 for plain PMI.
-      shift: k, as many negative samples in skip-gram: SGNS factorizes PMI - log k.
+      counts: the counts, in memory or memory-mapped.
+      cds: α, the exponent of context distribution smoothing: below 1 it lowers the PMI of rare
+        contexts; 1 is plain PMI.
+      shift: k; it corresponds to k negative samples of skip-gram, which factorizes PMI - log k.
+
+    Returns:
+      float32[V, V] in compressed sparse rows, with positive cells only.
 
     Raises:
+      TypeError: if `counts` are no Cooccurrence, or `cds` or `shift` is no number.
       ValueError: if `cds` is below 0 or `shift` below 1.
 
     >>> from jaxvec import Corpus, cooccurrence
@@ -53,21 +59,25 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
     >>> print(matrix(cooccurrence.count(corpus), cds=1).toarray()[0].round(3))  # log 4
     [0.    1.386 0.    0.   ]
 
-    Source: Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization";
-    `cds`: Levy, Goldberg and Dagan 2015, "Improving Distributional Similarity with Lessons
-    Learned from Word Embeddings".
+    References:
+      Levy and Goldberg 2014, "Neural Word Embedding as Implicit Matrix Factorization".
+      Levy, Goldberg and Dagan 2015, "Improving Distributional Similarity with Lessons Learned
+      from Word Embeddings", for `cds`.
     """
     if not isinstance(counts, Cooccurrence):
         raise TypeError(
-            f"PMI is of counts, not of {kind(counts)}: write cooccurrence.count(corpus, window=5)"
+            f"counts must be a Cooccurrence; got {kind(counts)}: write "
+            "cooccurrence.count(corpus, window=5)"
         )
+    check_number("cds", cds)
+    check_number("shift", shift)
     if not 0 <= cds < np.inf:
         raise ValueError(f"cds must be 0 or positive; got {cds}")
     if not 1 <= shift < np.inf:
         raise ValueError(f"shift must be at least 1; got {shift}")
     size = len(counts.vocab)
     rows, columns = np.zeros(size), np.zeros(size)
-    for part, words, contexts, data in _blocks(counts):
+    for part, words, contexts, data in _row_slices(counts):
         rows[part] = np.bincount(words, data, part.stop - part.start)
         columns += np.bincount(contexts, data, size)
     smoothed = np.where(columns > 0, columns, 1) ** cds
@@ -76,7 +86,7 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
 
     lengths = np.zeros(size + 1, np.int64)
     kept_contexts, kept = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
-    for part, words, contexts, data in _blocks(counts):
+    for part, words, contexts, data in _row_slices(counts):
         pmi = (np.log(data) + of_word[part][words] + of_context[contexts]).astype(np.float32)
         positive = pmi > 0
         lengths[1:][part] = np.bincount(words[positive], minlength=part.stop - part.start)
@@ -93,17 +103,19 @@ def svd(
 ) -> Factors:
     """The truncated singular value decomposition of a sparse matrix, by random projection.
 
-    The range of (M Mᵀ)^q M G, G a random [V, D + 20], comes close to the leading singular vectors,
-    the closer the more often it is multiplied; there the decomposition is a small one. The
-    largest number of each column of `u` is positive. Any number of cores gives the same bits.
+    The range of (M Mᵀ)^q M G, with a random G [V, D + 20], approximates the span of the leading
+    singular vectors, the better the larger q; the decomposition within it is small. Signs make
+    the entry of largest magnitude in each column of `u` positive. The bits do not depend on the
+    number of cores.
 
     Args:
       matrix: float32[V, V].
       vector_size: `D`.
-      iterations: q. Vectors change with it, scores hardly.
+      iterations: q. More of them change vectors, but hardly their scores.
       seed: of G.
 
     Raises:
+      TypeError: if `matrix` is not sparse, or a number is not whole.
       ValueError: if `vector_size` is not from 1 to `V`, `iterations` is below 0, or all cells
         are 0.
 
@@ -111,16 +123,22 @@ def svd(
     >>> print(factors.s.round(3), np.abs(factors.u.T.round(3)).tolist())
     [3. 2.] [[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 
-    Source: Halko, Martinsson and Tropp 2011, "Finding Structure with Randomness: Probabilistic
-    Algorithms for Constructing Approximate Matrix Decompositions", algorithm 4.4.
+    References:
+      Halko, Martinsson and Tropp 2011, "Finding Structure with Randomness: Probabilistic
+      Algorithms for Constructing Approximate Matrix Decompositions", algorithm 4.4.
     """
+    if not sparse.issparse(matrix):
+        raise TypeError(
+            f"matrix must be sparse, such as ppmi.matrix(counts); got {kind(matrix)}: write "
+            "scipy.sparse.csr_array(matrix)"
+        )
+    vector_size = check_whole("vector_size", vector_size)
+    check_whole("iterations", iterations, least=0)
     size = matrix.shape[0]
     if not 1 <= vector_size <= size:
         raise ValueError(
             f"vector_size must be from 1 to {size}, as there are {size} words; got {vector_size}"
         )
-    if iterations < 0:
-        raise ValueError(f"iterations must be 0 or more; got {iterations}")
     if not matrix.nnz:
         raise ValueError(
             "no cell is above 0, so there is nothing to learn from: lower the shift or take more "
@@ -128,7 +146,7 @@ def svd(
         )
     directions = size, min(size, vector_size + _OVERSAMPLES)
     start = np.random.default_rng(seed).standard_normal(directions, np.float32)
-    with threadpool_limits(1):  # of BLAS: it wins little by more, and its bits depend on them
+    with threadpool_limits(1):  # of BLAS: more win little, and its bits depend on their number
         basis = _thin_svd(_product(matrix, start))[0]
         for _ in range(iterations):
             back = _thin_svd(_product(matrix.T, basis))[0]
@@ -142,16 +160,22 @@ def svd(
 
 
 def _product(matrix: sparse.csr_array | sparse.csc_array, tall: np.ndarray) -> np.ndarray:
-    """Their product [V, n], some columns at a time, on all cores; the same bits for any number."""
+    """The product of a sparse matrix [V, V] and a dense one [V, n], on all cores.
+
+    Groups of columns are multiplied separately, so that the bits do not depend on the cores.
+    """
     parts = np.array_split(tall, -(-tall.shape[1] // _COLUMNS), axis=1)
-    return np.hstack(list(each(lambda part: matrix @ part, parts, cores())))
+    return np.hstack(list(ordered_map(lambda part: matrix @ part, parts, cores())))
 
 
 def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """U [V, n], Σ [n] and W [n, n] of a matrix U Σ Wᵀ, [V, n], by way of its Gram matrix.
+    """The thin SVD U Σ Wᵀ of a matrix [V, n], from the eigenvectors of its Gram matrix, in float64.
 
-    LAPACK's own works in many small steps, each of which waits for all threads of BLAS: on a
-    machine with other work that takes ten times as long. In float64 the squares do no harm.
+    LAPACK's SVD synchronizes the threads of BLAS at many small steps, which took ten times as long
+    on a busy machine. Squaring costs half the digits of float64, which leaves enough for float32.
+
+    Returns:
+      U float32[V, n], Σ float64[n] and W float32[n, n].
     """
     tall = tall.astype(np.float64)
     squares, w = np.linalg.eigh(tall.T @ tall)
@@ -165,22 +189,30 @@ def _thin_svd(tall: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def weighted(
     factors: Factors, *, eigenvalue_weighting: float = 0.5, which: str = "input"
 ) -> np.ndarray:
-    """A table of vectors, float32[V, D]: U Σ^p for words, V Σ^p for contexts, or their sum.
+    """A table of vectors: U Σ^p for words, V Σ^p for contexts, or their sum.
 
     Args:
-      factors: what `svd` found. Dimensions whose singular value is 0 are 0.
-      eigenvalue_weighting: p. 1 is the SVD's own; less lets the leading dimensions dominate less.
+      factors: the result of `svd`.
+      eigenvalue_weighting: p. With 1 the products of vectors approximate M Mᵀ; a smaller p makes
+        the leading dimensions dominate less.
       which: ``"input"`` for words, ``"output"`` for contexts, ``"sum"`` for w + c.
 
+    Returns:
+      float32[V, D]; dimensions whose singular value is 0 are 0.
+
     Raises:
+      TypeError: if `eigenvalue_weighting` is no number.
       ValueError: if `eigenvalue_weighting` is below 0, or there is no such table.
 
     >>> factors = Factors(np.eye(2), np.array([4.0, 1.0]), np.eye(2))
     >>> weighted(factors).tolist()
     [[2.0, 0.0], [0.0, 1.0]]
 
-    Source: Levy, Goldberg and Dagan 2015, sections 3.3 and 7.
+    References:
+      Levy, Goldberg and Dagan 2015, "Improving Distributional Similarity with Lessons Learned
+      from Word Embeddings", sections 3.3 and 7.
     """
+    check_number("eigenvalue_weighting", eigenvalue_weighting)
     if not 0 <= eigenvalue_weighting < np.inf:
         raise ValueError(f"eigenvalue_weighting must be 0 or positive; got {eigenvalue_weighting}")
     if which not in ("input", "output", "sum"):
@@ -195,21 +227,31 @@ def weighted(
 def vectors(
     counts: Cooccurrence,
     *,
-    vector_size: int = 100,
-    cds: float = 0.75,
-    shift: float = 1.0,
-    eigenvalue_weighting: float = 0.5,
+    vector_size: VectorSize = 100,
+    cds: Annotated[float, Option("raise counts of contexts to the power A", "A", least=0)] = 0.75,
+    shift: Annotated[float, Option("subtract log K from each PMI", "K", least=1)] = 1.0,
+    eigenvalue_weighting: Annotated[
+        float, Option("weigh dimensions by singular values to the power P", "P", least=0)
+    ] = 0.5,
     which: str = "input",
     seed: int = 1,
 ) -> WordVectors:
-    """Word vectors from counts: `matrix`, `svd` and `weighted` in turn, with their options.
+    """Word vectors from counts: `matrix`, then `svd`, then `weighted`.
 
-    A word without a positive cell has a vector of zeros. The metadata tell how many positive
-    cells there are, and which share of the sum of their squares the dimensions explain:
-    ``positive_cells`` and ``explained``.
+    Args:
+      counts: the counts.
+      vector_size: `D`.
+      cds, shift: as for `matrix`.
+      eigenvalue_weighting, which: as for `weighted`.
+      seed: as for `svd`.
+
+    Returns:
+      Vectors, zeros for a word without a positive cell. Their metadata have ``positive_cells``,
+      the number of positive cells, and ``explained``, the share of their sum of squares that `D`
+      dimensions account for.
 
     Raises:
-      ValueError: as they do.
+      TypeError, ValueError: as `matrix`, `svd` and `weighted`.
 
     >>> from jaxvec import Corpus, cooccurrence
     >>> corpus = Corpus.from_documents(["a b", "a c", "d e", "d f"] * 9, min_count=1)
@@ -220,7 +262,7 @@ def vectors(
     positive = matrix(counts, cds=cds, shift=shift)
     factors = svd(positive, vector_size, seed=seed)
     table = weighted(factors, eigenvalue_weighting=eigenvalue_weighting, which=which)
-    known = np.zeros(len(table), bool)  # words whose vector is not zeros but for rounding
+    known = np.zeros(len(table), bool)  # the others' vectors are zeros up to rounding
     if which != "output":
         known |= np.diff(positive.indptr) > 0
     if which != "input":
@@ -230,11 +272,18 @@ def vectors(
     explained = np.square(factors.s, dtype=np.float64).sum() / squares
     vocab = counts.vocab
     metadata = {"positive_cells": positive.nnz, "explained": float(explained)}
-    return WordVectors(vocab.words, table, counts=vocab.counts, metadata=metadata)
+    vectors = WordVectors(vocab.words, table, counts=vocab.counts, metadata=metadata)
+    vectors.sort_by_descending_frequency()
+    return vectors
 
 
-def _blocks(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Some rows at a time, and of each of their cells the row among them, the column, the count."""
+def _row_slices(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Splits the matrix of counts into slices of rows with about `_CELLS` cells each.
+
+    Yields:
+      (rows, words, contexts, data): the slice of rows, and for each of its cells the row within
+      the slice int64[n], the column int32[n] and the count float64[n].
+    """
     ends = np.asarray(counts.indptr)
     edges = np.searchsorted(ends[:-1], np.arange(0, len(counts) + _CELLS, _CELLS)).tolist()
     for first, last in zip(edges, [*edges[1:], len(ends) - 1], strict=True):

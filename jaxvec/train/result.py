@@ -1,4 +1,4 @@
-"""What a run reports and returns: `Report`, `Result`, and what both `fit` and `sweep` tell."""
+"""What `fit` and `sweep` report and return: `Report` and `Result`."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -8,34 +8,44 @@ import numpy as np
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import to_be_called
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.epoch import Model
-from jaxvec.train.text_model import TextModel
+from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.vectors.queries import listed
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
 
 
 class Report(NamedTuple):
-    """What one epoch did; words are cells of the counts if the model trains on those."""
+    """The report of an epoch; words are cells if the model trains on counts."""
 
     epoch: int  # from 1
     loss: float  # mean per `loss_unit` over the epoch, as it was being trained; NaN of none
-    valid_loss: float | None  # the same on what is held out, after the epoch
+    valid_loss: float | None  # the same on the held-out data, after the epoch
     learning_rate: float  # at the end of the epoch
     words: int  # tokens read, before subsampling
     pairs: int  # pairs trained on
     seconds: float  # training alone: neither compilation, validation nor callbacks
     words_per_second: float
     compile_seconds: float  # before the first epoch
-    start_seconds: float = 0.0  # finding vectors to begin with, before that
+    start_seconds: float = 0.0  # learning a warm start, before that
     loss_unit: str = ""  # "pair", "word" or "cell"; "" if it is not known
 
 
 Callback = Callable[[Report, "Result"], None]
+"""Called after an epoch. The arrays of the `Result` are donated to the next epoch, after which they
+are deleted or overwritten: copy what is to be kept, as `Result.vectors` does."""
 
 
 class Result(NamedTuple):
-    """A model in training, or trained."""
+    """A model in training, or trained.
+
+    Attributes:
+      params: the model's tables.
+      opt_state: the optimizer's state.
+      history: a report of each epoch.
+      data: what was trained on.
+      model: the one that was trained: as given, with `blocks` and `block_tokens` as they were
+        chosen; see `stability`.
+    """
 
     params: Any  # the model's `Params`
     opt_state: Any
@@ -62,14 +72,19 @@ class Result(NamedTuple):
         Args:
           which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables; by default the
             model's usual one, input for skip-gram and sum for GloVe.
+
+        Raises:
+          ValueError: if there is no such table.
         """
         which = which or self.model.default_vectors
         if which not in ("input", "output", "sum"):
             raise ValueError(f"vectors must be 'input', 'output' or 'sum'; got {which!r}")
-        # copies: training updates in place
+        # copies: the next epoch takes the arrays
         tables = {name: np.array(getattr(self.params, name)) for name in ("input", "output")}
         table = tables["input"] + tables["output"] if which == "sum" else tables[which]
-        return WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
+        vectors = WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
+        vectors.sort_by_descending_frequency()
+        return vectors
 
     def predict_output_word(
         self, context_words: Sequence[str], topn: int = 10
@@ -90,15 +105,13 @@ class Result(NamedTuple):
           ValueError: if the model was not trained to predict words (GloVe), or no word of the
             context is known. (gensim returns None then.)
         """
-        if not isinstance(self.model, TextModel):
+        if not isinstance(self.model, PredictsWords):
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
         ids = vocab.encode(listed(context_words))
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
-        hidden = np.asarray(self.params.input)[ids].sum(axis=0)
-        if getattr(self.model, "cbow_mean", True):
-            hidden /= len(ids)
+        hidden = self.model.context_vector(np.asarray(self.params.input)[ids])
         logits = np.asarray(self.params.output) @ hidden
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()

@@ -23,7 +23,7 @@ class Scores:
     Args:
       analogies: a file for `analogies`, if any.
       pairs: files for `pairs`.
-      restrict_vocab: know only the first so many words in analogies.
+      restrict_vocab: how many words, from the first, analogies are answered with.
       similarity_function: as for `analogies`.
       which: which table of the model; see `Result.vectors`.
 
@@ -69,7 +69,12 @@ class Scores:
         self.history.append(self.score(result.vectors(self._which), report.epoch))
 
     def score(self, vectors: WordVectors, epoch: int = 0) -> Score:
-        """The score of vectors from elsewhere, which the history does not keep."""
+        """The score of any vectors; the history does not keep it.
+
+        Args:
+          vectors: what to score.
+          epoch: for the `Score`.
+        """
         answers = None
         if self._analogies is not None:
             answers = analogies(vectors, self._analogies, **self._options)

@@ -1,36 +1,16 @@
-"""What is trained on, as a sequence of segments, each one call of a compiled program.
+"""A corpus as segments, each trained on by one call of a compiled program."""
 
-A segment is read when it is asked for, so the data may be memory-mapped and need fit
-neither in memory nor on the device.
-"""
-
-from typing import NamedTuple, Protocol, TypeVar
+from typing import NamedTuple
 
 import jax
 import numpy as np
 
 from jaxvec.storage.arrays import release
 from jaxvec.text.corpus import Corpus
-
-Part = TypeVar("Part")
+from jaxvec.train.contracts import Reader
 
 SEGMENT_TOKENS = 1 << 20
 _LEAST_TOKENS = 1 << 14
-
-
-class Segments(Protocol):
-    """A sequence of segments, all of the same shapes, in an order that an epoch may choose.
-
-    - ``sizes``: how much of the data each holds, int[number of segments], in ``unit``s.
-    - ``get(key, i)``: the arrays of segment ``i`` of the epoch whose key that is.
-    - ``empty()``: a segment without data.
-    """
-
-    sizes: np.ndarray
-    unit: str
-
-    def get(self, key: jax.Array, i: int) -> tuple[np.ndarray, ...]: ...
-    def empty(self) -> tuple[np.ndarray, ...]: ...
 
 
 class Tokens(NamedTuple):
@@ -41,10 +21,14 @@ class Tokens(NamedTuple):
 
 
 class TokenSegments:
-    """The segments of a corpus, in its order, as equal in length as can be.
+    """A corpus in segments of nearly equal length, in its order: a `contracts.Segments`.
 
-    Windows do not cross from one segment into the next. Their number is a multiple of
-    `multiple`.
+    Windows do not cross from one segment into the next.
+
+    Args:
+      corpus: the text, in memory or memory-mapped.
+      tokens: the most that a segment holds, by default `SEGMENT_TOKENS`.
+      multiple: the number of segments is a multiple of this.
 
     Attributes:
       bounds: int[number of segments + 1], the tokens each begins and ends with.
@@ -52,6 +36,7 @@ class TokenSegments:
     """
 
     unit = "word"
+    shuffled = False
 
     def __init__(self, corpus: Corpus, tokens: int | None = None, multiple: int = 1):
         self.corpus = corpus
@@ -61,11 +46,15 @@ class TokenSegments:
 
     @classmethod
     def for_workers(cls, corpus: Corpus, workers: int) -> "TokenSegments":
-        """Segments for so many workers at a time, who put their tables together after each.
+        """Segments for `workers` workers, whose tables are merged after each.
 
-        That takes a time that grows with the vocabulary; done too seldom it costs quality.
-        So it comes every million tokens, less often with more than 100,000 words a worker,
-        and at least sixteen times an epoch.
+        A merge takes time that grows with the vocabulary; too few merges cost quality. So there
+        is one every million tokens, fewer with more than 100,000 words a worker, and at least
+        16 an epoch.
+
+        Args:
+          corpus: the text.
+          workers: `N`.
         """
         if workers == 1:
             return cls(corpus)
@@ -73,9 +62,12 @@ class TokenSegments:
         tokens = min(tokens, -(-len(corpus) // (16 * workers)))
         return cls(corpus, max(tokens, _LEAST_TOKENS), workers)
 
-    def get(self, key: jax.Array, i: int) -> Tokens:
-        """Segment `i`, whatever the key."""
+    def epoch(self, key: jax.Array) -> Reader:
+        """A reader of segments in the order of the text, whatever the key."""
         del key
+        return self._read
+
+    def _read(self, i: int) -> Tokens:
         start, stop = self.bounds[i : i + 2]
         ids, docs = self.empty()
         ids[: stop - start] = self.corpus.ids[start:stop]

@@ -1,4 +1,4 @@
-"""Skip-gram as the trainer sees it: from stretches of text to blocks of pairs."""
+"""Skip-gram with negative sampling as a `contracts.Model`."""
 
 import dataclasses
 
@@ -12,10 +12,10 @@ from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 @explained_model
 @dataclasses.dataclass(frozen=True)
 class SkipGram(NegativeSampling):
-    """Skip-gram with negative sampling: what is trained, and on which pairs.
+    """Skip-gram with negative sampling: its objective, and the source of its batches.
 
-    A step takes `blocks` stretches of `block_tokens` words, from as many places of the
-    segment, and pairs each word with its neighbors and with the block's negatives. For
+    A step takes `blocks` blocks of `block_tokens` tokens, each from another place of the
+    segment, and pairs each token with its neighbors and with the block's negatives. For
     its options see `TextModel` and `NegativeSampling`.
     """
 
@@ -24,14 +24,13 @@ class SkipGram(NegativeSampling):
     default_vectors = "input"
 
     rows = staticmethod(sgns.rows)
-    take = staticmethod(sgns.take)
     rows_loss = staticmethod(sgns.rows_loss)
     rows_curvature = staticmethod(sgns.rows_curvature)
 
     def batch(
         self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
     ) -> sgns.Blocks:
-        """The blocks of a step."""
+        """The blocks of a step; see `contracts.Source.batch`."""
         text, negatives = self.sampled(constants, plan, bits, step)
         return sgns.Blocks(
             centers=self.centers(text.ids),

@@ -1,4 +1,4 @@
-"""Skip-gram with a full softmax as the trainer sees it."""
+"""Skip-gram with a full softmax as a `contracts.Model`."""
 
 import dataclasses
 import math
@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import softmax
-from jaxvec.models.sgns import Params, take
+from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.text_model import Constants, Plan, TextModel
 
@@ -18,7 +18,7 @@ _MOST_LOGITS = 1 << 28  # of a step: a gibibyte
 
 
 class Step(NamedTuple):
-    """A batch, and the vocabulary that it is told apart from."""
+    """A batch, and the vocabulary over which the softmax is taken."""
 
     blocks: softmax.Blocks
     words: jax.Array  # int32[V], all of them
@@ -29,15 +29,13 @@ class Step(NamedTuple):
 class Softmax(TextModel):
     """Skip-gram with a full softmax, for small vocabularies: each pair costs `V` products.
 
-    A step takes `blocks` stretches of `block_tokens` words, each of which predicts its
+    A step takes `blocks` blocks of `block_tokens` tokens, each of which predicts its
     neighbors. For its options see `TextModel`.
     """
 
     default_optimizer = "adam"
     default_learning_rate = 0.01
     default_vectors = "input"
-
-    take = staticmethod(take)
 
     def untrained_loss(self, data: Corpus) -> float:
         """log V."""
@@ -53,7 +51,8 @@ class Softmax(TextModel):
         return jnp.arange(len(counts), dtype=jnp.int32)
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
-        """A word's pairs, and as many that are told apart from it."""
+        """Twice the busiest word's share: its own pairs, and the softmax's contrast with others;
+        see `contracts.StepSize`."""
         del counts
         return float(2 * share.max())
 
@@ -63,11 +62,11 @@ class Softmax(TextModel):
         return float("inf")
 
     def bits(self) -> tuple[int, int]:
-        """The shape of the random words of a step: one a word."""
+        """Shape of the uint32 random bits of one step, [B, M]: one per token (its window)."""
         return self.step_tokens // self.block_tokens, self.block_tokens
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
-        """The blocks of a step."""
+        """The blocks of a step; see `contracts.Source.batch`."""
         text = self.stretches(plan, bits, step)
         blocks = softmax.Blocks(self.centers(text.ids), text.ids, text.weights)
         return Step(blocks, constants.words)

@@ -1,10 +1,10 @@
-"""A start that knows the text: tables whose products are its leading co-occurrences.
+"""Spectral initialization: tables whose product approximates the PMI matrix of the text.
 
 From random vectors a model first has to find the directions along which words differ, one after
 the other, the strongest first (Saxe, McClelland and Ganguli 2014), and that takes most of a short
 run. But skip-gram with negative sampling factorizes the pointwise mutual information of words
-and contexts (Levy and Goldberg 2014), of which a factorization from a few million words of the
-text costs about a second.
+and contexts (Levy and Goldberg 2014), and to factorize that of a few million words of the text
+takes about a second.
 
 Letters: `V` vocabulary, `T` frequent words, `D` dimension.
 """
@@ -19,9 +19,9 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train import ppmi
 
 MOST_WORDS = 1 << 13
-_STRETCHES = 16  # of the text, so that no part of it alone is counted
+_STRETCHES = 16  # of the text, spread over it
 _WINDOW = 2  # wider ones cost more and help no more
-_ITERATIONS = 2  # of the SVD, whose errors training mends
+_ITERATIONS = 2  # of the SVD, whose errors training corrects
 
 
 def tables(
@@ -32,7 +32,7 @@ def tables(
     window: int = 5,
     symmetric: bool = True,
 ) -> Params | None:
-    """Vectors of the most frequent words, as inputs and as outputs, each float32[T, D].
+    """Vectors of the `T` most frequent words, as inputs and as outputs, each float32[T, D].
 
     They are U √Σ and V √Σ, where U Σ Vᵀ are the `D` leading singular vectors and values of the
     positive PMI of the vocabulary's first `T` words, at most `MOST_WORDS`. So the product of
@@ -47,8 +47,8 @@ def tables(
       symmetric: count words on both sides, or those after a word alone.
 
     Returns:
-      The tables; None if there is nothing to find, because there are no more words than
-      dimensions, or none are found together more often than by chance.
+      The tables; None if there are no more words than dimensions, or no two words occur together
+      more often than by chance.
 
     >>> corpus = Corpus.from_documents(["a b", "a b", "a b", "c d", "c d"], min_count=1)
     >>> found = tables(corpus, 2)
@@ -70,14 +70,19 @@ def tables(
 
 
 def added(params: Params, head_start: Params | None) -> Params:
-    """Tables `[V, D]` with those of the first words, if any, added."""
+    """Tables to whose first T rows the rows of a head start are added.
+
+    Args:
+      params: the tables, [V, D] each.
+      head_start: tables [T, D], as `tables` returns them; None for nothing to add.
+    """
     if head_start is None:
         return params
     return jax.tree.map(lambda table, rows: table.at[: len(rows)].add(rows), params, head_start)
 
 
 def _spread(corpus: Corpus, tokens: int) -> Corpus:
-    """So many tokens of a corpus, or all if it has no more."""
+    """`tokens` tokens of a corpus in evenly spread stretches, or all if it has no more."""
     if len(corpus) <= tokens:
         return corpus
     length = -(-tokens // _STRETCHES)

@@ -1,4 +1,4 @@
-"""Reports within an epoch, of some steps at a time."""
+"""Reports within an epoch, each of some consecutive steps."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -6,11 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from jaxvec.train.callbacks import call_all
-from jaxvec.train.epoch import Steps
+from jaxvec.train.contracts import Steps
 
 
 class StepReport(NamedTuple):
-    """What some consecutive steps did; words are cells if the model trains on counts."""
+    """The loss and speed of consecutive steps; words are cells if the model trains on counts."""
 
     epoch: int  # from 1, that of the last of the steps
     step: int  # how many steps the run has done with the last of them
@@ -22,18 +22,20 @@ StepCallback = Callable[[StepReport], None]
 
 
 class StepReports:
-    """Makes a report of every so many steps, from segments of any number of them.
+    """Makes a report of every `every` steps, from segments of any number of steps.
 
-    The losses of all steps of a segment come back at its end, and the time it took as one: a
-    step's is an even share of that.
+    Losses come back at the end of a segment; a step's time is an even share of the segment's.
 
     Attributes:
       stopped: whether a callback has raised `StopTraining`.
 
     Args:
-      every: steps a report. Steps that several workers take at a time are one.
+      every: steps a report. Steps that several workers take together are one.
       callbacks: called with each `StepReport`.
       step: how many steps the run has done before.
+
+    Raises:
+      ValueError: if `every` is below 1.
 
     >>> reports = StepReports(2, [print])
     >>> losses, pairs = np.array([3.0, 1, 8, 0]), np.array([1.0, 1, 4, 0])  # the last is no step
@@ -54,7 +56,14 @@ class StepReports:
         self._waiting = np.zeros((4, 0))  # loss, weight, words and seconds of steps
 
     def add(self, epoch: int, steps: Steps, words: float, seconds: float) -> None:
-        """Takes a segment's steps, float32[max_steps] or [workers, max_steps], and reports."""
+        """Adds a segment's steps, and reports.
+
+        Args:
+          epoch: from 1.
+          steps: float32[max_steps], or [N, max_steps] of `N` workers.
+          words: how many the segment has, of all workers.
+          seconds: how long it took.
+        """
         if not self._callbacks:
             return
         loss, weight = (np.atleast_2d(part).sum(axis=0, dtype=np.float64) for part in steps)

@@ -1,26 +1,24 @@
 """Finished runs in files, whole, for further text to go on from."""
 
 import dataclasses
+import importlib
 import json
 import os
+import sys
 from typing import Any
 
 import jax
 import numpy as np
 
-from jaxvec.messages.gensim import kind
+from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.cbow import CBOW
-from jaxvec.train.epoch import Model
-from jaxvec.train.glove import GloVe
+from jaxvec.train.contracts import Model
+from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
-from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.softmax import Softmax
 
-_MODELS: dict[str, Any] = {model.__name__: model for model in (SkipGram, CBOW, Softmax, GloVe)}
 _KIND = "run"
 
 
@@ -29,8 +27,15 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
 
     The text itself is not written.
 
+    Args:
+      result: of `fit` or `sweep`.
+      path: of the file.
+
+    Raises:
+      TypeError: if `result` is no `Result`.
+
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
-    >>> from jaxvec import fit
+    >>> from jaxvec import SkipGram, fit
     >>> result = fit(corpus, SkipGram(vector_size=8), key=jax.random.key(0), epochs=1)
     >>> path = getfixture("tmp_path") / "cats.run"
     >>> save_run(result, path)
@@ -40,7 +45,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
-    model = {"name": type(result.model).__name__, **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
+    model = {"name": _name(type(result.model)), **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(
         path,
@@ -60,19 +65,20 @@ def load_run(path: str | os.PathLike[str]) -> Result:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such file, or damaged.
+      ValueError: if it is no such file, or damaged, or its model is a class of a module of yours
+        that is not imported.
     """
     arrays = load_arrays(path)
     if str(arrays.get("kind")) != _KIND:
         raise ValueError(f"{path} is not a saved run")
     fields = json.loads(str(arrays["model"]))
-    kind = _MODELS[fields.pop("name")]
+    made = _class(fields.pop("name"), path)
     params = {
         name.removeprefix("params."): array
         for name, array in arrays.items()
         if name.startswith("params.")
     }
-    model: Model = kind(**fields)
+    model: Model = made(**fields)
     structure = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
     states = sum(name.startswith("state.") for name in arrays)
     nothing = np.zeros(0, np.int32), np.zeros(1, np.int64)
@@ -83,3 +89,29 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         Corpus(Vocab.from_arrays(arrays), *nothing, raw_words=0),
         model,
     )
+
+
+def _made() -> dict[str, Any]:
+    return {entry.make.__name__: entry.make for entry in MODELS.values() if entry.trained}
+
+
+def _name(model: type) -> str:
+    """The name of a model's class; of one that is not in the registry, with its module."""
+    known = _made().get(model.__name__) is model
+    return model.__name__ if known else f"{model.__module__}.{model.__name__}"
+
+
+def _class(name: str, path: str | os.PathLike[str]) -> Any:
+    """The class of that `_name`. A file imports no module but jaxvec's own."""
+    module, _, own = name.rpartition(".")
+    if not module:
+        if own not in _made():
+            raise ValueError(
+                f"{path} is a run of {own}, which is not in jaxvec.train.registry.MODELS"
+            )
+        return _made()[own]
+    if module.startswith("jaxvec."):
+        importlib.import_module(module)
+    if module not in sys.modules:
+        raise ValueError(f"{path} is a run of {name}: import {module} first")
+    return getattr(sys.modules[module], own)

@@ -1,41 +1,42 @@
-"""What models of running text share: from a segment of ids to stretches of it and their windows."""
+"""What models of running text share: from a segment of ids to blocks of it and their windows."""
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
+from jaxvec.train.options import Option, VectorSize
 from jaxvec.train.segments import TokenSegments
-
-DEFAULT_BLOCKS = 2
+from jaxvec.train.stability import DEFAULT_BLOCKS
 
 
 class Constants(NamedTuple):
     """What depends on the vocabulary's counts."""
 
     keep: jax.Array  # uint32[V], see `sampling.keep_thresholds`
-    words: Any  # what a prediction is told apart from; see `TextModel.choices`
+    words: Any  # that a prediction is contrasted with; see `TextModel.choices`
 
 
 class Plan(NamedTuple):
-    """A segment after subsampling, with room for a window at its start and a block at its end."""
+    """A segment after subsampling, padded by a window at its start and a step at its end."""
 
     ids: jax.Array  # int32[W + S + B·M + W]
     docs: jax.Array  # the same; -1 where there is no token
-    kept: Any  # bool, the same, where words that are left out keep their place; else ()
-    steps: jax.Array  # int32, how many steps the tokens left fill
+    steps: jax.Array  # int32, how many steps the kept tokens fill
 
 
 class Stretches(NamedTuple):
-    """The text of a step: `B` stretches of `M` words, with `X` = M + 2W words around each."""
+    """The text of a step: `B` blocks of `M` tokens, each with `W` more on both sides, in all
+    `X` = M + 2W."""
 
     ids: jax.Array  # int32[B, X]
     weights: jax.Array  # float32[B, M, X], 1 where a word has another in its window
@@ -43,71 +44,62 @@ class Stretches(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class TextModel:
-    """A model trained on text, `blocks` stretches of `block_tokens` words a step.
+    """A model trained on text, `blocks` blocks of `block_tokens` tokens a step.
 
     Attributes:
       vector_size: `D`.
       window: `W`, the farthest neighbor that is context, each side.
       sample: threshold of subsampling, as word2vec's; 0 for none.
-      sample_percentile: subsample as `sampling.keep_probability_percentile` has it, with the
-        percentile (0 to 100) of the vocabulary's frequencies as threshold, and not by `sample`.
-      close_gaps: whether windows close up over the words that subsampling leaves out, as in
-        word2vec; or those only take no part, as centers or as context.
       symmetric: whether words on both sides are context, or those after the word alone: with
-        a `window` of 1 the next word is what is predicted.
+        a `window` of 1 the model predicts the next word.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
-      full_windows: leave out words nearer than `window` to the start of their document, or (and
-        without `symmetric` only) its end.
       block_tokens: `M`, words a block.
-      blocks: `B`, blocks a step. None for 2, or fewer and smaller ones if the vocabulary
-        is so small, or a word so frequent, that steps would grow too large; see `stability.stable`.
+      blocks: `B`, blocks a step. None for 2, or fewer and smaller ones where steps would be too
+        large for a small vocabulary or a very frequent word; see `stability`.
     """
 
-    vector_size: int = 100
-    window: int = 5
-    sample: float = 1e-3
-    shrink_windows: bool = True
+    vector_size: VectorSize = 100
+    window: Annotated[int, Option("farthest context word each side", "W", least=1)] = 5
+    sample: Annotated[float, Option("threshold of subsampling; 0 for none", "T", least=0)] = 1e-3
+    shrink_windows: Annotated[bool, Option("windows of W words, not a random 1 to W")] = True
     block_tokens: int = 32
-    blocks: int | None = None
-    sample_percentile: float | None = None
-    close_gaps: bool = True
-    symmetric: bool = True
-    full_windows: bool = False
+    blocks: Annotated[
+        int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
+    ] = None
+    symmetric: Annotated[bool, Option("only the words that follow are context")] = True
 
     loss_unit = "pair"
-    stratified = False
+    traced: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __post_init__(self):
-        whole("vector_size", self.vector_size)
-        whole("window", self.window)
-        whole("block_tokens", self.block_tokens)
-        whole("blocks", 1 if self.blocks is None else self.blocks)
+        check_whole("vector_size", self.vector_size)
+        check_whole("window", self.window)
+        check_whole("block_tokens", self.block_tokens)
+        check_whole("blocks", 1 if self.blocks is None else self.blocks)
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
-        if self.sample_percentile is not None and not 0 <= self.sample_percentile <= 100:
-            raise ValueError(
-                f"sample_percentile must be between 0 and 100; got {self.sample_percentile}"
-            )
 
     def keep_probability(self, counts: np.ndarray) -> np.ndarray:
-        """What subsampling keeps of each word, float64[V]."""
-        if self.sample_percentile is not None:
-            return sampling.keep_probability_percentile(counts, self.sample_percentile)
+        """The probability that subsampling keeps a token, by word: float64[V].
+
+        Args:
+          counts: of the vocabulary, int[V].
+        """
         return sampling.keep_probability(counts, self.sample)
 
     @property
     def step_tokens(self) -> int:
-        """How many words a step takes."""
+        """How many tokens a step takes."""
         return (self.blocks or DEFAULT_BLOCKS) * self.block_tokens
 
     def init(self, key: jax.Array, vocab_size: int) -> Params:
-        """word2vec's start."""
+        """word2vec's start; see `sgns.init`."""
         return init(key, vocab_size, self.vector_size)
 
     def segments(
         self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[TokenSegments, TokenSegments | None]:
-        """What to train on, and what is held out: the corpus's end."""
+        """See `contracts.Source.segments`; the end of the corpus is held out."""
         del key
         if not isinstance(data, Corpus):
             raise ValueError(
@@ -122,22 +114,13 @@ class TextModel:
         train, held_out = data.split(valid)
         return TokenSegments.for_workers(train, workers), TokenSegments(held_out)
 
-    def head_start(self, segments: TokenSegments) -> Params | None:
-        """What is added to the first rows of `init`'s tables, from what is trained on; or None."""
-        del segments
-        return None
-
     def constants(self, data: Corpus) -> Any:
-        """What depends on the vocabulary's counts."""
+        """The arrays that depend on the vocabulary's counts and on `traced` options."""
         counts = data.vocab.counts
         return Constants(
             keep=sampling.keep_thresholds(self.keep_probability(counts)),
             words=self.choices(counts),
         )
-
-    def untrained_loss(self, data: Corpus) -> float:
-        """The loss of a prediction by vectors that are all 0."""
-        raise NotImplementedError
 
     def max_steps(self, segment: tuple[jax.Array, jax.Array]) -> int:
         """The most steps that a segment can take: if no token is left out."""
@@ -146,24 +129,32 @@ class TextModel:
     def plan(
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
-        """Subsamples a segment: token ids and their documents."""
+        """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
+        return self.padded(*sampling.subsample(key, *segment, constants.keep))
+
+    def padded(self, ids: jax.Array, docs: jax.Array, count: jax.Array) -> Plan:
+        """The plan of `count` tokens, padded; see `Plan`.
+
+        Args:
+          ids: token ids, int32[S].
+          docs: their documents, int32[S]; negative where there is none.
+          count: how many tokens the steps cover, int32.
+        """
         room = (self.window, self.step_tokens + self.window)
-        kept: Any = ()
-        if self.close_gaps:
-            ids, docs, count = sampling.subsample(key, *segment, constants.keep)
-        else:
-            ids, docs = segment
-            kept = jnp.pad(sampling.random_words(key, ids.shape) <= constants.keep[ids], room)
-            count = (docs >= 0).sum(dtype=jnp.int32)
         return Plan(
             ids=jnp.pad(ids, room),
             docs=jnp.pad(docs, room, constant_values=-1),
-            kept=kept,
             steps=-(-count // self.step_tokens),
         )
 
     def stretches(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Stretches:
-        """The text of a step, its windows drawn from a random word a token: uint32[B, M]."""
+        """The text of a step and its windows.
+
+        Args:
+          plan: from `plan`.
+          bits: random, uint32[B, M], one of each token's window.
+          step: from 0, int32[].
+        """
         window, size = self.window, self.block_tokens
         blocks = self.step_tokens // size
         starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + step) * size
@@ -178,50 +169,47 @@ class TextModel:
         else:
             reach = jnp.full(bits.shape, window, jnp.int32)
 
-        def weights(docs, reach, kept):
-            return sampling.window_weights(
-                docs, reach, window, symmetric=self.symmetric, full=self.full_windows, kept=kept
-            )
+        return Stretches(ids, jax.vmap(self.window_weights)(docs, reach))
 
-        kept = None if self.close_gaps else jax.vmap(stretch, (None, 0))(plan.kept, starts)
-        return Stretches(ids, jax.vmap(weights)(docs, reach, kept))
+    def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
+        """The weight of each pair of center and context of one block: float32[M, X].
+
+        Args:
+          docs: documents of a block and of `W` tokens on each side, int32[X].
+          reach: the window of each center, int32[M].
+        """
+        return sampling.window_weights(docs, reach, self.window, symmetric=self.symmetric)
 
     def centers(self, ids: jax.Array) -> jax.Array:
-        """The words of the stretches themselves: int32[B, M]."""
+        """The tokens of the blocks themselves: int32[B, M]."""
         return ids[:, self.window : self.window + self.block_tokens]
 
     def weight(self, batch) -> jax.Array:
         """How many pairs a batch holds."""
         return batch.weights.sum()
 
+    def context_vector(self, vectors: np.ndarray) -> np.ndarray:
+        """The mean of the context's input vectors, [C, D]."""
+        return vectors.sum(axis=0) / len(vectors)
+
     @property
     def pairs_a_token(self) -> float:
-        """`P`, how many pairs a token predicts."""
+        """`P`, the mean number of pairs that a token predicts."""
         sides = 2 if self.symmetric else 1
         return sides * (self.window + 1) / 2 if self.shrink_windows else sides * self.window
 
-    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
-        """The most pairs that a row of a table has a part in, for each that is predicted.
+    def choices(self, counts: np.ndarray) -> Any:
+        """What a prediction is contrasted with: an alias table of noise, or all word ids.
 
         Args:
-          counts: the vocabulary's.
-          share: of the tokens that subsampling keeps, by word.
+          counts: of the vocabulary, int[V].
         """
-        raise NotImplementedError
-
-    @property
-    def step_norm(self) -> float:
-        """A bound of the spectral norm of a block's pair weights; see `stability.stable`."""
-        raise NotImplementedError
-
-    def choices(self, counts: np.ndarray) -> Any:
-        """What a prediction is told apart from, for a vocabulary with those counts."""
         raise NotImplementedError
 
 
 @dataclasses.dataclass(frozen=True)
 class NegativeSampling(TextModel):
-    """A text model whose predictions are told apart from noise; see `TextModel`.
+    """A text model whose predictions are contrasted with noise; see `TextModel`.
 
     Attributes:
       negative: `K`, negatives a prediction.
@@ -229,20 +217,25 @@ class NegativeSampling(TextModel):
       block_negatives: `N`, negatives drawn a block. None for M · ⌈max(K / 5, K · P / 32)⌉, where
         `P` is the mean number of pairs a token, so that a negative stands for about one negative
         of a token at most. Fewer make steps too large.
-      spectral_words: how many words of the text, spread over it, are counted for the vectors to
-        begin with; see `spectral`. 0 for word2vec's start, random vectors.
+      spectral_words: how many words of the text, spread over it, are counted for a warm start;
+        see `spectral`. 0 for word2vec's start, random vectors.
     """
 
-    negative: int = 5
-    ns_exponent: float = 0.75
+    negative: Annotated[int, Option("negative samples of a prediction", "K", least=1)] = 5
+    ns_exponent: Annotated[float, Option("draw negatives by counts to the power A", "A")] = 0.75
     block_negatives: int | None = None
-    spectral_words: int = 1 << 22
+    spectral_words: Annotated[
+        int, Option("words counted for the spectral start; 0 for a random start", least=0)
+    ] = 1 << 22
+
+    traced: ClassVar[tuple[str, ...]] = (*TextModel.traced, "ns_exponent")
+    start_options: ClassVar[tuple[str, ...]] = ("spectral_words",)
 
     def __post_init__(self):
         super().__post_init__()
-        whole("spectral_words", self.spectral_words, 0)
-        whole("negative", self.negative)
-        whole("block_negatives", self.negatives)
+        check_whole("spectral_words", self.spectral_words, least=0)
+        check_whole("negative", self.negative)
+        check_whole("block_negatives", self.negatives)
         if not np.isfinite(self.ns_exponent):
             raise ValueError(f"ns_exponent must be a finite number; got {self.ns_exponent}")
 
@@ -255,7 +248,7 @@ class NegativeSampling(TextModel):
         return self.block_tokens * math.ceil(stands_for)
 
     def head_start(self, segments: TokenSegments) -> Params | None:
-        """Those of `spectral.tables`, unless `spectral_words` is 0."""
+        """`spectral.tables` of the text; None if `spectral_words` is 0."""
         if not self.spectral_words:
             return None
         return spectral.tables(
@@ -272,23 +265,30 @@ class NegativeSampling(TextModel):
         return (1 + self.negative) * math.log(2)
 
     def choices(self, counts: np.ndarray) -> sampling.AliasTable:
-        """The noise."""
+        """The noise distribution's alias table."""
         return sampling.alias_table(sampling.noise_distribution(counts, self.ns_exponent))
 
     def bits(self) -> tuple[int, int]:
-        """The shape of the random words of a step: for each block, two a negative, one a word."""
+        """Shape of the uint32 random bits of one step, [B, 2N + M]: two per negative (a draw from
+        the alias table), one per token (its window)."""
         return self.step_tokens // self.block_tokens, 2 * self.negatives + self.block_tokens
 
     def sampled(
         self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
     ) -> tuple[Stretches, jax.Array]:
-        """The text of a step, and negatives for each stretch: int32[B, N]."""
+        """The text of a step, and negatives for each block: int32[B, N].
+
+        Args:
+          constants, plan: from `constants` and `plan`.
+          bits: random, uint32[B, 2N + M]; see `bits`.
+          step: from 0, int32[].
+        """
         text = self.stretches(plan, bits[:, 2 * self.negatives :], step)
         noise_bits = bits[:, : 2 * self.negatives].reshape(-1, self.negatives, 2)
         return text, sampling.draw(constants.words, noise_bits)
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
-        """See `TextModel.steepest_share`."""
+        """See `contracts.StepSize`: a row as input, or as output, its negatives included."""
         noise = sampling.noise_distribution(counts, self.ns_exponent)
         as_input = share * (1 + self.negative)
         as_output = share + noise * self.negative
@@ -299,9 +299,3 @@ class NegativeSampling(TextModel):
         """P · sqrt(1 + K² M / N): a band of positive pairs, beside a constant for negatives."""
         ratio = self.block_tokens / self.negatives
         return self.pairs_a_token * float(np.sqrt(1 + self.negative**2 * ratio))
-
-
-def whole(name: str, value: int, least: int = 1) -> None:
-    """Raises a ValueError if an option is no whole number of at least `least`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
-        raise ValueError(f"{name} must be a whole number of at least {least}; got {value}")

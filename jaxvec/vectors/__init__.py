@@ -12,6 +12,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "neighbors",
         "queries",
         "ranking",
+        "rows",
         "table",
         "transport",
     ],

@@ -1,4 +1,4 @@
-"""Two spaces of word vectors in one: orthogonal Procrustes, and how far each word has moved.
+"""Orthogonal Procrustes, to rotate one space of word vectors to another, and semantic drift.
 
 Letters: `V` vocabulary, `D` dimension, `n` words that both have.
 """
@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from jaxvec.vectors.keys import key_list, limited
 from jaxvec.vectors.ranking import unit
-from jaxvec.vectors.table import keys
 from jaxvec.vectors.word_vectors import WordVectors
 
 
 def rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The orthogonal matrix that brings rows closest to others: argmin_Q ‖A Q - B‖, [D, D].
+    """The orthogonal matrix that rotates rows closest to others: argmin_Q ‖A Q - B‖, [D, D].
 
     Q = U Vᵀ, from the singular value decomposition Aᵀ B = U Σ Vᵀ.
 
@@ -25,7 +25,8 @@ def rotation(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     >>> np.allclose(rotation(np.eye(2), turn), turn)
     True
 
-    Source: Schönemann 1966, "A Generalized Solution of the Orthogonal Procrustes Problem".
+    References:
+      Schönemann 1966, "A Generalized Solution of the Orthogonal Procrustes Problem".
     """
     from scipy.linalg import orthogonal_procrustes
 
@@ -44,7 +45,7 @@ def shared_words(
     Args:
       first, second: the word vectors.
       min_count: leave out words that are rarer than this in either.
-      restrict_vocab: keep those that are among the first so many words of each.
+      restrict_vocab: keep words among the first `restrict_vocab` of both; None for all.
 
     Raises:
       ValueError: if no word is left, or `min_count` is given for vectors without counts.
@@ -54,10 +55,11 @@ def shared_words(
     >>> shared_words(a, b), shared_words(a, b, min_count=4), shared_words(b, a, restrict_vocab=2)
     (['x', 'z'], ['x'], ['x'])
     """
+    known = limited(restrict_vocab)
     words = [
         word
-        for word in first.index_to_key[:restrict_vocab]
-        if second.key_to_index.get(word, len(second)) < (restrict_vocab or len(second))
+        for word in first.index_to_key[:known]
+        if second.key_to_index.get(word, len(second)) < (known or len(second))
     ]
     if min_count is not None:
         if first.counts is None or second.counts is None:
@@ -80,16 +82,16 @@ def align(
     unit_length: bool = True,
     center: bool = False,
 ) -> WordVectors:
-    """Vectors turned into the space of others, by the `rotation` of words that both have.
+    """Vectors rotated into the space of others, by the `rotation` of shared words.
 
-    Lengths, and cosines among them, stay as they are.
+    Lengths, and cosines of rotated vectors with each other, stay.
 
     Args:
-      vectors: those that are turned, of words that `to` has or not.
-      to: those whose space it is, of the same dimension.
-      words: the `n` that the rotation is to bring together; by default all that both have.
-      unit_length: seek it for vectors scaled to length 1, so that each word weighs the same.
-      center: seek it for vectors less their mean, on either side.
+      vectors: the vectors to rotate, also of words that `to` lacks.
+      to: vectors of the target space, of the same `D`.
+      words: the `n` anchors that the rotation is fitted to; by default all shared words.
+      unit_length: fit it to vectors scaled to length 1, so that each word weighs the same.
+      center: fit it to vectors from which the mean of their side is subtracted.
 
     Raises:
       KeyError: for an unknown word, with close matches.
@@ -102,15 +104,16 @@ def align(
     >>> np.allclose(after.vectors, before.vectors, atol=1e-5)
     True
 
-    Source: Hamilton, Leskovec and Jurafsky 2016, "Diachronic Word Embeddings Reveal Statistical
-    Laws of Semantic Change".
+    References:
+      Hamilton, Leskovec and Jurafsky 2016, "Diachronic Word Embeddings Reveal Statistical Laws of
+      Semantic Change".
     """
     if vectors.vector_size != to.vector_size:
         raise ValueError(
             f"vectors of {vectors.vector_size} numbers cannot be turned into a space of "
             f"{to.vector_size}: train both with the same vector_size"
         )
-    anchors = keys(shared_words(vectors, to) if words is None else words)
+    anchors = key_list(shared_words(vectors, to) if words is None else words)
     if not anchors:
         raise ValueError("align needs words that both have; got none")
     sides = [side[anchors].astype(np.float64) for side in (vectors, to)]
@@ -121,7 +124,7 @@ def align(
     return WordVectors(
         vectors.index_to_key,
         vectors.vectors @ rotation(*sides),
-        counts=vectors.counts,
+        attributes=vectors.attributes,
         metadata=vectors.metadata,
         dtype=vectors.vectors.dtype,
     )
@@ -136,15 +139,15 @@ def drift(
     unit_length: bool = True,
     center: bool = False,
 ) -> list[tuple[str, float]]:
-    """How far each word has moved: 1 - cos(v, v′ Q), v′ Q its later vector once aligned.
+    """The distance that each word has moved: 1 - cos(v, v′ Q), v′ Q its later vector, aligned.
 
     The later vectors are aligned to the earlier ones by the words that are compared. Vectors of
-    rare words move most, from one run to the next of the same text too: leave them out.
+    rare words move most, also between two runs on the same text: leave them out.
 
     Args:
-      before, after: word vectors of two texts, of the same dimension.
+      before, after: word vectors of two texts, of the same `D`.
       min_count: leave out words that are rarer than this in either.
-      restrict_vocab: keep those that are among the first so many words of each.
+      restrict_vocab: keep words among the first `restrict_vocab` of both; None for all.
       unit_length, center: see `align`.
 
     Returns:
@@ -160,7 +163,8 @@ def drift(
     >>> drift(before, WordVectors(before.index_to_key, table))[0][0]
     'w7'
 
-    Source: Hamilton, Leskovec and Jurafsky 2016, as `align`.
+    References:
+      Hamilton, Leskovec and Jurafsky 2016, as `align`.
     """
     words = shared_words(before, after, min_count=min_count, restrict_vocab=restrict_vocab)
     turned = align(after, before, words=words, unit_length=unit_length, center=center)

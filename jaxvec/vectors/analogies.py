@@ -1,4 +1,4 @@
-"""Answers to analogies, thousands at a time, as functions on arrays.
+"""Answers to thousands of analogies in one call, as functions on arrays.
 
 Letters: `V` vocabulary, `D` dimension, `Q` questions.
 """
@@ -9,7 +9,7 @@ import numpy as np
 
 from jaxvec.vectors.ranking import EPSILON
 
-_SCORES = 1 << 24  # cosines that are held at a time: 64 MiB
+_SCORES = 1 << 24  # cosines in memory: 64 MiB
 
 Operation = Callable[..., np.ndarray]
 
@@ -20,7 +20,7 @@ def solve(
     exclude: Sequence[Sequence[int]],
     similarity_function: str = "most_similar",
 ) -> np.ndarray:
-    """The words d for which "a is to b as c is to d" scores highest: int[Q], -1 if none is left.
+    """The words d for which "a is to b as c is to d" scores highest: int[Q], -1 without any.
 
     The score of d is for ``"most_similar"`` (3CosAdd) and ``"most_similar_cosmul"`` (3CosMul),
     with cosines s, and s' = (1 + s) / 2,
@@ -35,7 +35,7 @@ def solve(
     Args:
       units: vectors of length 1, float32[V, D].
       questions: the places of a, b and c, int[Q, 3].
-      exclude: for each question the places of the words that are no answer.
+      exclude: for each question the places of the words that cannot be its answer.
       similarity_function: which score, by the name of gensim's method.
 
     Raises:
@@ -45,8 +45,9 @@ def solve(
     >>> solve(units, np.array([[0, 1, 2]]), exclude=[[0, 1, 2]]).tolist()
     [3]
 
-    Source: Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
-    Representations".
+    References:
+      Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
+      Representations".
     """
     operations: dict[str, tuple[Operation, Operation]] = {
         "most_similar": (np.subtract, np.add),

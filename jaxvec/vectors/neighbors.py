@@ -3,7 +3,7 @@
 Pure functions on arrays. For a single query see `ranking`, which compiles nothing.
 
 Letters: `V` vocabulary, `D` dimension, `Q` queries, `P` positive and `N` negative words of a
-query, `X` words that it leaves out.
+query, `X` words that it excludes.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from jaxvec.vectors.ranking import cosmul, unit
 
-_SCORES = 1 << 24  # scores that are held at a time: 64 MiB
+_SCORES = 1 << 24  # scores in memory: 64 MiB
 _UNROLL = 4  # dimensions that one pass over the sums adds
 
 
@@ -32,14 +32,14 @@ def cosine_top(
 ) -> Top:
     """The words whose vectors u have the highest cosines u·q / |q| with each query q.
 
-    A few hundred queries are scored at a time, so that memory does not grow with `Q`. Words whose
-    cosines are the same number in the dtype of the units are equal ones.
+    Queries are scored in batches of a few hundred, so that memory does not grow with `Q`. Words
+    are equal if their cosines are, in the dtype of the units.
 
     Args:
       units: vectors of length 1, float[V, D]; see `ranking.unit`.
       queries: float[Q, D], of any length.
-      topn: how many words of each, at most `V`.
-      exclude: int[Q, X], the places that each query leaves out; `V` stands for none.
+      topn: the number of words for each query, at most `V`.
+      exclude: int[Q, X], the places that each query excludes; `V` stands for none.
 
     Raises:
       ValueError: if `topn` is above `V`.
@@ -67,10 +67,10 @@ def cosmul_top(
 
     Args:
       units: vectors of length 1, float[V, D].
-      positive: those that pull, of any length, float[Q, P, D].
-      negative: those that push away, of any length, float[Q, N, D].
-      topn: how many words of each, at most `V`.
-      exclude: int[Q, X], the places that each query leaves out; `V` stands for none.
+      positive: vectors that attract, of any length, float[Q, P, D].
+      negative: vectors that repel, of any length, float[Q, N, D].
+      topn: the number of words for each query, at most `V`.
+      exclude: int[Q, X], the places that each query excludes; `V` stands for none.
 
     Raises:
       ValueError: if `topn` is above `V`.
@@ -87,10 +87,10 @@ def cosmul_top(
 
 
 def squared_distances(queries: jax.Array, vectors: jax.Array) -> jax.Array:
-    """|q - v|² of each query q and vector v, [Q, V], summed a dimension at a time.
+    """|q - v|² of each query q and vector v, [Q, V], summed one dimension after another.
 
     Not |q|² - 2 q·v + |v|²: far from 0 that rounds the differences away, and on a core is no
-    quicker. All are held together: give some queries at a time.
+    quicker. The result is in memory as a whole: call it on batches of queries.
 
     Args:
       queries: float[Q, D].
@@ -117,7 +117,7 @@ def _top(
     size: int,
     topn: int,
 ) -> Top:
-    """Ranks what `score` makes of each query [V], some queries at a time."""
+    """Ranks the scores [V] of each query, in batches of queries."""
     if topn > size:
         raise ValueError(f"topn={topn} of {size} words: give {size} at most")
     if exclude is None:

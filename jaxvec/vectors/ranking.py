@@ -1,6 +1,6 @@
-"""Scores of words for a query, and their order: numpy, and where it says so JAX too.
+"""Scores of words for a query, and their order, in NumPy; some functions take JAX arrays too.
 
-Nothing here starts JAX. For many queries at a time see `neighbors`.
+Nothing here starts JAX. For many queries in one call see `neighbors`.
 
 Letters: `V` vocabulary, `D` dimension, `P` positive and `N` negative words of a query.
 """
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 Array = TypeVar("Array", "np.ndarray", "jax.Array")
 
 EPSILON = 1e-6  # keeps 3CosMul's divisor from 0
-_NUMBERS = 1 << 22  # of a table that are held as float32 at a time
-DOUBT = 4e-6  # by how much a score made of float32 cosines may be off
+_NUMBERS = 1 << 22  # of a table that are in memory as float32
+DOUBT = 4e-6  # the error that a score made of float32 cosines may have
 
 
 def unit(vectors: Array) -> Array:
-    """Vectors [..., D] scaled to length 1, v / |v|; those of zeros stay.
+    """Vectors [..., D] scaled to length 1, v / |v|; zero vectors stay.
 
     >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
@@ -31,7 +31,7 @@ def unit(vectors: Array) -> Array:
 
 
 def norms(table: np.ndarray) -> np.ndarray:
-    """The lengths of vectors [V, D], 1 for those of zeros: float32[V].
+    """The lengths of vectors [V, D], 1 for zero vectors: float32[V].
 
     >>> norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [5.0, 1.0]
@@ -43,13 +43,13 @@ def norms(table: np.ndarray) -> np.ndarray:
 
 
 def cosines(table: np.ndarray, lengths: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The cosines of n vectors of length 1 with those of a table: float32[n, V].
+    """The cosines of vectors of length 1 with the rows of a table: float32[n, V].
 
     The table may be memory-mapped and of any floating dtype; no copy of it is made.
 
     Args:
       table: [V, D].
-      lengths: what `norms` made of it, [V].
+      lengths: its `norms`, [V].
       queries: of length 1, [n, D].
 
     >>> table = np.array([[3.0, 4.0], [0.0, 2.0]], np.float16)
@@ -67,7 +67,11 @@ def cosines(table: np.ndarray, lengths: np.ndarray, queries: np.ndarray) -> np.n
 def exact_cosines(table: np.ndarray, queries: np.ndarray) -> np.ndarray:
     """The cosines of vectors [n, D] with the rows of a table [V, D], of any length: float64[n, V].
 
-    In float64 throughout: vectors of nearly one direction, whose float32 cosines are all 1, differ.
+    In float64: it orders vectors of nearly one direction, whose float32 cosines are all 1.
+
+    Args:
+      table: of any floating dtype; may be memory-mapped.
+      queries: of any length.
 
     >>> far = np.array([[1e5, 0], [1e5, 1], [1e5, 2]], np.float32)
     >>> (1 - exact_cosines(far, far[:1])[0]).round(12).tolist()
@@ -81,7 +85,7 @@ def exact_cosines(table: np.ndarray, queries: np.ndarray) -> np.ndarray:
 
 
 def _blocks(table: np.ndarray, dtype: type = np.float32) -> Iterator[tuple[int, np.ndarray]]:
-    """The rows of a table in another dtype, some at a time, and the place of the first."""
+    """The rows of a table in another dtype, in blocks, and the place of the first row of each."""
     held = max(1, _NUMBERS // max(1, table.shape[1]))
     for start in range(0, len(table), held):
         yield start, np.asarray(table[start : start + held], dtype)
@@ -95,14 +99,15 @@ def cosmul(pulls: Array, pushes: Array) -> Array:
         Π_p s(w, p) / (Π_n s(w, n) + 10⁻⁶)
 
     Args:
-      pulls: cosines with the words that pull, [P, V].
-      pushes: cosines with those that push away, [N, V].
+      pulls: cosines with the words that attract, [P, V].
+      pushes: cosines with the words that repel, [N, V].
 
     >>> cosmul(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).round(3).tolist()
     [2.0, 0.5]
 
-    Source: Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
-    Representations".
+    References:
+      Levy and Goldberg 2014, "Linguistic Regularities in Sparse and Explicit Word
+      Representations".
     """
     return ((1 + pulls) / 2).prod(axis=0) / (((1 + pushes) / 2).prod(axis=0) + EPSILON)
 
@@ -111,6 +116,10 @@ def highest(scores: np.ndarray, topn: int) -> np.ndarray:
     """The places of the highest of scores[V], the highest first: int[min(topn, V)].
 
     Equal scores come in the order of their places, and NaN last.
+
+    Args:
+      scores: float[V].
+      topn: the number of places.
 
     >>> highest(np.array([1.0, 3.0, 2.0, 3.0]), 3).tolist()
     [1, 3, 2]
@@ -124,7 +133,11 @@ def highest(scores: np.ndarray, topn: int) -> np.ndarray:
 
 
 def in_doubt(scores: np.ndarray, topn: int) -> np.ndarray:
-    """The places, rising, of all scores [V] that may be among the highest but for rounding.
+    """The places, rising, of all scores that rounding may keep out of the highest.
+
+    Args:
+      scores: float[V], made of float32 cosines.
+      topn: the number of highest scores.
 
     >>> in_doubt(np.array([0.1, 0.5, 0.7, 0.6999999]), 1).tolist()
     [2, 3]

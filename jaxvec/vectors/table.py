@@ -1,26 +1,39 @@
-"""`WordTable`: words and their vectors, to look up, add to, sort, save and load."""
+"""`WordTable`: words and their vectors, to look up, add to and sort."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import DTypeLike
+from numpy.typing import ArrayLike, DTypeLike
 
-from jaxvec.text.vocab import UnknownWord, whole_counts, word_list
+from jaxvec.text.vocab import UnknownWord, word_list
 from jaxvec.vectors import ranking
+from jaxvec.vectors.attributes import COUNT, blank, column, put
+from jaxvec.vectors.keys import NO_KEY, Key, is_key, key_list, no_key
 
 FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
-"""What the numbers of vectors may be."""
-
-Key = str | int | np.integer  # a word, or its place
-NO_KEY = bytes | bytearray | memoryview | bool  # though they are numbers to Python
+"""The dtypes that vectors may have."""
 
 
 class WordTable:
-    """`V` words and their `D`-dimensional vectors, with the attributes of `WordVectors`.
+    """`V` words and their `D`-dimensional vectors, in the order given.
 
-    Wherever a word is asked for, its place will do, as with gensim.
+    It has the attributes of `WordVectors`. Wherever a word is asked for, its place will do, as
+    with gensim.
+
+    Args:
+      words: the `V` words.
+      vectors: [V, D]. An array of the dtype is used as it is, not copied; methods that change
+        vectors make a new one, and never write to it.
+      counts: how often each word occurs, int[V]; the same as an attribute ``"count"``.
+      attributes: other values of the words, an array [V] for each name; see `set_vecattr`. Copied.
+      metadata: anything about the vectors that JSON can hold.
+      dtype: float16, float32 or float64.
+
+    Raises:
+      TypeError: if a word is no string.
+      ValueError: if the shapes do not fit, a word comes twice, or for another dtype.
     """
 
     def __init__(
@@ -29,6 +42,7 @@ class WordTable:
         vectors: np.ndarray | Sequence[Sequence[float]],
         *,
         counts: np.ndarray | Sequence[int] | None = None,
+        attributes: Mapping[str, ArrayLike] | None = None,
         metadata: dict[str, Any] | None = None,
         dtype: DTypeLike = np.float32,
     ):
@@ -36,7 +50,6 @@ class WordTable:
         self.vectors = np.asarray(vectors, dtype)
         if self.vectors.dtype not in FLOATING:
             raise ValueError(f"vectors must be float16, float32 or float64; got {dtype}")
-        self.counts = None if counts is None else whole_counts(counts)
         self.metadata = dict(metadata or {})
         self._norms: np.ndarray | None = None
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.index_to_key):
@@ -44,12 +57,10 @@ class WordTable:
                 f"{len(self.index_to_key)} words need vectors [{len(self.index_to_key)}, D]; "
                 f"got {self.vectors.shape}"
             )
-        if self.counts is not None and self.counts.shape != (len(self),):
-            raise ValueError(f"{len(self)} words need as many counts, not {self.counts.shape}")
+        given = {**(attributes or {}), **({} if counts is None else {COUNT: counts})}
+        self.attributes = {name: column(name, given[name], len(self)) for name in given}
         _check_unique(self.index_to_key)
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
-        if self.counts is not None:
-            self.sort_by_descending_frequency()
 
     @property
     def vector_size(self) -> int:
@@ -57,17 +68,32 @@ class WordTable:
         return self.vectors.shape[1]
 
     @property
-    def norms(self) -> np.ndarray:
-        """The lengths of the vectors, 1 for those of zeros: float32[V]; made once.
+    def counts(self) -> np.ndarray | None:
+        """How often each word occurs, int64[V], or None if unknown."""
+        return self.attributes.get(COUNT)
 
-        What is written into `vectors` later is not noticed; `add_vectors` is.
+    @counts.setter
+    def counts(self, counts: ArrayLike) -> None:
+        self.attributes[COUNT] = column(COUNT, counts, len(self))
+
+    @property
+    def norms(self) -> np.ndarray:
+        """The lengths of the vectors, 1 for zero vectors: float32[V].
+
+        Computed once: after writing into `vectors` call `fill_norms(force=True)`.
         """
         if self._norms is None:
             self._norms = ranking.norms(self.vectors)
         return self._norms
 
+    def fill_norms(self, force: bool = False) -> None:
+        """Computes `norms` now, again if `force`."""
+        if force:
+            self._norms = None
+        _ = self.norms
+
     def get_normed_vectors(self, keys: Iterable[Key] | None = None) -> np.ndarray:
-        """Vectors scaled to length 1 (zero vectors stay), float32[n, D]; a copy.
+        """Vectors scaled to length 1 (zero vectors stay), a copy: float32[n, D].
 
         Args:
           keys: the `n` words; by default all.
@@ -88,10 +114,18 @@ class WordTable:
         return f"{type(self).__name__} of {len(self):,} words, {self.vector_size} numbers each"
 
     def __contains__(self, word: object) -> bool:
-        return is_key(word) and self.get_index(word, -1) >= 0
+        return is_key(word) and self.has_index_for(word)
+
+    def has_index_for(self, key: Key) -> bool:
+        """Whether there is such a word or place; TypeError for bytes or a bool."""
+        return self.get_index(key, -1) >= 0
 
     def get_index(self, key: Key, default: int | None = None) -> int:
         """The place of a word, or a place itself if there is one of that number.
+
+        Args:
+          key: the word or place.
+          default: returned for unknown words, if it is not None.
 
         Raises:
           KeyError: with close matches, if the word is unknown and `default` is None.
@@ -104,7 +138,7 @@ class WordTable:
         if isinstance(key, str):
             place = self.key_to_index.get(key, -1)
         elif isinstance(key, NO_KEY):
-            raise _no_key(key)
+            raise no_key(key)
         elif isinstance(key, Key) and key < len(self):
             place = int(key)
         if place >= 0:
@@ -114,10 +148,10 @@ class WordTable:
         raise UnknownWord(str(key), self.index_to_key)
 
     def __getitem__(self, words: Key | Iterable[Key]) -> np.ndarray:
-        """The vector of a word [D], or those of many [n, D]; see `get_vector`."""
+        """The vector of a word [D], or the vectors of many [n, D]; see `get_vector`."""
         if isinstance(words, Key):
             return self.get_vector(words)
-        return self.vectors[[self.get_index(word) for word in keys(words)]]
+        return self.vectors[[self.get_index(word) for word in key_list(words)]]
 
     def get_vector(self, key: Key, norm: bool = False) -> np.ndarray:
         """The vector of a word, [D], which cannot be written to.
@@ -136,25 +170,76 @@ class WordTable:
         vector.setflags(write=False)
         return vector
 
-    def get_vecattr(self, key: Key, attr: str) -> int:
-        """The count of a word; ``"count"`` is the only attribute.
+    def get_vecattr(self, key: Key, attr: str) -> Any:
+        """The value of an attribute, such as ``"count"``, of a word.
+
+        Args:
+          key: the word.
+          attr: the name of the attribute.
 
         Raises:
-          KeyError: for an unknown word, another attribute, or if counts are unknown.
+          KeyError: for an unknown word, or an attribute that no word has.
 
         >>> WordTable(["a", "b"], np.eye(2), counts=[7, 3]).get_vecattr("b", "count")
         3
         """
         place = self.get_index(key)
-        if attr != "count" or self.counts is None:
+        if attr not in self.attributes:
             raise KeyError(f"these vectors have no attribute {attr!r} of words")
-        return int(self.counts[place])
+        return self.attributes[attr].item(place)
+
+    def set_vecattr(self, key: Key, attr: str, val: Any) -> None:
+        """Gives a word a value of an attribute.
+
+        The first value sets the attribute's dtype, and words without a value have 0, False, or
+        None among strings. `.npz` and safetensors keep attributes; other formats warn.
+
+        Args:
+          key: the word.
+          attr: the name of the attribute; ``"count"`` takes whole numbers from 0.
+          val: a number, a bool or a string.
+
+        Raises:
+          KeyError: for an unknown word, with close matches.
+          TypeError: for a value that the attribute's dtype cannot hold.
+
+        >>> wv = WordTable(["a", "b"], np.eye(2))
+        >>> wv.set_vecattr("b", "hue", "red")
+        >>> wv.get_vecattr("b", "hue"), wv.get_vecattr("a", "hue")
+        ('red', None)
+        """
+        place, value = self.get_index(key), column(attr, [val], 1)
+        values = self.attributes.get(attr, blank(value, len(self)))
+        put(attr, values, [place], value)
+        self.attributes[attr] = values
+
+    def add_vector(self, key: str, vector: ArrayLike) -> int:
+        """Adds a word at the end, in place, and returns its place; many are quicker together.
+
+        Args:
+          key: the word.
+          vector: float[D].
+
+        Raises:
+          ValueError: for a vector of another size, or a word that has one. (gensim keeps the old
+            vector then, and returns a place that does not exist.)
+
+        >>> WordTable(["a"], [[1, 0]]).add_vector("b", [0, 1])
+        1
+        """
+        if key in self.key_to_index:
+            raise ValueError(f"the word {key!r} has a vector; give it another by wv[{key!r}] = …")
+        self.add_vectors([key], np.asarray(vector)[None])
+        return len(self) - 1
+
+    def __setitem__(self, keys: str | Sequence[str], weights: ArrayLike) -> None:
+        self.add_vectors(keys, weights, replace=True)
 
     def add_vectors(
         self,
         keys: str | Sequence[str],
-        weights: np.ndarray | Sequence[Sequence[float]],
-        extras: Mapping[str, np.ndarray | Sequence[int]] | None = None,
+        weights: ArrayLike,
+        extras: Mapping[str, ArrayLike] | None = None,
         replace: bool = False,
     ) -> None:
         """Adds words at the end, in place, whatever their counts.
@@ -162,11 +247,12 @@ class WordTable:
         Args:
           keys: a word, or `n` words.
           weights: its vector [D], or theirs [n, D].
-          extras: ``{"count": int[n]}``, or nothing; counts that are not given are 0. (gensim's
-            own extras fail.)
-          replace: whether words that are there take the new vectors and counts, or keep theirs.
+          extras: values of attributes, an array [n] for each name, ``{"count": int[n]}``. For
+            attributes that are not given, words have 0, False or None. (gensim's fail.)
+          replace: whether words that are there take the new vectors and values, or keep theirs.
 
         Raises:
+          TypeError: if a word is no string, or a value of another kind than the attribute's.
           ValueError: if the shapes do not fit, or a word comes twice; nothing is added then.
 
         >>> wv = WordTable(["a"], [[1, 0]])
@@ -174,34 +260,66 @@ class WordTable:
         >>> wv.index_to_key, wv["a"].tolist()
         (['a', 'b'], [1.0, 0.0])
         """
-        keys = [keys] if isinstance(keys, str) else word_list(keys)
+        keys = word_list([keys] if isinstance(keys, Key | NO_KEY) else keys)
         rows = np.atleast_2d(np.asarray(weights, self.vectors.dtype))
         if rows.shape != (len(keys), self.vector_size):
             raise ValueError(
                 f"{len(keys)} words need vectors [{len(keys)}, {self.vector_size}]; "
                 f"got {rows.shape}"
             )
-        if extras and set(extras) != {"count"}:
-            raise ValueError(f"words have no extras but 'count'; got {', '.join(extras)}")
-        counts = whole_counts(extras["count"]) if extras else None
-        if counts is not None and counts.shape != (len(keys),):
-            raise ValueError(f"{len(keys)} words need as many counts, not {counts.shape}")
+        given = {name: column(name, values, len(keys)) for name, values in (extras or {}).items()}
         _check_unique(keys)
-
         new = np.array([key not in self.key_to_index for key in keys], bool)
         known = [self.key_to_index[key] for key in keys if key in self.key_to_index]
-        if counts is not None or self.counts is not None:
-            before = np.zeros(len(self), np.int64) if self.counts is None else self.counts
-            added = np.zeros(len(keys), np.int64) if counts is None else counts
-            self.counts = np.concatenate([before, added[new]])
-            if replace and counts is not None:
-                self.counts[known] = counts[~new]
+        grown = {}
+        for name in {**self.attributes, **given}:
+            old = self.attributes[name] if name in self.attributes else given[name]
+            values = blank(old, len(self) + int(new.sum()))
+            values[: len(self)] = self.attributes.get(name, blank(old, len(self)))
+            if name in given:
+                put(name, values, np.arange(len(self), len(values)), given[name][new])
+            if name in given and replace:
+                put(name, values, known, given[name][~new])
+            grown[name] = values
+        self.attributes = grown
         self.vectors = np.concatenate([self.vectors, rows[new]])
         if replace:
             self.vectors[known] = rows[~new]
         self.index_to_key += [key for key in keys if key not in self.key_to_index]
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
         self._norms = None
+
+    def vectors_for_all(
+        self, keys: Iterable[Key], allow_inference: bool = True, copy_vecattrs: bool = False
+    ) -> Self:
+        """A copy of the vectors of some words, in the order asked for, each once.
+
+        Args:
+          keys: words, of which unknown ones are left out.
+          allow_inference: whether a number stands for the word at that place, or is unknown. There
+            are no n-grams, from which gensim's FastText infers vectors of unknown words.
+          copy_vecattrs: whether to keep their counts and other attributes.
+
+        Raises:
+          TypeError: for bytes or a bool among the words.
+
+        >>> wv = WordTable(["a", "b", "c"], np.eye(3), counts=[9, 5, 1])
+        >>> some = wv.vectors_for_all(["c", "a", "unheard", "c"], copy_vecattrs=True)
+        >>> some.index_to_key, some.counts.tolist()
+        (['c', 'a'], [1, 9])
+        """
+        asked = key_list(keys)
+        found = [
+            self.get_index(key, -1) for key in asked if allow_inference or isinstance(key, str)
+        ]
+        places = list(dict.fromkeys(place for place in found if place >= 0))
+        kept = {name: values[places] for name, values in self.attributes.items()}
+        return type(self)(
+            [self.index_to_key[place] for place in places],
+            self.vectors[places],
+            attributes=kept if copy_vecattrs else None,
+            dtype=self.vectors.dtype,
+        )
 
     def sort_by_descending_frequency(self) -> None:
         """Puts the words into falling order of count, in place.
@@ -211,8 +329,7 @@ class WordTable:
         Raises:
           KeyError: if the counts are unknown.
 
-        >>> wv = WordTable(["a"], [[1, 0]], counts=[3])
-        >>> wv.add_vectors("b", [0, 1], {"count": [5]})
+        >>> wv = WordTable(["a", "b"], [[1, 0], [0, 1]], counts=[3, 5])
         >>> wv.sort_by_descending_frequency()
         >>> wv.index_to_key
         ['b', 'a']
@@ -223,32 +340,14 @@ class WordTable:
         if (order[1:] < order[:-1]).any():
             self.index_to_key = [self.index_to_key[i] for i in order]
             self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
-            self.vectors, self.counts = self.vectors[order], self.counts[order]
+            self.vectors = self.vectors[order]
+            self.attributes = {name: values[order] for name, values in self.attributes.items()}
             self._norms = None
 
-
-def is_key(word: object) -> TypeGuard[Key]:
-    """Whether something is a word or a place."""
-    return isinstance(word, Key) and not isinstance(word, NO_KEY)
-
-
-def keys(words: Key | Iterable[Key] | None) -> list[Key]:
-    """One word, or many, as a list.
-
-    Raises:
-      TypeError: for anything else, such as bytes, of which Python makes a list of numbers.
-    """
-    if words is None:
-        return []
-    found: list[Any] = [words] if isinstance(words, Key | NO_KEY) else list(words)
-    for word in found:
-        if not is_key(word):
-            raise _no_key(word)
-    return found
-
-
-def _no_key(word: object) -> TypeError:
-    return TypeError(f"a word must be a string, or its place; got {word!r}, {type(word)}")
+    def unit_normalize_all(self) -> None:
+        """Scales all vectors to length 1, in place; zero vectors stay."""
+        self.vectors = ranking.unit(self.vectors.astype(np.float64)).astype(self.vectors.dtype)
+        self._norms = None
 
 
 def _check_unique(words: list[str]) -> None:

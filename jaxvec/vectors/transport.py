@@ -1,4 +1,4 @@
-"""Optimal transport, and the distance between texts that stands on it."""
+"""Optimal transport, and the Word Mover's Distance of texts, which it computes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -8,8 +8,9 @@ import numpy as np
 from scipy import optimize, sparse
 from scipy.spatial.distance import cdist
 
+from jaxvec.vectors.keys import Key, key_list
 from jaxvec.vectors.ranking import unit
-from jaxvec.vectors.table import Key, WordTable, keys
+from jaxvec.vectors.table import WordTable
 
 
 def transport_cost(supply: np.ndarray, demand: np.ndarray, costs: np.ndarray) -> float:
@@ -21,7 +22,7 @@ def transport_cost(supply: np.ndarray, demand: np.ndarray, costs: np.ndarray) ->
     Args:
       supply: float[n].
       demand: float[m], of the same sum.
-      costs: float[n, m], what a unit costs from i to j, at least 0.
+      costs: float[n, m], the cost of a unit from i to j, at least 0.
 
     Raises:
       ValueError: if the sums differ.
@@ -45,12 +46,20 @@ def transport_cost(supply: np.ndarray, demand: np.ndarray, costs: np.ndarray) ->
 def word_movers_distance(
     vectors: WordTable, document1: Sequence[Key], document2: Sequence[Key], norm: bool = True
 ) -> float:
-    """The Word Mover's Distance of two documents; see `WordVectors.wmdistance`."""
+    """The Word Mover's Distance of two documents.
+
+    Args:
+      vectors: the word vectors.
+      document1, document2, norm: as for `WordVectors.wmdistance`.
+
+    Raises:
+      ValueError: if a document is a string, and not one word that is known.
+    """
     for document in (document1, document2):
         if isinstance(document, str) and document not in vectors:
             raise ValueError(f"a text must be a list of words; got {document[:80]!r}: split it")
     counts = [
-        Counter(vectors.get_index(word) for word in keys(document) if word in vectors)
+        Counter(vectors.get_index(word) for word in key_list(document) if word in vectors)
         for document in (document1, document2)
     ]
     if not all(counts):

@@ -1,10 +1,11 @@
 """Files of word vectors: word2vec text and binary, GloVe text, `.npz` and safetensors.
 
-And, only to be written, what TensorBoard's embedding projector reads.
+And, only to be written, the folders that TensorBoard's embedding projector reads. Each is a
+`Format` of a file here, and a line in `FORMATS`, from which all functions and help texts take them.
 """
 
-import codecs
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,39 +14,39 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec.storage.arrays import check_encoding
-from jaxvec.storage.files import expanded, written_beside
+from jaxvec.storage.files import atomic_write, expanded
 from jaxvec.text.vocab import Vocab
+from jaxvec.vectors.attributes import COUNT, column
 from jaxvec.vectors.formats import archive, binary, projector, text
-from jaxvec.vectors.formats.checks import check_lines, check_numbers, floating
-from jaxvec.vectors.formats.source import opened
+from jaxvec.vectors.formats.checks import check_numbers, floating
+from jaxvec.vectors.formats.format import Format, Options
+from jaxvec.vectors.formats.source import Source, opened
+from jaxvec.vectors.keys import limited
+from jaxvec.vectors.lines import checked_encoding, decoded_lines
 from jaxvec.vectors.table import WordTable
 
-_WRITERS = {
-    ".glove.txt": text.write_glove,
-    ".txt": text.write,
-    ".vec": text.write,
-    ".bin": binary.write,
-    ".npz": archive.write_npz,
-    ".safetensors": archive.write_safetensors,
-}
-# what checks the words for each, if not that none has a line break
-_WORDS: dict[Callable[..., None], Callable[[Sequence[str]], None]] = {
-    text.write_glove: text.check_glove,
-    text.write: text.check,
-    binary.write: binary.check,
-}
-_KEEPING = (archive.write_npz, archive.write_safetensors)  # the dtype; others are read as float32
+FORMATS: tuple[Format, ...] = (
+    text.GLOVE,
+    text.WORD2VEC,
+    binary.FORMAT,
+    archive.NPZ,
+    archive.SAFETENSORS,
+    projector.FORMAT,
+)
+"""All formats. To recognize a file the last is asked first; GloVe text, without a mark, is the
+rest."""
+
 _SHOWN = 8  # words that `info` tells
 
 
 class Info(NamedTuple):
-    """What a file of word vectors holds."""
+    """The contents of a file of word vectors."""
 
     format: str
     """The name of its format."""
 
     words: int
-    """How many, repeated ones too; of word2vec binary, what the header says."""
+    """Their number, repeated ones too; of word2vec binary, that of the header."""
 
     vector_size: int
     """Numbers of a vector."""
@@ -57,10 +58,30 @@ class Info(NamedTuple):
     """Size on disk."""
 
     metadata: dict[str, Any]
-    """What the file tells of its making."""
+    """What `.npz` and safetensors hold about the vectors."""
 
     first: list[str]
     """The first few words."""
+
+
+def described(readable: bool = False) -> str:
+    """The formats and their suffixes, for help texts.
+
+    Args:
+      readable: leave out formats that are only written.
+
+    >>> print(described(readable=True))
+    .glove.txt (GloVe text), .txt or .vec (word2vec text),
+    .bin (word2vec binary, always float32), .npz or .safetensors
+    """
+    told = []
+    for format in FORMATS:
+        names = " or ".join(format.suffixes)
+        about = format.about or format.name
+        plain = names.endswith(about)  # whose name says all
+        if format.read or not readable:
+            told.append(names if plain else f"{names} ({about})")
+    return ", ".join(told[:-1]) + f" or {told[-1]}"
 
 
 def save(
@@ -77,10 +98,10 @@ def save(
     ``words`` (UTF-8 text, one a line), ``counts`` and ``metadata`` (JSON); ``.safetensors``
     the same as tensors. `.npz` and safetensors keep the dtype. ``.projector`` makes a folder
     for TensorBoard's embedding projector, which `load` does not read; see `projector.write`.
-    A file appears whole or not at all, and what `load` would refuse is not written.
+    A file appears whole or not at all, and nothing is written that `load` would refuse.
 
     Args:
-      vectors: what to write.
+      vectors: the table.
       path: where, in a folder that is there; a file there is replaced.
       header: give GloVe text a header too, which makes it word2vec text.
       format: one of these suffixes, for a name that ends otherwise.
@@ -97,18 +118,23 @@ def save(
     >>> path.read_text().splitlines()
     ['2 2', 'a 1.0 0.0', 'b 0.0 0.5']
     """
-    name = path if format is None else format
-    check_words(vectors.index_to_key, name, header=header)
-    write = projector.write if _for_projector(name) else _writer(name, header)
-    keeping = write in _KEEPING
-    check_numbers(vectors, vectors.vectors.dtype if keeping else np.dtype("float32"))
-    if not keeping and not vectors.vectors.size:
+    found = _by_suffix(path if format is None else format, header=header)
+    _check_words(found, vectors.index_to_key)
+    check_numbers(vectors, vectors.vectors.dtype if found.keeps_all else np.dtype("float32"))
+    if not found.keeps_all and not vectors.vectors.size:
         raise ValueError(f"{len(vectors)} vectors of {vectors.vector_size} numbers are no vectors")
-    if write is projector.write:
-        projector.write(vectors, path)
+    lost = [name for name in vectors.attributes if name != COUNT]
+    if lost and not found.keeps_all:
+        warnings.warn(
+            f"{path}: {found.name} holds no attributes of words: {', '.join(lost)} left out; save "
+            "as .npz or .safetensors to keep them",
+            stacklevel=3,
+        )
+    if found.files:
+        found.write(vectors, Path(path))
         return
-    with written_beside(path) as temporary:
-        write(vectors, temporary)
+    with atomic_write(path) as temporary:
+        found.write(vectors, temporary)
 
 
 def check_words(
@@ -132,42 +158,52 @@ def check_words(
     >>> check_words(["new york"], "v.txt")
     Traceback (most recent call last):
     ...
-    ValueError: word 'new york' holds white space, which text and word2vec binary cannot tell \
-from what parts words from numbers; save as .npz
+    ValueError: word 'new york' holds white space, which in text and word2vec binary \
+ends a word; save as .npz
     """
+    _check_words(_by_suffix(path, header=header), words)
+
+
+def _check_words(format: Format, words: Sequence[str]) -> None:
     check_encoding(words)
-    if not _for_projector(path):
-        _WORDS.get(_writer(path, header), check_lines)(words)
+    format.check_words(words)
 
 
 def outputs(path: str | os.PathLike[str]) -> list[Path]:
     """The files that `save` makes for a path; ValueError if its suffix names no format."""
-    if _for_projector(path):
-        return projector.files(path)
-    writer(path)
-    return [expanded(path)]
-
-
-def _for_projector(path: str | os.PathLike[str]) -> bool:
-    return Path(path).name.lower().endswith(projector.SUFFIX)
-
-
-def _writer(path: str | os.PathLike[str], header: bool) -> Callable[[WordTable, Path], None]:
-    write = writer(path)
-    return text.write if header and write is text.write_glove else write
+    found = _by_suffix(path)
+    return found.files(path) if found.files else [expanded(path)]
 
 
 def writer(path: str | os.PathLike[str]) -> Callable[[WordTable, Path], None]:
-    """The function that writes the format of a path's suffix; ValueError if there is none."""
+    """The function that writes the format of a path's suffix, a format that `load` reads.
+
+    Raises:
+      ValueError: if there is none, or it needs a package that is not installed.
+    """
+    return _by_suffix(path, readable=True).write
+
+
+def _by_suffix(
+    path: str | os.PathLike[str], *, header: bool = False, readable: bool = False
+) -> Format:
     name = Path(path).name.lower()
-    for suffix, write in _WRITERS.items():
-        if name.endswith(suffix):
-            if write is archive.write_safetensors:
-                archive.import_safetensors(path)
-            return write
-    raise ValueError(
-        f"cannot tell a format from the name {path}: it must end in {', '.join(_WRITERS)}"
-    )
+    known = {
+        suffix: format
+        for format in FORMATS
+        for suffix in format.suffixes
+        if format.read or not readable
+    }
+    fitting = [suffix for suffix in known if name.endswith(suffix)]
+    if not fitting:
+        shown = [s for format in FORMATS if format.read for s in format.suffixes]
+        raise ValueError(
+            f"cannot tell a format from the name {path}: it must end in {', '.join(shown)}"
+        )
+    found = known[max(fitting, key=len)]
+    if found.check_ready:
+        found.check_ready(path)
+    return text.WORD2VEC if header and found is text.GLOVE else found
 
 
 def load(
@@ -177,36 +213,41 @@ def load(
     dtype: DTypeLike | None = None,
     mmap: bool = False,
     fvocab: str | os.PathLike[str] | None = None,
+    encoding: str = "utf8",
     errors: str = "strict",
+    kind: str | None = None,
 ) -> WordTable:
     """Reads what `save`, word2vec, fastText (``.vec``), GloVe or gensim wrote.
 
-    The format is told from the content, not from the name: text is what decodes and parses as
-    text, also if blanks or tabs come in numbers, a byte order mark before it, or empty lines
-    after it. Beside the table a few megabytes are held at a time, whatever the size of the
-    file. The last line of a text may lack its line break, so that a cut within its last number
-    is not noticed.
+    The content says which format it is, not the name. Text may have several blanks or tabs between
+    numbers, a byte order mark before it, and empty lines after it. Beside the table a few
+    megabytes are held, whatever the size of the file. The last line of a text may lack its line
+    break, so that a cut within its last number is not noticed.
 
     Args:
       path: the file, which gzip, bzip2 or xz may have compressed if it is text or word2vec
         binary; a pipe, or ``"-"`` for standard input, is copied to a temporary file first.
-      limit: read the first so many words only.
+      limit: read only this many words, from the first on; None for all.
       dtype: of the table: float16, float32 or float64; as it is stored, if None, and float32
         from text.
       mmap: leave the vectors of an uncompressed `.npz` on disk, read as they are used. They
         are not checked to be finite then.
       fvocab: a word and its count a line, as word2vec ``-save-vocab`` and GloVe's
         ``vocab_count`` write; the counts of the words, which are put in their order.
-      errors: what to do about words that are not UTF-8, such as those that word2vec cuts
-        inside a character: ``"strict"``, ``"replace"``, ``"ignore"`` or what else `bytes.decode`
-        takes.
+      encoding: of the words of text and word2vec binary, and of `fvocab`; one in which ASCII is
+        ASCII, such as latin-1.
+      errors: what to do about words that are not of the encoding, such as words that word2vec cuts
+        inside a character: ``"strict"``, ``"replace"``, ``"ignore"`` or another name that
+        `bytes.decode` takes.
+      kind: the name of the format that it must be, as `kind` tells it; by default any.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is none of these, is cut short, has another number of vectors than its
-        header says (but for the row of ``<unk>`` that GloVe does not count), or holds a word
-        that is not UTF-8 or values that are no finite numbers of the dtype; the message names
-        the line or byte.
+      ValueError: if it is none of these, or not of the `kind`, is cut short, has another number
+        of vectors than its header says (but for the row of ``<unk>`` that GloVe does not
+        count), or holds a word
+        that is not of the encoding or values that are no finite numbers of the dtype; the message
+        names the line or byte.
 
     Warns:
       UserWarning: if text or word2vec binary holds a word twice; the first is taken, as in
@@ -219,42 +260,57 @@ def load(
     >>> load(path, limit=1, dtype="float16").vectors
     array([[1., 2., 3.]], dtype=float16)
     """
-    if limit is not None and limit < 1:
-        raise ValueError(f"limit must be at least 1 or None; got {limit}")
-    dtype = None if dtype is None else floating(dtype)
-    try:
-        codecs.lookup_error(errors)
-    except LookupError:
-        raise ValueError(f"errors must be strict, replace or ignore; got {errors!r}") from None
+    options = Options(
+        limited(limit, "limit"), None if dtype is None else floating(dtype), mmap, encoding, errors
+    )
+    checked_encoding(encoding, errors)
     with opened(path) as source:
-        kind, file, header, _ = source
-        if mmap and kind != "npz":
+        found = _recognized(source, kind)
+        if mmap and not found.maps:
             raise ValueError(f"{path} is no .npz, the only format that mmap=True can map")
-        how = limit, dtype or np.dtype("float32"), errors
-        if kind == "npz":
-            vectors = archive.read_npz(source.path, limit, dtype, mmap)
-        elif kind == "safetensors":
-            vectors = archive.read_safetensors(source.path, limit, dtype)
-        elif header and kind == "word2vec binary":
-            vectors = binary.read(file, path, header, *how, source.length())
-        else:
-            vectors = text.read(file, path, header, *how)
-    return vectors if fvocab is None else _counted(vectors, fvocab)
+        if found.keeps_all and not checked_encoding(encoding):
+            raise ValueError(f"{path} is {found.name}, whose words are UTF-8, not {encoding}")
+        assert found.read is not None
+        vectors = found.read(source.rewound(), options)
+    if fvocab is not None:
+        add_counts(vectors, fvocab, encoding=encoding, errors=errors)
+        vectors.sort_by_descending_frequency()
+    return vectors
 
 
 def kind(path: str | os.PathLike[str]) -> str:
-    """The format of a file: ``"npz"``, ``"safetensors"``, ``"word2vec text"``, ``"word2vec
-    binary"`` or, if none of these, ``"GloVe text"``.
+    """The name of a file's format; ``"GloVe text"`` for anything that has no mark of another.
 
     Raises:
       FileNotFoundError: if there is no such file.
     """
     with opened(path) as source:
-        return source.kind
+        return _recognized(source).name
+
+
+def _recognized(source: Source, kind: str | None = None) -> Format:
+    """The format of a file; ValueError if it is not of the kind, if one is given."""
+    found = next(
+        format
+        for format in reversed(FORMATS)
+        if format.recognizes and format.recognizes(source.rewound())
+    )
+    if found is text.WORD2VEC and kind == text.GLOVE.name and text.is_glove_with(source):
+        found = text.GLOVE
+    if kind not in (None, found.name):
+        what = f"is {found.name}, not {kind}"
+        if found is text.GLOVE:  # or anything
+            what = f"does not begin with the number and size of its vectors, as {kind} does"
+        raise ValueError(
+            f"{source.name} {what}: write binary=True for word2vec binary, "
+            "no_header=True for GloVe text, neither for word2vec text, or WordVectors.load(path), "
+            "which recognizes the format"
+        )
+    return found
 
 
 def info(path: str | os.PathLike[str]) -> Info:
-    """What a file of word vectors holds, told without reading all of it.
+    """The contents of a file of word vectors, without reading all of it.
 
     Lines of text are counted, and compared with the header; their numbers are not read.
 
@@ -268,41 +324,59 @@ def info(path: str | os.PathLike[str]) -> Info:
     ('npz', 2, 2, 'float32', {'by': 'hand'}, ['a', 'b'])
     """
     with opened(path) as source:
-        kind, file, header, found = source
-        count = header[0] if header else None
-        if kind == "safetensors":
-            count = archive.count_safetensors(found)
-        elif kind.endswith("text"):
-            count = text.count_rows(file, path, count, None)
-        if kind == "npz":
-            vectors = load(found, mmap=True)
-        else:
-            vectors = load(found, limit=_SHOWN, errors="replace")
+        found = _recognized(source)
+        assert found.read is not None
+        count = found.count(source.rewound()) if found.count else None
+        shown = Options(mmap=True) if found.maps else Options(limit=_SHOWN, errors="replace")
+        vectors = found.read(source.rewound(), shown)
         return Info(
-            kind,
-            len(vectors) if kind == "npz" else count or 0,
+            found.name,
+            len(vectors) if count is None else count,
             vectors.vector_size,
-            "text" if kind.endswith("text") else str(vectors.vectors.dtype),
-            found.stat().st_size,
+            "text" if found.is_text else str(vectors.vectors.dtype),
+            source.path.stat().st_size,
             vectors.metadata,
             vectors.index_to_key[:_SHOWN],
         )
 
 
-def _counted(vectors: WordTable, fvocab: str | os.PathLike[str]) -> WordTable:
-    vocab = Vocab.load(fvocab)
-    counts = []
+def add_counts(
+    vectors: WordTable,
+    fvocab: str | os.PathLike[str],
+    *,
+    encoding: str = "utf8",
+    errors: str = "strict",
+) -> None:
+    """Gives words the counts of a file, in place; their order stays.
+
+    Args:
+      vectors: the words, all of which must be in the file, but for ``<unk>``, whose count is 0.
+      fvocab: a word and its count a line.
+      encoding, errors: of the words in it; see `load`.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it has another form, or lacks a word.
+
+    >>> table, path = WordTable(["a", "b"], np.eye(2)), getfixture("tmp_path") / "counts"
+    >>> _ = path.write_text("b 5\\na 3\\n")
+    >>> add_counts(table, path)
+    >>> table.counts.tolist()
+    [3, 5]
+    """
+    if checked_encoding(encoding, errors):
+        vocab = Vocab.load(fvocab)
+        counts = dict(zip(vocab.words, vocab.counts.tolist(), strict=True))
+    else:
+        counts = {}
+        for number, line in decoded_lines(fvocab, "vocabulary file", encoding, errors):
+            word, _, count = line.rpartition(" ")
+            if not count.isdecimal():
+                raise ValueError(f"{fvocab} is not a vocabulary file: line {number} is {line!r}")
+            counts.setdefault(word, int(count))
+    counts.setdefault("<unk>", 0)  # of which GloVe's vocabulary does not know
     for word in vectors.index_to_key:
-        if word in vocab:
-            counts.append(vocab.count(word))
-        elif word == "<unk>":  # of which GloVe's vocabulary does not know
-            counts.append(0)
-        else:
+        if word not in counts:
             raise ValueError(f"{fvocab} has no count of the word {word!r}")
-    return WordTable(
-        vectors.index_to_key,
-        vectors.vectors,
-        counts=np.array(counts),
-        metadata=vectors.metadata,
-        dtype=vectors.vectors.dtype,
-    )
+    found = [counts[word] for word in vectors.index_to_key]
+    vectors.attributes[COUNT] = column(COUNT, found, len(vectors))

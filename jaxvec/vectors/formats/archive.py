@@ -10,16 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from jaxvec.storage.arrays import array_text, load_arrays, save_arrays, text_array
+from jaxvec.storage.arrays import ZIP_MAGIC, array_text, load_arrays, save_arrays, text_array
 from jaxvec.storage.files import to_json
+from jaxvec.vectors.attributes import COUNT
 from jaxvec.vectors.formats.checks import FLOATING, fill, not_finite
+from jaxvec.vectors.formats.format import Format, Options
+from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.table import WordTable
 
-_ROWS = 1 << 14  # checked at a time
+_ROWS = 1 << 14  # checked in one step
 
 
 def write_npz(vectors: WordTable, path: Path) -> None:
-    """Writes NumPy arrays, uncompressed, at places that can be memory-mapped."""
+    """Writes NumPy arrays, uncompressed, at places that can be memory-mapped.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     save_arrays(
         path,
         kind=np.array("vectors"),
@@ -29,7 +37,15 @@ def write_npz(vectors: WordTable, path: Path) -> None:
 
 
 def write_safetensors(vectors: WordTable, path: Path) -> None:
-    """Writes tensors of the same names, and the metadata as JSON in the file's own."""
+    """Writes tensors of the same names, and the metadata as JSON in the file's own.
+
+    Args:
+      vectors: the table.
+      path: the file.
+
+    Raises:
+      ValueError: without the package.
+    """
     module = import_safetensors(path)
     tensors = {name: np.ascontiguousarray(array) for name, array in _arrays(vectors).items()}
     module.numpy.save_file(tensors, path, {"metadata": to_json(vectors.metadata)})
@@ -37,11 +53,21 @@ def write_safetensors(vectors: WordTable, path: Path) -> None:
 
 def _arrays(vectors: WordTable) -> dict[str, np.ndarray]:
     arrays = {"words": text_array(vectors.index_to_key), "vectors": vectors.vectors}
-    return arrays if vectors.counts is None else {**arrays, "counts": vectors.counts}
+    others = {name: values for name, values in vectors.attributes.items() if name != COUNT}
+    if vectors.counts is not None:
+        arrays["counts"] = vectors.counts
+    if others:
+        columns = {name: [str(values.dtype), values.tolist()] for name, values in others.items()}
+        arrays["attributes"] = np.frombuffer(json.dumps(columns).encode(), np.uint8)
+    return arrays
 
 
 def import_safetensors(path: str | os.PathLike[str]) -> ModuleType:
-    """The package; ValueError that says how to get it if it is not installed."""
+    """The package safetensors.
+
+    Raises:
+      ValueError: if it is not installed; the message says how to get it.
+    """
     try:
         import safetensors.numpy
     except ImportError:
@@ -51,46 +77,70 @@ def import_safetensors(path: str | os.PathLike[str]) -> ModuleType:
     return safetensors
 
 
-def read_npz(
-    path: str | os.PathLike[str], limit: int | None, dtype: np.dtype | None, mmap: bool
-) -> WordTable:
+def recognizes_npz(source: Source) -> bool:
+    """Whether it begins like a zip archive."""
+    return source.file.read(len(ZIP_MAGIC)) == ZIP_MAGIC and _unpacked(source, "npz")
+
+
+def recognizes_safetensors(source: Source) -> bool:
+    """Whether it begins with the length of a header, in braces."""
+    start = source.file.read(9)
+    fits = int.from_bytes(start[:8], "little") < source.path.stat().st_size
+    return start[8:] == b"{" and fits and _unpacked(source, "safetensors")
+
+
+def _unpacked(source: Source, kind: str) -> bool:
+    if source.packed:
+        raise ValueError(f"{source.name} is a compressed {kind}: unpack it first")
+    return True
+
+
+def read_npz(source: Source, options: Options) -> WordTable:
     """Reads an `.npz`; with `mmap` its vectors stay on disk.
+
+    Args:
+      source: the file.
+      options: how to read it.
 
     Raises:
       ValueError: as `formats.load`.
     """
+    limit, dtype, mmap = options[:3]
+    path = source.path
     arrays = load_arrays(path, mapped=mmap or limit is not None)
     _check_names(path, "an .npz", arrays)
     vectors = arrays["vectors"]
     _check_shape(path, vectors.shape)
     if mmap and dtype not in (None, vectors.dtype):
         raise ValueError(f"{path} holds {vectors.dtype}, which mmap=True cannot turn into {dtype}")
-    metadata = str(arrays.get("metadata", "{}"))
-    return _made(
-        path, arrays["words"], vectors[:limit], arrays.get("counts"), metadata, limit, dtype, mmap
-    )
+    arrays["vectors"] = vectors[:limit]
+    return _made(path, arrays, str(arrays.get("metadata", "{}")), options)
 
 
-def read_safetensors(
-    path: str | os.PathLike[str], limit: int | None, dtype: np.dtype | None
-) -> WordTable:
+def read_safetensors(source: Source, options: Options) -> WordTable:
     """Reads a safetensors file.
+
+    Args:
+      source: the file.
+      options: how to read it.
 
     Raises:
       ValueError: as `formats.load`.
     """
+    path = source.path
     with _opened(path) as file:
-        counts = file.get_tensor("counts") if "counts" in file.keys() else None  # noqa: SIM118
+        held = {"words", "counts", "attributes"} & set(file.keys())
+        arrays = {name: file.get_tensor(name) for name in held}
         metadata = (file.metadata() or {}).get("metadata", "{}")
-        words, rows = file.get_tensor("words"), file.get_slice("vectors")
+        rows = file.get_slice("vectors")
         _check_shape(path, rows.get_shape())
-        vectors = rows[: min(limit or sys.maxsize, rows.get_shape()[0])]
-    return _made(path, words, vectors, counts, metadata, limit, dtype, False)
+        arrays["vectors"] = rows[: min(options.limit or sys.maxsize, rows.get_shape()[0])]
+    return _made(path, arrays, metadata, options)
 
 
-def count_safetensors(path: str | os.PathLike[str]) -> int:
-    """How many words a safetensors file holds."""
-    with _opened(path) as file:
+def count_safetensors(source: Source) -> int:
+    """The number of words of a safetensors file."""
+    with _opened(source.path) as file:
         return file.get_slice("vectors").get_shape()[0]
 
 
@@ -114,18 +164,12 @@ def _check_shape(path, shape: Sequence[int]) -> None:
         raise ValueError(f"{path}: its vectors are of shape {list(shape)}, not [V, D]")
 
 
-def _made(
-    path,
-    text: np.ndarray,
-    vectors: np.ndarray,
-    counts: np.ndarray | None,
-    metadata: str,
-    limit: int | None,
-    dtype: np.dtype | None,
-    mmap: bool,
-) -> WordTable:
+def _made(path, arrays: dict[str, np.ndarray], metadata: str, options: Options) -> WordTable:
+    limit, dtype, mmap = options[:3]
+    vectors = arrays["vectors"]
     try:
-        words = array_text(text)[:limit] or [""] * (len(vectors) == 1)  # one word, without letters
+        words = array_text(arrays["words"])[:limit]
+        words = words or [""] * (len(vectors) == 1)  # one word, without letters
         facts = json.loads(metadata)
         if not isinstance(facts, dict):
             raise ValueError("its metadata is no JSON object")
@@ -134,12 +178,22 @@ def _made(
         return WordTable(
             words,
             vectors,
-            counts=None if counts is None else counts[:limit],
+            counts=arrays["counts"][:limit] if "counts" in arrays else None,
+            attributes=_columns(arrays["attributes"], limit) if "attributes" in arrays else None,
             metadata=facts,
             dtype=vectors.dtype,
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _columns(array: np.ndarray, limit: int | None) -> dict[str, np.ndarray]:
+    """The attributes that `_arrays` packed."""
+    try:
+        columns = json.loads(bytes(array))
+        return {name: np.array(values[:limit], dtype) for name, (dtype, values) in columns.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(f"its attributes cannot be read: {error}") from None
 
 
 def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) -> np.ndarray:
@@ -154,3 +208,18 @@ def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) ->
         if bad is not None:
             raise ValueError(f"vector {bad + 1}, of {words[bad]!r}, is not finite in {dtype}")
     return table
+
+
+NPZ = Format(
+    "npz", (".npz",), write_npz, recognizes_npz, read_npz, keeps_all=True, maps=True,
+)  # fmt: skip
+SAFETENSORS = Format(
+    "safetensors",
+    (".safetensors",),
+    write_safetensors,
+    recognizes_safetensors,
+    read_safetensors,
+    count_safetensors,
+    keeps_all=True,
+    check_ready=import_safetensors,
+)

@@ -1,21 +1,32 @@
 """Word2vec's binary format: a header line, then each word, a space and its float32 numbers."""
 
-import os
+import codecs
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
+from jaxvec.vectors.formats import text
 from jaxvec.vectors.formats.checks import LENIENT, check_lines, checked, fill
+from jaxvec.vectors.formats.format import Format, Options
+from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.table import WordTable
 
-_BLOCK = 1 << 20  # bytes read at a time
+_BLOCK = 1 << 20  # bytes of one read
 _LONGEST = 1 << 20  # bytes of a word
+_SAMPLE = 1 << 16  # bytes that tell whether a file is text
+_ENOUGH = 256  # bytes of floats hold a control character, or their file is tiny
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 
 
 def check(words: Sequence[str]) -> None:
-    """ValueError for a word that the format cannot hold."""
+    """Refuses words that the format cannot hold.
+
+    Raises:
+      ValueError: for the first of them.
+    """
     check_lines(words)
     for word in words:
         if " " in word:
@@ -28,35 +39,74 @@ def check(words: Sequence[str]) -> None:
 
 
 def write(vectors: WordTable, path: Path) -> None:
-    """Writes the format, with a line break after each vector as word2vec does."""
+    """Writes the format, with a line break after each vector as word2vec does.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     with open(path, "wb") as file:
         file.write(f"{len(vectors)} {vectors.vector_size}\n".encode())
         for word, row in zip(vectors.index_to_key, vectors.vectors, strict=True):
             file.write(word.encode() + b" " + row.astype("<f4").tobytes() + b"\n")
 
 
-def read(
-    file: BinaryIO,
-    path: str | os.PathLike[str],
-    header: tuple[int, int],
-    limit: int | None,
-    dtype: np.dtype,
-    errors: str,
-    length: int,
-) -> WordTable:
-    """Reads the vectors from here on, of the count and size that the header says.
+def recognizes(source: Source) -> bool:
+    """Whether there is a header, and what follows is not text."""
+    header = source.header()
+    if header is None:
+        return False
+    size = header[1]
+    return not (size > 0 and (text.row_follows(source.file, size) or _is_text(source.file, size)))
 
-    Line breaks after them may be there or not. With a `limit` below `count`, what follows is
-    not looked at, but the file must be long enough, its `length` in bytes.
+
+def _is_text(file: BinaryIO, size: int) -> bool:
+    """Whether what follows is text, even if no row of numbers is in its first line.
+
+    Of a few bytes, all of them printable, the first vector tells: as floats, text is tiny or huge.
+    """
+    start = file.tell()
+    sample = file.read(_SAMPLE)
+    file.seek(start)
+    if _CONTROL.search(sample):
+        return False
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(sample)  # may end within a character
+    except UnicodeDecodeError:
+        return len(sample) > _ENOUGH
+    if len(sample) > _ENOUGH:
+        return True
+    row = sample.partition(b" ")[2][: 4 * size]
+    numbers = np.abs(np.frombuffer(row[: len(row) // 4 * 4], "<f4"))
+    return len(numbers) < size or not ((numbers > 1e-6) & (numbers < 1e6)).all()
+
+
+def count(source: Source) -> int:
+    """The number of words that the header says."""
+    header = source.header()
+    return header[0] if header else 0
+
+
+def read(source: Source, options: Options) -> WordTable:
+    """Reads the number of vectors that the header says, of the size that it says.
+
+    Line breaks after them may be there or not. With a `limit` below the header's number, what
+    follows is not looked at, but the file must be long enough.
+
+    Args:
+      source: the file.
+      options: how to read it.
 
     Raises:
       ValueError: as `formats.load`.
     """
-    count, size = header
+    path, file = source.name, source.file
+    count, size = source.header() or (0, 0)
+    limit, dtype = options.limit, options.dtype or np.dtype("float32")
     if count < 1 or size < 1:
         raise ValueError(f"{path} holds no word vectors: its header says {count} of {size} numbers")
     start = file.tell()
-    possible = (length - start) // (4 * size + 1)
+    possible = (source.length() - start) // (4 * size + 1)
     wanted = min(count, limit or count)
     table = np.empty((min(wanted, possible), size), dtype)
     places = np.empty(len(table), np.int64)
@@ -67,7 +117,7 @@ def read(
         if new:
             at = len(words)
             places[at : at + new] = starts[:new]
-            words += _decoded(path, raw[:new], starts, errors)
+            words += _decoded(path, raw[:new], starts, options)
             bad = fill(table, at, rows[:new])
             if bad is not None:
                 raise ValueError(
@@ -108,15 +158,16 @@ def _blocks(
         data, start = data[at:], start + at
 
 
-def _decoded(path, raw: list[bytes], starts: list[int], errors: str) -> list[str]:
+def _decoded(path, raw: list[bytes], starts: list[int], options: Options) -> list[str]:
     words: list[str] = []
     try:
         for word in raw:
-            words.append(word.lstrip(b"\n").decode(errors=errors))  # noqa: PERF401
-    except UnicodeDecodeError:
+            words.append(word.lstrip(b"\n").decode(options.encoding, options.errors))  # noqa: PERF401
+    except UnicodeDecodeError as error:
         place = len(words)
         raise ValueError(
-            f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not UTF-8; {LENIENT}"
+            f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not "
+            f"{error.encoding.upper()}; {LENIENT}"
         ) from None
     return words
 
@@ -133,3 +184,15 @@ def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int
     file.seek(end)
     if file.read(_BLOCK).strip(b"\r\n"):
         raise ValueError(f"{path}: {promise}, but more follows them, from byte {end}")
+
+
+FORMAT = Format(
+    "word2vec binary",
+    (".bin",),
+    write,
+    recognizes,
+    read,
+    count,
+    check_words=check,
+    about="word2vec binary, always float32",
+)

@@ -1,4 +1,4 @@
-"""What readers and writers make sure of: a floating dtype, finite numbers, words that fit."""
+"""Checks that readers and writers share: a floating dtype, finite numbers, words that fit."""
 
 import os
 import warnings
@@ -11,11 +11,15 @@ from jaxvec.storage.arrays import release
 from jaxvec.vectors.table import FLOATING, WordTable
 
 LENIENT = "read it with errors='replace', or jaxvec convert --errors replace"
-_ROWS = 1 << 14  # looked at at a time
+_ROWS = 1 << 14  # checked in one step
 
 
 def floating(dtype: DTypeLike) -> np.dtype:
-    """A dtype that a table may have; ValueError for another."""
+    """A dtype as NumPy has it.
+
+    Raises:
+      ValueError: if a table cannot have it.
+    """
     try:
         return next(known for known in FLOATING if known == np.dtype(dtype))
     except (TypeError, StopIteration):
@@ -23,7 +27,16 @@ def floating(dtype: DTypeLike) -> np.dtype:
 
 
 def fill(table: np.ndarray, start: int, rows: np.ndarray) -> int | None:
-    """Puts rows into a table from `start` on; the first that is not finite there, or None."""
+    """Writes rows [n, D] into a table, cast to its dtype, and checks them there.
+
+    Args:
+      table: [V, D].
+      start: the place of the first row in it.
+      rows: the rows.
+
+    Returns:
+      The place of the first row that is not finite in the dtype, or None.
+    """
     place = table[start : start + len(rows)]
     with np.errstate(over="ignore", invalid="ignore"):
         place[:] = rows
@@ -31,13 +44,26 @@ def fill(table: np.ndarray, start: int, rows: np.ndarray) -> int | None:
 
 
 def not_finite(rows: np.ndarray, start: int = 0) -> int | None:
-    """The first row that holds NaN or infinity, counted from `start`, or None."""
+    """The place of the first row with NaN or infinity, or None.
+
+    Args:
+      rows: [n, D].
+      start: the place of the first of them.
+    """
     finite = np.isfinite(rows)
     return None if finite.all() else start + int(np.flatnonzero(~finite.all(axis=1))[0])
 
 
 def check_numbers(vectors: WordTable, dtype: np.dtype) -> None:
-    """ValueError for a vector that is not finite in the dtype in which a reader has it."""
+    """Makes sure that a file that is written can be read again.
+
+    Args:
+      vectors: the table.
+      dtype: that readers give the numbers.
+
+    Raises:
+      ValueError: for a vector that is not finite in the dtype.
+    """
     for start in range(0, len(vectors), _ROWS):
         with np.errstate(over="ignore", invalid="ignore"):
             rows = vectors.vectors[start : start + _ROWS].astype(dtype, copy=False)
@@ -51,26 +77,43 @@ def check_numbers(vectors: WordTable, dtype: np.dtype) -> None:
 
 
 def check_lines(words: Sequence[str]) -> None:
-    """ValueError for a word with a line break in it."""
+    """Refuses line breaks in words.
+
+    Raises:
+      ValueError: for the first word that has one.
+    """
     for word in words:
         if "\n" in word:
             raise ValueError(f"word {word!r} holds a line break, which no file of vectors can")
 
 
 def check_blanks(words: Sequence[str]) -> None:
-    """ValueError for a word that cannot be told from the numbers after it."""
+    """Refuses blanks, which end a word in text, and tabs at an end of a word.
+
+    Raises:
+      ValueError: for the first word that has one.
+    """
     for word in words:
         if " " in word or word.strip("\t") not in ("", word):
             raise ValueError(
-                f"word {word!r} holds white space, which text and word2vec binary cannot tell "
-                "from what parts words from numbers; save as .npz"
+                f"word {word!r} holds white space, which in text and word2vec binary ends a "
+                "word; save as .npz"
             )
 
 
 def checked(
     path: str | os.PathLike[str], words: list[str], table: np.ndarray, place: Callable[[int], str]
 ) -> WordTable:
-    """The vectors of a file; of a word that comes twice the first, as gensim has it.
+    """The vectors of a file; of a word that comes twice the first, as in gensim.
+
+    Args:
+      path: of the file, for messages.
+      words: the `n` words.
+      table: [n, D].
+      place: where in the file the word of a place stands, for the warning.
+
+    Raises:
+      ValueError: if they make no table.
 
     Warns:
       UserWarning: that names the `place` of the first word that comes again.

@@ -5,11 +5,10 @@ import os
 import warnings
 from pathlib import Path
 
-from jaxvec.storage.files import expanded, writable, written_beside
+from jaxvec.storage.files import atomic_write, expanded, writable
 from jaxvec.vectors.formats import text
+from jaxvec.vectors.formats.format import Format
 from jaxvec.vectors.table import WordTable
-
-SUFFIX = ".projector"
 
 _BOM = "\ufeff"
 _NAMED = 5  # words that the warning names
@@ -22,9 +21,9 @@ def files(folder: str | os.PathLike[str]) -> list[Path]:
 
 
 def write(vectors: WordTable, folder: str | os.PathLike[str]) -> None:
-    """Writes numbers and words apart, as the projector reads them.
+    """Writes numbers and words into separate files, as the projector reads them.
 
-    ``vectors.tsv`` has the `D` numbers of a word on each line, parted by tabs.
+    ``vectors.tsv`` has the `D` numbers of a word on each line, separated by tabs.
     ``metadata.tsv`` has the words, and nothing else, as gensim's `word2vec2tensor` writes
     them; or if counts are known two columns under the header that the projector then expects.
     ``projector_config.pbtxt`` makes ``tensorboard --logdir FOLDER`` show them.
@@ -32,8 +31,13 @@ def write(vectors: WordTable, folder: str | os.PathLike[str]) -> None:
     A word that the projector would take for two or for none, one that is blank or holds a tab
     or line end, is written as Python's `repr` has it, ``'\\t'``.
 
+    Args:
+      vectors: words and numbers.
+      folder: a folder that is there, or the name of one to make.
+
     Raises:
       FileNotFoundError: if there is no folder to make it in.
+      ValueError: if it is a file.
 
     Warns:
       UserWarning: once, with the words that are written so.
@@ -51,7 +55,7 @@ def write(vectors: WordTable, folder: str | os.PathLike[str]) -> None:
         raise ValueError(f"cannot write {folder}: it is a file, not a folder")
     writable(folder).mkdir(exist_ok=True)
     with contextlib.ExitStack() as stack:
-        opened = [stack.enter_context(written_beside(file)) for file in files(folder)]
+        opened = [stack.enter_context(atomic_write(file)) for file in files(folder)]
         numbers, words, config = (
             stack.enter_context(open(file, "w", encoding="utf-8", newline="\n")) for file in opened
         )
@@ -77,3 +81,13 @@ def _legible(word: str) -> str:
     if not blank and not set(word) & set("\t\r\n"):
         return word
     return repr(word)
+
+
+FORMAT = Format(
+    "projector",
+    (".projector",),
+    write,
+    check_words=lambda words: None,  # of which it can hold every one
+    files=files,
+    about="a folder for TensorBoard's embedding projector: tensorboard --logdir OUT",
+)

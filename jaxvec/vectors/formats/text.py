@@ -3,16 +3,19 @@
 import os
 import re
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
 from jaxvec.vectors.formats.checks import LENIENT, check_blanks, check_lines, checked, fill
+from jaxvec.vectors.formats.format import Format, Options
+from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.table import WordTable
 
-_ROWS = 4096  # rows turned to text at a time
-_BLOCK = 1 << 22  # bytes read at a time
+_ROWS = 4096  # rows turned to text in one step
+_BLOCK = 1 << 22  # bytes of one read
 _APART = re.compile(rb"[ \t]+")
 _BLANK = b" \t\r\n"
 _BOM = "\ufeff"
@@ -25,7 +28,11 @@ def check(words: Sequence[str]) -> None:
 
 
 def check_glove(words: Sequence[str]) -> None:
-    """ValueError for a word that GloVe text cannot hold."""
+    """Refuses words that GloVe text cannot hold.
+
+    Raises:
+      ValueError: for the first of them.
+    """
     check(words)
     if words and words[0].startswith(_BOM) and words[0] != _BOM:
         raise ValueError(
@@ -35,14 +42,24 @@ def check_glove(words: Sequence[str]) -> None:
 
 
 def write(vectors: WordTable, path: Path) -> None:
-    """Writes word2vec text: a header, and the shortest decimals that give the same numbers."""
+    """Writes word2vec text: a header, and the shortest decimals that give the same numbers.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         file.write(f"{len(vectors)} {vectors.vector_size}\n")
         _write_lines(vectors, file)
 
 
 def write_glove(vectors: WordTable, path: Path) -> None:
-    """Writes the same without a header."""
+    """Writes the same without a header.
+
+    Args:
+      vectors: the table.
+      path: the file.
+    """
     with open(path, "w", encoding="utf-8", newline="\n") as file:
         _write_lines(vectors, file)
 
@@ -58,24 +75,34 @@ def decimals(vectors: WordTable) -> Iterator[tuple[str, np.ndarray]]:
         yield from zip(words, vectors.vectors[start : start + _ROWS].astype(str), strict=True)
 
 
-def read(
-    file: BinaryIO,
-    path: str | os.PathLike[str],
-    header: tuple[int, int] | None,
-    limit: int | None,
-    dtype: np.dtype,
-    errors: str,
-) -> WordTable:
-    """Reads the vectors from here on, of the count and size that a header says, if there is one.
+def recognizes(source: Source) -> bool:
+    """Whether there is a header; binary, which has one too, must be ruled out before."""
+    return source.header() is not None
 
-    Lines are counted first, so that the table is made once. Blanks or tabs part the numbers. A
+
+def is_glove_with(source: Source) -> bool:
+    """Whether a file that begins like a header may be GloVe text, of vectors of one number."""
+    return source.header() is None or len(source.file.readline(1 << 16).split()) in (0, 2)
+
+
+def read(source: Source, options: Options, has_header: bool = True) -> WordTable:
+    """Reads the vectors, of the number and size that the header says, if there is one.
+
+    Lines are counted first, so that the table is made once. Blanks or tabs separate the numbers; a
     word may hold them, too. Empty lines at the end are none.
+
+    Args:
+      source: the file.
+      options: how to read it.
+      has_header: whether the first line is one.
 
     Raises:
       ValueError: as `formats.load`.
     """
-    count, size = header or (None, None)
-    first_line = 2 if header else 1
+    count, size = _begin(source, has_header)
+    first_line = 1 if count is None else 2
+    path, file = source.name, source.file
+    limit, dtype = options.limit, options.dtype or np.dtype("float32")
     rows = count_rows(file, path, count, limit)
     start = file.tell()
     first = file.readline()
@@ -85,7 +112,7 @@ def read(
         blank_word = first[:1] in (b" ", b"\t") and _is_number(fields[0])
         size = len(fields) if blank_word else len(fields) - 1
     parsed = np.promote_types(dtype, np.float32)
-    how = size, parsed, errors
+    how = size, parsed, options
     _parse_all(path, [first], first_line, *how)  # before a table of that size is made
     words: list[str] = []
     table = np.empty((rows, size), dtype)
@@ -101,14 +128,42 @@ def read(
     return checked(path, words, table, lambda i: f"line {first_line + i}")
 
 
+def count(source: Source, has_header: bool = True) -> int:
+    """The number of lines, compared with that of the header; their numbers are not read.
+
+    Args:
+      source: the file.
+      has_header: whether the first line is a header.
+
+    Raises:
+      ValueError: if the header says another number.
+    """
+    promised, _ = _begin(source, has_header)
+    return count_rows(source.file, source.name, promised, None)
+
+
+def _begin(source: Source, has_header: bool) -> tuple[int | None, int | None]:
+    """Number and size of the vectors, by the header; goes to the first of them."""
+    if has_header and (header := source.header()):
+        return header
+    source.skip_mark()
+    return None, None
+
+
 def count_rows(
     file: BinaryIO, path: str | os.PathLike[str], count: int | None, limit: int | None
 ) -> int:
-    """How many lines follow, or `limit` if more, and leaves the file where it is.
+    """The number of lines that follow, or `limit` if there are more; the place in the file stays.
+
+    Args:
+      file: at the first vector.
+      path: of the file, for messages.
+      count: of the header, or None.
+      limit: the number of lines that are needed; None for all.
 
     Raises:
-      ValueError: if there are none, or not as many as the header's `count`. One more may be
-        <unk>'s, which ``glove -write-header 1`` leaves out.
+      ValueError: if there are none, or another number than the header's. One more may be that of
+        <unk>, which ``glove -write-header 1`` leaves out.
     """
     enough = limit if count is None or (limit is not None and limit <= count) else None
     start = file.tell()
@@ -134,7 +189,12 @@ def _raise_for_header(path, count: int, rows: int) -> None:
 
 
 def row_follows(file: BinaryIO, size: int) -> bool:
-    """Whether the next line is text: ends in `size` numbers, if decimal commas are points."""
+    """Whether the next line is text: ends in `size` numbers, if decimal commas are points.
+
+    Args:
+      file: at the line; its place stays.
+      size: `D`.
+    """
     start = file.tell()
     line = file.readline(1 << 20)
     file.seek(start)
@@ -144,19 +204,20 @@ def row_follows(file: BinaryIO, size: int) -> bool:
 
 
 def _parse_all(
-    path, lines: list[bytes], number: int, size: int, dtype: np.dtype, errors: str
+    path, lines: list[bytes], number: int, size: int, dtype: np.dtype, options: Options
 ) -> tuple[list[str], np.ndarray]:
     """Words and numbers of lines, of which the first has this number."""
     try:
-        return _parse(lines, size, dtype, errors)
+        return _parse(lines, size, dtype, options)
     except ValueError:
         for i, line in enumerate(lines):
             try:
-                _parse([line], size, dtype, errors)
+                _parse([line], size, dtype, options)
             except ValueError as error:
                 what = str(error).partition(" at row")[0]
                 if isinstance(error, UnicodeDecodeError):
-                    what = f"the word {error.object!r} is not UTF-8; {LENIENT}"
+                    name = error.encoding.upper()
+                    what = f"the word {error.object!r} is not {name}; {LENIENT}"
                 elif b"," in line and "convert" in what:
                     what += "; decimals need a point, 0.1, not a comma"
                 raise ValueError(
@@ -166,7 +227,7 @@ def _parse_all(
 
 
 def _parse(
-    lines: list[bytes], size: int, dtype: np.dtype, errors: str
+    lines: list[bytes], size: int, dtype: np.dtype, options: Options
 ) -> tuple[list[str], np.ndarray]:
     words, rows = [], []
     for line in lines:
@@ -174,23 +235,23 @@ def _parse(
         word, _, numbers = line.partition(b" ")
         more = b"\t" in line or numbers[:1] in (b"", b" ")
         if more or numbers.count(b" ") != size - 1 or not word:
-            word, numbers = _parted(line, size)
+            word, numbers = _separated(line, size)
         words.append(word)
         rows.append(numbers)
-    # The quickest that NumPy has, and strict.
+    # NumPy's quickest parser, and strict.
     table = np.loadtxt(rows, dtype, comments=None, delimiter=" ", ndmin=2)
-    return [word.decode(errors=errors) for word in words], table
+    return [word.decode(options.encoding, options.errors) for word in words], table
 
 
-def _parted(line: bytes, size: int) -> tuple[bytes, bytes]:
-    """A word, which may hold blanks and tabs, and its numbers parted by one blank each."""
+def _separated(line: bytes, size: int) -> tuple[bytes, bytes]:
+    """A word, which may hold blanks and tabs, and its numbers separated by one blank each."""
     gaps = list(_APART.finditer(line))
     if len(gaps) < size or not size:
-        raise ValueError(f"expected a word and {max(size, 1)} numbers, parted by spaces")
+        raise ValueError(f"expected a word and {max(size, 1)} numbers, separated by spaces")
     start = gaps[-size]
     word = line[: start.start()].strip(b" \t") or line[: start.end() - 1]  # a word of blanks
     if _is_number(_APART.split(word)[-1]) and _APART.search(word):  # rather of a longer vector
-        raise ValueError(f"expected a word and {size} numbers, parted by spaces")
+        raise ValueError(f"expected a word and {size} numbers, separated by spaces")
     return word, _APART.sub(b" ", line[start.end() :])
 
 
@@ -200,3 +261,25 @@ def _is_number(text: bytes) -> bool:
     except ValueError:
         return False
     return True
+
+
+GLOVE = Format(
+    "GloVe text",
+    (".glove.txt",),
+    write_glove,
+    lambda source: True,  # asked last
+    partial(read, has_header=False),
+    partial(count, has_header=False),
+    check_words=check_glove,
+    is_text=True,
+)
+WORD2VEC = Format(
+    "word2vec text",
+    (".txt", ".vec"),
+    write,
+    recognizes,
+    read,
+    count,
+    check_words=check,
+    is_text=True,
+)

@@ -1,9 +1,11 @@
-"""Options of `jaxvec train` to go on from a finished run, and to hold words fast."""
+"""Flags of `jaxvec train` to continue a finished run with more text, and to freeze words."""
 
 import argparse
 from collections.abc import Collection
 
-from jaxvec.cli.common import path, say
+from jaxvec.cli.common import Flags, path, say
+from jaxvec.cli.data import IDENTITY
+from jaxvec.cli.models import TRAINED
 from jaxvec.text.read import text_lines
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.result import Result
@@ -13,26 +15,21 @@ from jaxvec.vectors.word_vectors import WordVectors
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds them to a parser."""
-    add = parser.add_argument_group("going on with more text").add_argument
-    add("--save-run", type=path, metavar="FILE",
-        help="write all of the run, both tables and the optimizer's state")  # fmt: skip
-    add("--start", type=path, metavar="FILE",
-        help="go on from what --save-run wrote: its words from where they were, in one vocabulary "
-        "with those of the text")  # fmt: skip
-    add("--freeze", type=path, metavar="FILE",
-        help="words, one a line, that keep the vectors they begin with")  # fmt: skip
-    add("--freeze-known", action="store_true",
-        help="likewise all words that --start or --init has")  # fmt: skip
+    add = Flags(parser, "continuing with more text", tags=[IDENTITY, TRAINED])
+    add("--save-run FILE", "write both tables and the optimizer's state", path, tags=[TRAINED])
+    add("--start FILE", "continue what --save-run wrote; new words join its vocabulary", path)
+    add("--freeze FILE", "words, one a line, that keep their initial vectors", path)
+    add("--freeze-known", "freeze all words of --start or --init")
 
 
 def begin(options: argparse.Namespace) -> Result | None:
-    """The run to go on from, if there is one.
+    """The run to continue; None without `--start`.
 
     Raises:
       ValueError, FileNotFoundError: if it cannot be read, or the options do not go with it.
     """
     if options.freeze_known and not (options.start or options.init):
-        raise ValueError("--freeze-known needs --start or --init, which say what is known")
+        raise ValueError("--freeze-known needs --start or --init, whose words are frozen")
     if not options.start:
         return None
     for flag in ("load_parameters", "load_gradsq"):
@@ -50,7 +47,17 @@ def begin(options: argparse.Namespace) -> Result | None:
 def frozen(
     options: argparse.Namespace, vocab: Vocab, run: Result | None, init: WordVectors | None
 ) -> Collection[str]:
-    """The words to hold fast; KeyError for one that the vocabulary lacks."""
+    """The words to freeze.
+
+    Args:
+      options: of the command.
+      vocab: all words.
+      run: the run to continue.
+      init: the vectors to start from.
+
+    Raises:
+      KeyError: for a word that the vocabulary lacks.
+    """
     words: set[str] = set()
     if options.freeze:
         words |= {line for _, line in text_lines(options.freeze, "word list") if line}
@@ -60,12 +67,17 @@ def frozen(
         for known in (run.data.vocab.words if run else (), init.index_to_key if init else ()):
             words |= {word for word in known if word in vocab}
     if words:
-        say(f"{len(words):,} of {len(vocab):,} words are held fast")
+        say(f"{len(words):,} of {len(vocab):,} words are frozen")
     return words
 
 
 def save(options: argparse.Namespace, result: Result) -> None:
-    """Writes the run, if the options ask for it."""
+    """Writes the run, if the options ask for it.
+
+    Args:
+      options: of the command.
+      result: of the run.
+    """
     if options.save_run:
         save_run(result, options.save_run)
         say(f"the run is in {options.save_run}")

@@ -1,12 +1,12 @@
-"""Signals that ask a run to stop: it finishes its step, saves and exits."""
+"""SIGINT and SIGTERM: a run finishes its segment, saves a checkpoint and exits."""
 
 import contextlib
 import signal
 from collections.abc import Iterator
 
 
-class Stopping:
-    """Whether a signal has asked to stop, and which."""
+class Interrupt:
+    """Whether a signal has come, and which."""
 
     def __init__(self) -> None:
         self.signal: signal.Signals | None = None
@@ -16,9 +16,9 @@ class Stopping:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        """Notes SIGINT and SIGTERM instead of dying of them; a second one is not held up.
+        """Notes the first SIGINT or SIGTERM; the second has its usual effect.
 
-        A signal that is ignored, as SIGINT is for a job in the background, stays so.
+        An ignored signal, as SIGINT is for a background job, stays ignored.
         """
 
         def note(number: int, frame) -> None:

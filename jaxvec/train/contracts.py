@@ -1,0 +1,352 @@
+"""What the trainer asks of a model, of data and of a way to run in parallel.
+
+A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
+hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
+only some models can do is an optional ability, a Protocol of its own that the trainer asks for
+with `isinstance`: `Tunable`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
+`UntrainedLoss` and `PredictsWords`.
+
+Static is what the program is compiled for: the model (without the options that `Tunable` and
+`HeadStart` name), the optimizer and all shapes. Traced, so that another value runs the same
+program, are the state, constants, segments, keys, rates and the rows that are frozen.
+
+Letters: `V` vocabulary, `D` dimension, `N` workers.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import numpy as np
+
+from jaxvec.optim.rows import RowOptimizer
+
+PyTree = Any
+Batch = Any
+Reader = Callable[[int], tuple[np.ndarray, ...]]
+"""Returns the arrays of segment i."""
+
+
+class State(NamedTuple):
+    """All that training changes."""
+
+    params: PyTree  # the tables, [V, …] each
+    opt_state: PyTree  # of the optimizer
+
+
+class Steps(NamedTuple):
+    """What each step of a segment reports; 0 beyond the last step."""
+
+    loss: jax.Array  # float32[max_steps], the sum over the step's pairs
+    weight: jax.Array  # float32[max_steps], the pairs' summed weight
+
+
+class Objective(Protocol):
+    """The mathematics of a model: pure functions, traced, of batches that a `Source` makes.
+
+    The loss of a batch is ``rows_loss(vectors, batch)``, where `vectors` has for each table the
+    rows ``table[rows(batch)]``.
+    """
+
+    default_optimizer: str
+    """A name in `OPTIMIZERS`, for `fit` without `optimizer`."""
+    default_vectors: str
+    """``"input"``, ``"output"`` or ``"sum"``: which tables `Result.vectors` returns."""
+    loss_unit: str
+    """What a loss is the mean of: ``"pair"``, ``"word"`` or ``"cell"``."""
+
+    @property
+    def default_learning_rate(self) -> float:
+        """The first rate of a run with the default optimizer."""
+
+    def init(self, key: jax.Array, vocab_size: int) -> PyTree:
+        """The tables to begin with, a NamedTuple.
+
+        Row i of each, [V, …], is of word i. Two of them are ``input`` and ``output``,
+        float32[V, D]; others are as the model likes.
+
+        Args:
+          key: of their random numbers.
+          vocab_size: `V`.
+        """
+
+    def rows(self, batch: Batch) -> PyTree:
+        """For each table the ids of the rows that a batch reads, int32 of any shape, with
+        repeats; structured as the tables."""
+
+    def rows_loss(self, vectors: PyTree, batch: Batch) -> jax.Array:
+        """The weighted sum of a batch's losses, a scalar.
+
+        Args:
+          vectors: for each table its rows at ``rows(batch)``, float32[*shape of the ids, …].
+          batch: from `Source.batch`.
+        """
+
+    def weight(self, batch: Batch) -> jax.Array:
+        """What a mean loss divides by: the summed weights of the batch's pairs, a scalar."""
+
+
+class Plan(Protocol):
+    """A segment made ready for its steps: any pytree with a trip count."""
+
+    @property
+    def steps(self) -> jax.Array:
+        """How many steps the segment takes, int32[]."""
+
+
+class Segments(Protocol):
+    """Data cut into segments of the same shapes, each trained on by one compiled call.
+
+    A segment is read when it is asked for, so that the data may be memory-mapped.
+    """
+
+    sizes: np.ndarray
+    """How much of the data each segment holds, int[number of segments], in units."""
+    unit: str
+    """``"word"`` or ``"cell"``."""
+    shuffled: bool
+    """Whether an epoch's key decides what its segments hold."""
+
+    def epoch(self, key: jax.Array) -> Reader:
+        """A reader of the segments of the epoch with that key; called from a thread."""
+
+    def empty(self) -> tuple[np.ndarray, ...]:
+        """A segment without data, of which a plan has 0 steps."""
+
+
+class Source(Protocol):
+    """From data to batches. `segments`, `constants` and `max_steps` run on the host; the others
+    are traced."""
+
+    def segments(
+        self, data: Any, valid: float, key: jax.Array, workers: int = 1
+    ) -> tuple[Segments, Segments | None]:
+        """The segments to train on, and the held-out ones, None if `valid` is 0.
+
+        Args:
+          data: the text or its counts.
+          valid: the share of the data to hold out.
+          key: for a random choice of it.
+          workers: `N`. The number of segments to train on is a multiple of it; worker k of a
+            call takes every `N`-th. Held-out segments are for one worker.
+
+        Raises:
+          ValueError: if the data are of another kind, or there is nothing to learn from.
+        """
+
+    def constants(self, data: Any) -> PyTree:
+        """The arrays that batches are made with, such as a noise distribution. Traced: their
+        shapes alone are compiled in. Options that nothing else holds are `Tunable`."""
+
+    def max_steps(self, segment: Any) -> int:
+        """The most steps that a segment of these shapes can take. Static."""
+
+    def plan(self, constants: PyTree, key: jax.Array, segment: Any) -> Plan:
+        """A segment made ready, such as by subsampling, with its trip count.
+
+        Args:
+          constants: from `constants`.
+          key: of its random numbers.
+          segment: one of `segments`.
+        """
+
+    def bits(self) -> tuple[int, ...]:
+        """The shape of the random bits of one step. Static; ``(0,)`` for none."""
+
+    def batch(self, constants: PyTree, plan: Any, bits: jax.Array, step: jax.Array) -> Batch:
+        """The batch of a step.
+
+        Args:
+          constants, plan: from `constants` and `plan`.
+          bits: random, uint32[*bits()].
+          step: from 0, int32[].
+        """
+
+
+class Model(Objective, Source, Protocol):
+    """What `fit` trains: an objective and the source of its batches. Hashable."""
+
+
+def missing(model: Any) -> list[str]:
+    """The members of a `Model` that an object lacks."""
+    members = [
+        name for part in (Objective, Source) for name in (*part.__annotations__, *vars(part))
+        if not name.startswith("_")
+    ]  # fmt: skip
+    return [name for name in members if not hasattr(model, name)]
+
+
+@runtime_checkable
+class Tunable(Protocol):
+    """Has options that only ``constants`` reads: runs and models of a sweep that differ in them
+    alone share one program. A dataclass whose fields have defaults."""
+
+    traced: ClassVar[tuple[str, ...]]
+    """The names of these fields."""
+
+
+@runtime_checkable
+class HeadStart(Protocol):
+    """Has a warm start that is learned from the data. A dataclass."""
+
+    start_options: ClassVar[tuple[str, ...]]
+    """The names of the fields that only `head_start` reads; not compiled in."""
+
+    def head_start(self, segments: Any) -> PyTree | None:
+        """Tables [T, …] to add to the first T rows of `init`'s, learned from the segments to train
+        on; None if there is nothing to learn."""
+
+
+@runtime_checkable
+class Curvature(Protocol):
+    """Bounds its curvature, which `optim.damped` asks for."""
+
+    def rows_curvature(self, vectors: PyTree, batch: Batch) -> PyTree:
+        """For each gathered row a bound of the loss's second derivative along it; the shapes
+        of ``rows(batch)``.
+
+        Args:
+          vectors, batch: as for `Objective.rows_loss`.
+        """
+
+
+@runtime_checkable
+class Prior(Protocol):
+    """Can draw words to vectors that `fit` is given as `init`."""
+
+    @property
+    def has_prior(self) -> bool:
+        """Whether it does. If so `init` is needed, and one worker."""
+
+    def drawn_to(self, constants: Any, data: Any, prior: np.ndarray, known: np.ndarray) -> PyTree:
+        """Constants with the vectors that words are drawn to.
+
+        Args:
+          constants: from ``constants(data)``.
+          data: the text or its counts.
+          prior: float32[V, D].
+          known: which words have a vector there, bool[V].
+        """
+
+    def free(self, constants: Any) -> PyTree:
+        """Constants without the pull, for the held-out loss."""
+
+
+@runtime_checkable
+class StepSize(Protocol):
+    """Knows how large a step of plain SGD may be; see `stability`. A dataclass, some of whose
+    fields are `blocks` and `block_tokens`."""
+
+    blocks: int | None
+    """Blocks a step; None for as many as are stable."""
+    block_tokens: int
+    """`M`, tokens a block."""
+
+    @property
+    def step_tokens(self) -> int:
+        """How many tokens a step takes."""
+
+    @property
+    def pairs_a_token(self) -> float:
+        """`P`, the mean number of pairs that a token predicts."""
+
+    @property
+    def step_norm(self) -> float:
+        """A bound of the spectral norm of the matrix of a block's pair weights."""
+
+    def keep_probability(self, counts: np.ndarray) -> np.ndarray:
+        """The probability that subsampling keeps a token, by word: float64[V]."""
+
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+        """For the busiest row of a table: how many pairs it takes part in per predicted pair.
+
+        Args:
+          counts: of the vocabulary, int[V].
+          share: of each word among the tokens that subsampling keeps, float64[V].
+        """
+
+
+@runtime_checkable
+class Stratified(Protocol):
+    """Trains on cells of a matrix, each of which touches one row and one column: several workers
+    share the tables out (`parallel.strata`) rather than copy them (`parallel.copies`).
+
+    ``segments(…, workers=N)`` then has arrays [N, …] by phase, of ids within shards.
+    """
+
+    columns: PyTree
+    """Structured as the tables: True for tables of columns, whose shards move from worker to
+    worker; False for tables of rows, whose shards stay."""
+
+
+@runtime_checkable
+class UntrainedLoss(Protocol):
+    """Knows the loss of vectors that know nothing, above which a run counts as diverged. A run of
+    other models diverges if a number is not finite or a row too long."""
+
+    def untrained_loss(self, data: Any) -> float:
+        """The mean loss where all tables are zeros."""
+
+
+@runtime_checkable
+class PredictsWords(Protocol):
+    """Predicts a word from its context: `Result.predict_output_word`."""
+
+    def context_vector(self, vectors: np.ndarray) -> np.ndarray:
+        """The vector, [D], of a context whose words have these input vectors, [C, D]."""
+
+
+class Program(NamedTuple):
+    """What a segment is trained with, beside its data."""
+
+    model: Model  # static, as `epoch.compiled_for` returns it
+    optimizer: RowOptimizer  # static
+    constants: PyTree  # traced, from ``model.constants``
+    frozen: jax.Array | None  # traced, see `epoch.run_segment`
+    impl: Any  # of the run's keys, see `jax.random.key_impl`
+
+
+class Parallel(Protocol):
+    """A way to train: on one device, on copies of the tables or shards of them on several, or
+    many models together. `parallel` has one a file."""
+
+    @property
+    def program(self) -> Program:
+        """What is trained."""
+
+    @property
+    def workers(self) -> int:
+        """`N`, how many segments a call takes."""
+
+    @property
+    def models(self) -> int:
+        """`k`, how many models are trained: 1 but for a sweep."""
+
+    def begin(self, states: Sequence[State]) -> Any:
+        """The states of the `k` models as `train` takes them. They are donated: do not read them
+        after the call."""
+
+    def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
+        """Sends segments to the devices: for each model `N` of them, each with the data of its
+        key. Called from a thread while the devices are at work."""
+
+    def train(self, training: Any, part: PyTree, rates: np.ndarray) -> tuple[Any, Steps]:
+        """Trains on what `share` sent.
+
+        Args:
+          training: as `begin` or `train` returned it; donated.
+          part: from `share`.
+          rates: float32[k, P], for each model the learning rate at P evenly spaced points.
+
+        Returns:
+          The same after training, and the steps: [max_steps] of one worker, [N, max_steps] of
+          `N`, [k, max_steps] of `k` models.
+        """
+
+    def state(self, training: Any, model: int = 0) -> State:
+        """The state of a model, on the first device. May share memory with `training`.
+
+        Args:
+          training: as `begin` or `train` returned it.
+          model: its number.
+        """

@@ -1,0 +1,318 @@
+"""The epoch loop: of `fit` for one model, of `sweep` for `k` that train together."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.optim.named import Schedule, rates
+from jaxvec.storage.pool import prefetch
+from jaxvec.text.corpus import Corpus
+from jaxvec.train.bar import bar
+from jaxvec.train.callbacks import call_all
+from jaxvec.train.checkpoint import Checkpoints, Progress
+from jaxvec.train.contracts import (
+    Model,
+    Parallel,
+    Prior,
+    Segments,
+    State,
+    Steps,
+    UntrainedLoss,
+)
+from jaxvec.train.epoch import compiled_for, evaluate_segment
+from jaxvec.train.parallel.one import One
+from jaxvec.train.result import Callback, Report, Result
+from jaxvec.train.steps import StepReports
+from jaxvec.train.watch import Watch, check_pairs, mean, sums
+
+PyTree = Any
+
+
+class Stopped(Exception):
+    """Training was asked to stop, and did so after a segment, its checkpoint written."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What is trained: `k` models on the same data.
+
+    Attributes:
+      data: the text or its counts.
+      models, schedules, constants: one of each model, `k`.
+      train_keys, valid_keys: keys [k], from which every random number follows.
+      segments, held_out: what is trained on, and what is held out, if anything.
+      parallel: how.
+      epochs: how many.
+    """
+
+    data: Corpus | Cooccurrence
+    models: Sequence[Model]
+    schedules: Sequence[Schedule]
+    constants: Sequence[PyTree]
+    train_keys: jax.Array
+    valid_keys: jax.Array
+    segments: Segments
+    held_out: Segments | None
+    parallel: Parallel
+    epochs: int
+
+    def edges(self) -> np.ndarray:
+        """The share of an epoch that is over before each segment, and 1: float64[segments + 1]."""
+        return np.concatenate([[0], np.cumsum(self.segments.sizes)]) / self.segments.sizes.sum()
+
+    def rates(self, start: float, stop: float) -> np.ndarray:
+        """Each model's learning rates from one place of an epoch to another, float32[k, P].
+
+        Args:
+          start, stop: in epochs from the beginning of the run.
+        """
+        span = start / self.epochs, stop / self.epochs
+        return np.stack([rates(schedule, *span) for schedule in self.schedules])
+
+
+@dataclasses.dataclass(frozen=True)
+class Hooks:
+    """What is called as a run of one model goes on; a sweep has none. See `fit`."""
+
+    callbacks: Sequence[Callback] = ()
+    steps: StepReports = dataclasses.field(default_factory=lambda: StepReports(1, []))
+    checkpoints: Checkpoints | None = None
+    should_stop: Callable[[], bool] = lambda: False
+
+    def save(self, state: Callable[[], State], at: Progress, *, last: bool = False) -> None:
+        """Saves a state if it is time to.
+
+        Args:
+          state: returns it.
+          at: where the run is.
+          last: the run is over: save in any case.
+
+        Raises:
+          Stopped: if training is asked to stop.
+        """
+        stop = self.should_stop() and not last
+        if self.checkpoints is not None:
+            self.checkpoints.save(state, at, now=stop or last)
+        if stop:
+            raise Stopped
+
+
+def train(
+    job: Job,
+    states: list[State],
+    at: Progress,
+    hooks: Hooks,
+    watches: Sequence[Watch],
+    *,
+    start_seconds: float = 0.0,
+    progress: bool | None = None,
+) -> list[Result]:
+    """Trains to the last epoch, or to an early end.
+
+    Args:
+      job: what.
+      states: of the `k` models; donated, and the list is emptied, so that nothing holds them.
+      at: where the run is.
+      hooks: what is called.
+      watches: one of each model.
+      start_seconds: how long a warm start took, for the first report.
+      progress: whether to show a bar; see `bar`.
+
+    Returns:
+      A result of each model.
+
+    Raises:
+      Stopped: if `hooks.should_stop` says so.
+      DivergedError, ValueError: see `Watch` and `check_pairs`.
+    """
+    since = time.perf_counter()
+    training = job.parallel.begin(states)
+    states.clear()
+    training = _compiled(job, training)
+    compiled = time.perf_counter() - since
+    histories = [[Report(*report) for report in at.history], *([] for _ in job.models[1:])]
+    last = at.epoch if at.ended else job.epochs
+    tallies = [at] * len(job.models)
+    total, done = int(job.segments.sizes.sum()), at.epoch + job.edges()[at.segment]
+    with bar(total, job.epochs, done, job.segments.unit, progress) as shown:
+        for epoch in range(at.epoch, last):
+            training, tallies = _epoch(job, training, tallies, watches, hooks, shown)
+            ended = False
+            for m, history in enumerate(histories):
+                state = job.parallel.state(training, m)
+                report = _report(job, m, state.params, tallies[m], watches[m])
+                if epoch == 0:
+                    report = report._replace(compile_seconds=compiled, start_seconds=start_seconds)
+                history.append(report)
+                result = Result(*state, history, job.data, job.models[m])
+                ended |= call_all(hooks.callbacks, report, result) or hooks.steps.stopped
+            tallies = [
+                Progress(epoch=epoch + 1, steps=tally.steps, history=history, ended=ended)
+                for tally, history in zip(tallies, histories, strict=True)
+            ]
+            over = ended or epoch + 1 == job.epochs
+            hooks.save(partial(job.parallel.state, training), tallies[0], last=over)
+            if ended:
+                break
+    check_pairs([report for history in histories for report in history])
+    return [
+        Result(*job.parallel.state(training, m), history, job.data, model)
+        for m, (model, history) in enumerate(zip(job.models, histories, strict=True))
+    ]
+
+
+def watched(job: Job, states: Sequence[State], *, raises: bool) -> list[Watch]:
+    """A `Watch` of each model.
+
+    Args:
+      job: what is trained.
+      states: what it begins with.
+      raises: whether one that diverges ends the run.
+    """
+    return [
+        Watch(
+            model.untrained_loss(job.data) if isinstance(model, UntrainedLoss) else math.inf,
+            state.params,
+            raises=raises,
+        )
+        for model, state in zip(job.models, states, strict=True)
+    ]
+
+
+def evaluated(job: Job, m: int, params: PyTree) -> float:
+    """The mean loss of a model on what is held out.
+
+    Args:
+      job: what is trained.
+      m: the number of the model.
+      params: its tables.
+    """
+    assert job.held_out is not None
+    model, constants = job.models[m], job.constants[m]
+    constants = model.free(constants) if isinstance(model, Prior) else constants
+    alone = One(job.parallel.program)  # reads and sends one segment
+    reports = [
+        sums(jax.device_get(evaluate_segment(compiled_for(model), params, constants, *part)))
+        for _, part in _parts(alone, job.held_out, job.valid_keys[m : m + 1], 0)
+    ]
+    loss, pairs = (sum(column) for column in zip(*reports, strict=True))
+    return mean(loss, pairs)
+
+
+def _compiled(job: Job, training: Any) -> Any:
+    """The state after a call on segments without data: the program is compiled, nothing changes."""
+    key_data = np.asarray(jax.random.key_data(job.train_keys))
+    empty = job.segments.empty()
+    part = job.parallel.share([[(empty, data)] * job.parallel.workers for data in key_data])
+    training, _ = job.parallel.train(training, part, job.rates(0, 0))
+    return jax.block_until_ready(training)
+
+
+def _epoch(
+    job: Job,
+    training: Any,
+    tallies: list[Progress],
+    watches: Sequence[Watch],
+    hooks: Hooks,
+    shown: Any,
+) -> tuple[Any, list[Progress]]:
+    """Trains on the segments that are left of an epoch."""
+    sizes, edges, epoch = job.segments.sizes, job.edges(), tallies[0].epoch
+    keys = jax.vmap(jax.random.fold_in, (0, None))(job.train_keys, epoch)
+    since = time.perf_counter()
+    for i, part in _parts(job.parallel, job.segments, keys, tallies[0].segment):
+        until = min(i + job.parallel.workers, len(sizes))
+        span = job.rates(epoch + edges[i], epoch + edges[until])
+        training, steps = job.parallel.train(training, part, span)
+        steps = jax.device_get(steps)
+        of_each = [steps]
+        if job.parallel.models > 1:
+            of_each = [Steps(*one) for one in zip(*steps, strict=True)]
+        for watch, one in zip(watches, of_each, strict=True):
+            watch.steps(one, epoch, i)
+        words, seconds = int(sizes[i:until].sum()), time.perf_counter() - since
+        tallies = [
+            _added(tally, one, until, seconds) for tally, one in zip(tallies, of_each, strict=True)
+        ]
+        shown.update(words)
+        if job.parallel.models == 1:
+            shown.set_postfix(epoch=epoch + 1, loss=f"{mean(*sums(steps)):.4f}")
+        hooks.steps.add(epoch + 1, steps, words, seconds)
+        if hooks.steps.stopped:
+            break
+        if until < len(sizes):  # after the last, the epoch's report comes first
+            hooks.save(partial(job.parallel.state, training), tallies[0])
+        since = time.perf_counter()
+    return training, tallies
+
+
+def _added(tally: Progress, steps: Steps, until: int, seconds: float) -> Progress:
+    loss, pairs = sums(steps)
+    return tally._replace(
+        segment=until,
+        steps=tally.steps + int(np.count_nonzero(steps.weight)),
+        loss=tally.loss + loss,
+        pairs=tally.pairs + pairs,
+        seconds=tally.seconds + seconds,
+    )
+
+
+def _report(job: Job, m: int, params: PyTree, tally: Progress, watch: Watch) -> Report:
+    """Of the epoch of which a tally has the sums."""
+    watch.rows(params, tally.epoch)
+    valid_loss = None
+    if job.held_out is not None:
+        valid_loss = math.nan if watch.diverged else evaluated(job, m, params)
+    read = int(job.segments.sizes[: tally.segment].sum())
+    progress = (tally.epoch + job.edges()[tally.segment]) / job.epochs
+    return Report(
+        epoch=tally.epoch + 1,
+        loss=math.nan if watch.diverged else mean(tally.loss, tally.pairs),
+        valid_loss=valid_loss,
+        learning_rate=float(job.schedules[m](progress)),
+        words=read,
+        pairs=int(tally.pairs),
+        seconds=tally.seconds,
+        words_per_second=read * len(job.models) / tally.seconds,
+        compile_seconds=0.0,
+        loss_unit=job.models[m].loss_unit,
+    )
+
+
+def _parts(
+    parallel: Parallel, segments: Segments, keys: jax.Array, first: int
+) -> Iterator[tuple[int, PyTree]]:
+    """From segment `first` on, as many as a call takes, for each model with their keys; the next
+    are read and sent meanwhile.
+
+    Args:
+      keys: of the epoch, of each model, [k].
+    """
+    count = len(segments.sizes)
+    numbers = np.arange(count + parallel.workers)  # the last call's may go beyond the data
+    # computed before the devices are busy, where they would wait
+    each_segment = jax.vmap(jax.random.fold_in, (None, 0))
+    segment_keys = jax.vmap(each_segment, (0, None))(keys, numbers)
+    key_data = np.asarray(jax.random.key_data(segment_keys))
+    readers = [segments.epoch(key) for key in (keys if segments.shuffled else keys[:1])]
+
+    def ready(i: int) -> PyTree:
+        chosen = slice(i, i + parallel.workers)
+        found = [
+            [read(j) if j < count else segments.empty() for j in numbers[chosen].tolist()]
+            for read in readers
+        ]
+        by_model = found if segments.shuffled else found * len(keys)
+        return parallel.share([
+            list(zip(own, data[chosen], strict=True))
+            for own, data in zip(by_model, key_data, strict=True)
+        ])  # fmt: skip
+
+    return prefetch(ready, range(first, count, parallel.workers))

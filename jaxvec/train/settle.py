@@ -1,0 +1,69 @@
+"""The optimizer, schedule and stable step of a run, settled from its arguments."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import optax
+
+from jaxvec.optim.named import Schedule, rates, resolve_optimizer
+from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.wrappers import damped
+from jaxvec.train.contracts import Model
+from jaxvec.train.stability import resized, settled
+
+
+class Rules(NamedTuple):
+    """How `k` models are trained."""
+
+    models: list[Model]  # with the steps that are stable for all
+    optimizer: RowOptimizer  # which is compiled, one for all
+    inits: list[RowOptimizer]  # whose `init` makes the state of each: it may hold the rate
+    schedules: list[Schedule]
+
+
+def rules(
+    models: Sequence[Model],
+    counts: np.ndarray,
+    optimizer: str | optax.GradientTransformation | RowOptimizer | None,
+    learning_rates: Sequence[float | Schedule | None],
+    min_learning_rate: float | None,
+    *,
+    dense: bool = False,
+    grad_clip: float | None = None,
+) -> Rules:
+    """The optimizer and schedules of `k` models, which are kept stable together.
+
+    Args:
+      models: as asked for.
+      counts: of the vocabulary, int[V].
+      optimizer: as for `fit`; None for the models' own.
+      learning_rates: as for `fit`, one of each model.
+      min_learning_rate, dense, grad_clip: as for `fit`.
+
+    Raises:
+      ValueError: if an argument is out of its range.
+    """
+    first = models[0]
+    optimizer = first.default_optimizer if optimizer is None else optimizer
+    if optimizer == first.default_optimizer:
+        own = first.default_learning_rate
+        learning_rates = [own if rate is None else rate for rate in learning_rates]
+    inits, schedules = zip(
+        *(
+            resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip)
+            for rate in learning_rates
+        ),
+        strict=True,
+    )
+    found, dampings, scales = zip(
+        *(
+            settled(model, counts, optimizer, float(rates(schedule, 0, 1).max()))
+            for model, schedule in zip(models, schedules, strict=True)
+        ),
+        strict=True,
+    )
+    program: Any = inits[0]
+    if max(dampings):
+        program = damped(program, max(dampings), scales[0])
+    return Rules(resized(list(found)), program, list(inits), list(schedules))

@@ -1,0 +1,221 @@
+"""Where a run begins.
+
+In order, each on top of the one before:
+
+1. the model's own random tables, ``model.init``;
+2. a warm start learned from the data, if the model has one (`contracts.HeadStart`, such as
+   `spectral`) and no tables are given;
+3. vectors that are given by word, `init`; with a model's prior they are what its words are drawn
+   to as well;
+4. an earlier run, `start`: its tables and optimizer state as they are, or matched by word;
+5. the last checkpoint.
+"""
+
+import time
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.wrappers import shortened
+from jaxvec.text.corpus import Corpus
+from jaxvec.text.vocab import Vocab
+from jaxvec.train import spectral
+from jaxvec.train.checkpoint import Checkpoints, Progress
+from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
+from jaxvec.train.result import Result
+from jaxvec.vectors.rows import matched
+from jaxvec.vectors.word_vectors import WordVectors
+
+PyTree = Any
+
+
+class Given(NamedTuple):
+    """What `fit` is given to begin with."""
+
+    init: WordVectors | None = None
+    start: State | Result | None = None
+    max_norm: float | None = None
+
+    @property
+    def tables(self) -> bool:
+        """Whether tables are given, so that no warm start is looked for."""
+        return self.init is not None or (self.start is not None and self.start.params is not None)
+
+
+NOTHING = Given()
+
+
+def constants(model: Model, data: Corpus | Cooccurrence, given: Given = NOTHING) -> PyTree:
+    """A model's constants, with its prior if it has one.
+
+    Args:
+      model: what is trained.
+      data: the text or its counts.
+      given: whose `init` the prior is.
+
+    Raises:
+      ValueError: if both `init` and `start` have tables, and the model has no prior; or it has
+        one, and `init` is missing.
+    """
+    prior = model if isinstance(model, Prior) and model.has_prior else None
+    start = given.start
+    if prior is None and given.init is not None and start is not None and start.params is not None:
+        raise ValueError("both init and start say which parameters to begin with: give one")
+    found = model.constants(data)
+    if prior is None:
+        return found
+    if given.init is None:
+        raise ValueError("mittens needs init, the vectors that words are drawn to")
+    table, known = matched(given.init, data.vocab, _vector_size(model))
+    return prior.drawn_to(found, data, table, known)
+
+
+def states(
+    models: list[Model],
+    data: Corpus | Cooccurrence,
+    segments: Segments,
+    keys: jax.Array,
+    optimizers: list[RowOptimizer],
+    given: Given = NOTHING,
+) -> tuple[list[State], float]:
+    """The states that `k` models begin with.
+
+    Args:
+      models: which differ at most in `Tunable` options.
+      data: the text or its counts.
+      segments: what is trained on, which a warm start is learned from.
+      keys: one of each model, [k].
+      optimizers: whose states they are, `k`.
+      given: what to begin with.
+
+    Returns:
+      The states, and the seconds that the warm start took.
+
+    Raises:
+      ValueError: if what is given does not fit the model, its optimizer or the vocabulary.
+    """
+    began = time.perf_counter()
+    head_start = None
+    if isinstance(models[0], HeadStart) and not given.tables:
+        head_start = models[0].head_start(segments)
+    seconds = 0.0 if head_start is None else time.perf_counter() - began
+
+    def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
+        params = model.init(key, len(data.vocab))
+        if given.init is not None:
+            table, known = matched(given.init, data.vocab, params.input.shape[1])
+            params = warm(params, table, known, model.default_vectors)
+        if head_start is not None:
+            params = spectral.added(params, head_start)
+            if given.max_norm is not None:
+                params = jax.tree.map(partial(shortened, max_norm=given.max_norm), params)
+        own = State(params, optimizer.init(params))
+        if isinstance(given.start, Result):
+            earlier = State(given.start.params, given.start.opt_state)
+            return extended(own, earlier, data.vocab, given.start.data.vocab)
+        return own if given.start is None else replaced(own, given.start)
+
+    return [begun(*one) for one in zip(models, keys, optimizers, strict=True)], seconds
+
+
+def resumed(checkpoints: Checkpoints | None, own: State) -> tuple[State, Progress]:
+    """The state and the place in the data of the last checkpoint; `own` and the beginning if there
+    is none.
+
+    Args:
+      checkpoints: where they are, if anywhere.
+      own: the state to begin with.
+    """
+    return (own, Progress()) if checkpoints is None else checkpoints.restore(own)
+
+
+def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
+    """Parameters in which the known words have the vectors of a table.
+
+    Args:
+      params: the model's, with tables ``input`` and ``output``.
+      table: float32[V, D].
+      known: bool[V].
+      which: what the model's vectors are, ``"input"`` or the ``"sum"`` of both tables, each
+        of which then gets half.
+    """
+    names = ("input", "output") if which == "sum" else (which,)
+    rows = jnp.asarray(table, params.input.dtype) / len(names)
+    return params._replace(
+        **{name: jnp.where(known[:, None], rows, getattr(params, name)) for name in names}
+    )
+
+
+def replaced(own: State, start: State) -> State:
+    """A copy of `start`, with missing parts (None) taken from `own`.
+
+    Args:
+      own: the state to begin with otherwise.
+      start: the state that is given.
+
+    Raises:
+      ValueError: if the shapes of the two differ, or `start` has a floating dtype that is
+        narrower.
+    """
+    start = State(
+        *(mine if given is None else given for mine, given in zip(own, start, strict=True))
+    )
+    expected, got = (str(jax.tree.map(jnp.shape, state)) for state in (own, start))
+    if got != expected:
+        raise ValueError(f"start must have the shapes {expected}; got {got}")
+    return jax.tree.map(_converted, own, start)
+
+
+def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
+    """A state in which the words of an earlier run go on from where it left them.
+
+    Args:
+      own: the state to begin with, of `vocab`: other words keep theirs.
+      earlier: the state of the earlier run, of the vocabulary `before`.
+      vocab, before: the vocabularies.
+
+    Raises:
+      ValueError: if the states are not of the same model and optimizer, or the vocabularies
+        have no word in common.
+    """
+    places = np.array([before.ids.get(word, -1) for word in vocab.words])
+    known = np.flatnonzero(places >= 0)
+    if not len(known):
+        raise ValueError("no word of the vocabulary is known to the run to start from")
+
+    def rows(mine: jax.Array, theirs: jax.Array) -> jax.Array:
+        sizes = (len(before), *mine.shape[1:]) if mine.ndim else ()
+        if theirs.shape != sizes:
+            raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
+        if not mine.ndim:
+            return _converted(mine, theirs)
+        return mine.at[known].set(_converted(mine, theirs)[places[known]])
+
+    pairs = zip(jax.tree.leaves(own), jax.tree.leaves(earlier), strict=True)
+    try:
+        leaves = [rows(mine, theirs) for mine, theirs in pairs]
+        return jax.tree.unflatten(jax.tree.structure(own), leaves)
+    except ValueError as error:
+        raise ValueError(
+            f"the run to start from is of another model or optimizer: {error}"
+        ) from None
+
+
+def _converted(own: jax.Array, given: Any) -> jax.Array:
+    """A copy of `given` in the dtype of `own`; ValueError if that is wider."""
+    if jnp.issubdtype(given.dtype, jnp.floating) and given.dtype.itemsize < own.dtype.itemsize:
+        raise ValueError(
+            f"start has arrays of {given.dtype}, and training is in {own.dtype}: convert them, "
+            f"array.astype({own.dtype})"
+        )
+    return jnp.array(given, own.dtype)
+
+
+def _vector_size(model: Model) -> int:
+    """`D`, of the tables that a model makes."""
+    return jax.eval_shape(lambda: model.init(jax.random.key(0), 2)).input.shape[1]

@@ -1,0 +1,79 @@
+"""`Format`: the contract of a file format of word vectors, and `Options`, how it is read."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from jaxvec.vectors.formats.checks import check_lines
+from jaxvec.vectors.formats.source import Source
+from jaxvec.vectors.table import WordTable
+
+
+class Options(NamedTuple):
+    """How a file is read; see `formats.load`."""
+
+    limit: int | None = None
+    """Read only this many words, from the first on."""
+
+    dtype: np.dtype | None = None
+    """Of the table; None for the dtype that the file has, or float32 if it has none."""
+
+    mmap: bool = False
+    """Whether to leave the vectors on disk, if the format can."""
+
+    encoding: str = "utf8"
+    """Of the words."""
+
+    errors: str = "strict"
+    """What `bytes.decode` does about bytes that are not of the encoding."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format. A new one is a file that makes one of these, and a line in `formats.FORMATS`."""
+
+    name: str
+    """As `kind` and `info` tell it, ``"word2vec text"``."""
+
+    suffixes: tuple[str, ...]
+    """Ends of names that stand for it, in lower case; if several fit, the longest decides."""
+
+    write: Callable[[WordTable, Path], None]
+    """Writes a table. The path is a temporary file, later renamed, unless there are `files`."""
+
+    recognizes: Callable[[Source], bool] | None = None
+    """Whether a file, at its start, is of this format; None if it is only written. The last format
+    of the list is asked first."""
+
+    read: Callable[[Source, Options], WordTable] | None = None
+    """Reads a table from a file, at its start; its ValueErrors name the line or byte."""
+
+    count: Callable[[Source], int] | None = None
+    """The number of words of a file, at its start, repeated ones too. None if reading all of the
+    file is cheap, because it can be mapped."""
+
+    check_words: Callable[[Sequence[str]], None] = check_lines
+    """ValueError for the first word that the format cannot hold."""
+
+    keeps_all: bool = False
+    """Whether it keeps dtype, counts, attributes and metadata. If not, it holds words, in any
+    encoding, and one vector at least, read as float32."""
+
+    maps: bool = False
+    """Whether vectors can be left on disk."""
+
+    files: Callable[[str | os.PathLike[str]], list[Path]] | None = None
+    """The files that `write` makes in a folder of that path; None for one file."""
+
+    check_ready: Callable[[str | os.PathLike[str]], object] | None = None
+    """ValueError if a package that it needs is not installed."""
+
+    is_text: bool = False
+    """Whether its numbers are text, and so of no dtype."""
+
+    about: str = ""
+    """More than the name, for help texts."""

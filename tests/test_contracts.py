@@ -1,0 +1,219 @@
+"""The contracts are the real ones: a model and an optimizer made here train as jaxvec's own do."""
+
+import dataclasses
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax import lax
+
+from jaxvec import (
+    CBOW,
+    Checkpoints,
+    GloVe,
+    SkipGram,
+    Softmax,
+    cooccurrence,
+    fit,
+    optim,
+    sgns,
+    sweep,
+)
+from jaxvec.optim import StateLeaf
+from jaxvec.train import segments
+from jaxvec.train.contracts import missing
+from jaxvec.train.fit import Stopped
+from tests.conftest import segment_programs, topic_accuracy
+
+KEY = jax.random.key(0)
+
+
+class Plan(NamedTuple):
+    ids: jax.Array
+    steps: jax.Array
+
+
+class Batch(NamedTuple):
+    words: jax.Array  # int32[32]
+    others: jax.Array  # int32[2, 32]: the next word, and a random one
+
+
+@dataclasses.dataclass(frozen=True)
+class NextWord:
+    """Tells the next word from a random one."""
+
+    vector_size: int = 16
+    default_optimizer, default_learning_rate = "sgd", 0.1
+    default_vectors, loss_unit = "input", "pair"
+
+    def init(self, key, vocab_size):
+        return sgns.init(key, vocab_size, self.vector_size)
+
+    def rows(self, batch):
+        return sgns.Params(batch.words, batch.others)
+
+    def rows_loss(self, vectors, batch):
+        after, random = jnp.einsum("bd,kbd->kb", vectors.input, vectors.output)
+        return jnp.sum(jax.nn.softplus(-after) + jax.nn.softplus(random))
+
+    def weight(self, batch):
+        return jnp.float32(len(batch.words))
+
+    def segments(self, data, valid, key, workers=1):
+        return segments.TokenSegments.for_workers(data, workers), None
+
+    def constants(self, data):
+        return jnp.uint32(len(data.vocab))
+
+    def max_steps(self, segment):
+        return len(segment.ids) // 32
+
+    def plan(self, constants, key, segment):
+        return Plan(segment.ids, (jnp.sum(segment.docs >= 0, dtype=jnp.int32) - 1) // 32)
+
+    def bits(self):
+        return (32,)
+
+    def batch(self, constants, plan, bits, step):
+        ids = lax.dynamic_slice(plan.ids, (32 * step,), (33,))
+        return Batch(ids[:-1], jnp.stack([ids[1:], (bits % constants).astype(jnp.int32)]))
+
+
+def visits_init(params):
+    return jax.tree.map(lambda table: jnp.zeros(len(table)), params)
+
+
+def visits_update(params, state, scratch, rows, gradients, rate):
+    """SGD whose rate falls with the root of how often a row was updated."""
+    visits = jax.tree.map(lambda n, ids: n.at[ids.reshape(-1)].add(1.0), state, rows)
+    params = jax.tree.map(
+        lambda table, n, ids, g: table.at[ids].add(-rate * g / jnp.sqrt(n[ids])[..., None]),
+        params, visits, rows, gradients,
+    )  # fmt: skip
+    return params, visits, scratch
+
+
+def visits_leaves(params, state):
+    numbers = range(len(jax.tree.leaves(params)))
+    return jax.tree.structure(params).unflatten(StateLeaf(i, "sum") for i in numbers)
+
+
+VISITS = optim.RowOptimizer(visits_init, lambda params: (), visits_update, leaves=visits_leaves)
+
+
+@pytest.fixture(autouse=True)
+def several_segments(monkeypatch):
+    monkeypatch.setattr(segments, "SEGMENT_TOKENS", 6000)
+    monkeypatch.setattr(segments, "_LEAST_TOKENS", 1000)
+
+
+def same(a, b) -> bool:
+    leaves = zip(jax.tree.leaves(a), jax.tree.leaves(b), strict=True)
+    return all(np.array_equal(x, y) for x, y in leaves)
+
+
+@pytest.mark.parametrize(("optimizer", "workers"), [(None, 1), (None, 2), (VISITS, 1), (VISITS, 2)])
+def test_a_model_and_an_optimizer_of_ones_own_learn(topic_corpus, optimizer, workers):
+    options = {"optimizer": optimizer, "workers": workers}
+    if optimizer is VISITS:
+        options["learning_rate"] = 1.0
+    result = fit(topic_corpus, NextWord(), key=KEY, epochs=6, **options)
+    assert result.history[-1].loss < 0.9 * 2 * np.log(2)
+    assert topic_accuracy(result.vectors()) > 0.9
+    assert result.history[-1].pairs > 0.95 * len(topic_corpus)
+    if optimizer is VISITS:  # counts of several workers add up: one for each pair and epoch
+        assert float(result.opt_state.input.sum()) == sum(r.pairs for r in result.history)
+
+
+def test_a_model_of_ones_own_sweeps(topic_corpus):
+    rates = [0.05, 0.1]
+    swept = sweep(topic_corpus, NextWord(), key=KEY, epochs=1, optimizer=VISITS,
+                  learning_rate=rates)  # fmt: skip
+    for result, rate in zip(swept, rates, strict=True):
+        alone = fit(topic_corpus, NextWord(), key=KEY, epochs=1, optimizer=VISITS,
+                    learning_rate=rate, workers=1)  # fmt: skip
+        np.testing.assert_allclose(result.params.input, alone.params.input, atol=1e-5)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_model_of_ones_own_resumes(topic_corpus, tmp_path, workers):
+    options = {"key": KEY, "epochs": 2, "optimizer": VISITS, "workers": workers}
+    whole = fit(topic_corpus, NextWord(), **options)
+    asked = iter([False, True])
+    for stop in (lambda: next(asked), lambda: False):
+        checkpoints = Checkpoints(tmp_path, {}, steps=1)
+        try:
+            resumed = fit(topic_corpus, NextWord(), **options, checkpoints=checkpoints,
+                          should_stop=stop)  # fmt: skip
+        except Stopped:
+            assert checkpoints.progress().segment
+        checkpoints.close()
+    assert same((whole.params, whole.opt_state), (resumed.params, resumed.opt_state))
+
+
+def test_freezing_and_going_on_need_nothing_of_a_model(topic_corpus):
+    first = fit(topic_corpus, NextWord(), key=KEY, epochs=1, optimizer=VISITS)
+    kept = np.array(first.params.input)
+    words = topic_corpus.vocab.words[:5]
+    result = fit(topic_corpus, NextWord(), key=KEY, epochs=1, optimizer=VISITS, start=first,
+                 freeze=words)  # fmt: skip
+    assert np.array_equal(result.params.input[:5], kept[:5])
+    assert not np.isclose(result.params.input[5:], kept[5:]).all(1).any()
+
+
+@pytest.mark.parametrize("model", [SkipGram(), CBOW(), Softmax(), GloVe(), NextWord()])
+def test_models_have_all_members(model):
+    assert missing(model) == []
+
+
+def test_a_model_that_lacks_members_is_told_which(topic_corpus):
+    class Half:
+        default_optimizer = "sgd"
+        init = rows = rows_loss = weight = segments = constants = max_steps = plan = None
+
+    with pytest.raises(TypeError, match=r"lacks default_vectors, loss_unit, .*, bits, batch of"):
+        fit(topic_corpus, Half(), key=KEY)
+
+
+@pytest.mark.parametrize("options", [{"dense": True}, {"grad_clip": 1.0}])
+def test_a_row_optimizer_is_used_as_it_is(topic_corpus, options):
+    with pytest.raises(ValueError, match="not a RowOptimizer"):
+        fit(topic_corpus, NextWord(), key=KEY, optimizer=VISITS, **options)
+
+
+def test_a_row_optimizer_equals_its_transformation(topic_corpus):
+    transform = optax.adam(0.01)
+    ours, theirs = (
+        fit(topic_corpus, NextWord(), key=KEY, epochs=1, optimizer=optimizer)
+        for optimizer in (optim.row_sparse(transform), transform)
+    )
+    assert same(ours.params, theirs.params)
+
+
+SMALL = SkipGram(vector_size=11, window=2, blocks=1)
+RUNS = {
+    "text": (SMALL, [{}, {"sample": 1e-2, "ns_exponent": 0.5, "spectral_words": 1000},
+                     {"sample_percentile": 50.0}], [{}, {"learning_rate": 0.02}, {}]),
+    "glove": (GloVe(vector_size=11), [{"x_max": 10.0}, {"x_max": 20.0, "alpha": 0.5}], [{}, {}]),
+    "frozen": (SMALL, [{}, {}], [{"freeze": ["the"]}, {"freeze": ["of", "t0w1"]}]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_another_number_runs_the_same_program(topic_corpus, caplog, name):
+    model, fields, options = RUNS[name]
+    data = cooccurrence.count(topic_corpus, window=2) if name == "glove" else topic_corpus
+    with segment_programs(caplog) as programs:
+        for own, given in zip(fields, options, strict=True):
+            fit(data, dataclasses.replace(model, **own), key=KEY, epochs=1, **given)
+    assert len(programs) == 1
+
+
+def test_another_shape_is_another_program(topic_corpus, caplog):
+    """A control: compilations are seen."""
+    with segment_programs(caplog) as programs:
+        fit(topic_corpus, dataclasses.replace(SMALL, vector_size=13), key=KEY, epochs=1)
+    assert len(programs) == 1
