@@ -17,6 +17,13 @@ use_cores(4)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 
+@pytest.fixture
+def strict_dtypes():
+    """No sum of numbers of two types, for tests of pure functions: JAX would choose its type."""
+    with jax.numpy_dtype_promotion("strict"):
+        yield
+
+
 @pytest.fixture(scope="session")
 def topic_documents() -> list[list[str]]:
     """Text with a structure to learn: each document is of one of 8 topics of 12 words."""

@@ -6,6 +6,8 @@ import pytest
 from jaxvec import cbow, sgns
 from tests import reference
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 V, D, B, X, K = 30, 6, 20, 4, 5
 
 

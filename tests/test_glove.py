@@ -7,6 +7,8 @@ import pytest
 from jaxvec import glove, optim
 from tests import reference
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 V, D, B, X_MAX, ALPHA = 30, 7, 60, 20.0, 0.75
 
 
@@ -110,7 +112,7 @@ def test_cells_one_by_one_equal_the_c_program(params, batch, eta, write_back):
 def test_row_accumulators_are_means_of_squares(params, batch):
     """With D equal squares a row, one accumulator a row is one an element."""
     constant = params._replace(
-        input=jnp.ones((V, D)) * 0.1, output=jnp.ones((V, D)) * jnp.arange(V)[:, None] / V
+        input=jnp.ones((V, D)) * 0.1, output=jnp.ones((V, D)) * jnp.arange(float(V))[:, None] / V
     )
 
     def train(transform):

@@ -7,6 +7,8 @@ from scipy import stats
 from jaxvec import sampling
 from tests.reference import keep_probability, window_pairs
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 KEY = jax.random.key(0)
 
 
@@ -34,7 +36,7 @@ def test_alias_table_holds_the_distribution(weights):
 
 
 def test_equal_weights_however_they_round():
-    for n in range(1, 400, 3):
+    for n in range(1, 400, 9):
         for weight in (1, 5, 7):
             table = sampling.alias_table(np.full(n, weight))
             assert table.alias.shape == (n,)

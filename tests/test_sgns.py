@@ -6,6 +6,8 @@ import pytest
 from jaxvec import sgns
 from tests import reference
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 V, D, B, K = 30, 7, 40, 5
 
 

@@ -6,6 +6,8 @@ import pytest
 from jaxvec import Corpus, Softmax, fit, sgns, softmax
 from tests import reference
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 KEY = jax.random.key(0)
 V, D, B = 30, 6, 20
 
