@@ -98,9 +98,7 @@ def test_pca_is_that_of_scikit_learn():
     signs = np.sign((ours.points * points).sum(axis=0))
     np.testing.assert_allclose(ours.points, points * signs, atol=1e-10)
     np.testing.assert_allclose(ours.shares, theirs.explained_variance_ratio_)
-    np.testing.assert_allclose(
-        pca(-table).points, -ours.points
-    )  # axes keep their signs
+    np.testing.assert_allclose(pca(-table).points, -ours.points)  # axes keep their signs
     assert pca(table[:, :1]).points[:, 1].tolist() == [0] * 60
     assert pca(np.ones((5, 3))).shares.tolist() == [0, 0]
 
