@@ -1,4 +1,4 @@
-"""The losses are plain functions: JAX's transformations go through them."""
+"""The losses are plain functions: `grad`, `hessian`, `vmap` and `scan` apply to them."""
 
 import jax
 import jax.numpy as jnp
@@ -26,7 +26,7 @@ LOSSES = {
 
 @pytest.fixture(params=LOSSES)
 def setting(request):
-    """A loss of a batch, and parameters that are nowhere zero."""
+    """A loss of a batch, and parameters without zeros."""
     module, batch = LOSSES[request.param]
     start = module.init(jax.random.key(0), V, D)
     params = jax.tree.map(lambda a: jnp.asarray(RANDOM.normal(size=a.shape), jnp.float32), start)
@@ -94,7 +94,7 @@ def test_scan_trains(setting):
 
 
 def test_gradients_reach_another_model(setting):
-    """Parameters that a network makes, as in a model of which words are a part."""
+    """A network computes the parameters, as in a larger model."""
     _, params, module, batch = setting
     kernel = jnp.asarray(RANDOM.normal(size=(D, D)), jnp.float32)
 

@@ -195,8 +195,8 @@ def test_a_row_optimizer_equals_its_transformation(topic_corpus):
 
 SMALL = SkipGram(vector_size=11, window=2, blocks=1)
 RUNS = {
-    "text": (SMALL, [{}, {"sample": 1e-2, "ns_exponent": 0.5, "spectral_words": 1000},
-                     {"sample_percentile": 50.0}], [{}, {"learning_rate": 0.02}, {}]),
+    "text": (SMALL, [{}, {"sample": 1e-2, "ns_exponent": 0.5, "spectral_words": 1000}],
+             [{}, {"learning_rate": 0.02}]),
     "glove": (GloVe(vector_size=11), [{"x_max": 10.0}, {"x_max": 20.0, "alpha": 0.5}], [{}, {}]),
     "frozen": (SMALL, [{}, {}], [{"freeze": ["the"]}, {"freeze": ["of", "t0w1"]}]),
 }  # fmt: skip

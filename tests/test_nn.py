@@ -50,7 +50,7 @@ class TestRows:
         assert jnn.table(vectors, vocab)[vocab["<unk>"]].tolist() == [7, 8, 9]
 
     def test_any_vocabulary_has_a_table(self, vectors):
-        """Of a corpus, with words that the vectors lack, and without words that they hold."""
+        """The vocabulary of a corpus lacks words of the vectors, and has others."""
         vocab = Vocab(["<s>", "mat", "dog", "the"], [0, 3, 2, 1], specials=1)
         table = jnn.table(vectors, vocab)
         assert not table[0].any()

@@ -1,3 +1,5 @@
+"""The flax module of skip-gram, compared with `sgns` and a slow reference."""
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +15,7 @@ from tests import reference
 from tests.conftest import topic_accuracy
 
 V, D, B, K = 30, 7, 40, 5
-WEIGHTS = np.arange(V) ** 1.5  # of the noise; word 0 never
+WEIGHTS = np.arange(V) ** 1.5  # of the noise distribution; word 0 is never drawn
 
 
 def make(noise=WEIGHTS, seed=0) -> jnn.SkipGramNeg:
@@ -111,7 +113,7 @@ def step(model, optimizer, centers, contexts):
     return loss
 
 
-def test_a_checkpoint_goes_on_to_the_bit(tmp_path, pairs):
+def test_a_restored_module_continues_with_the_same_bits(tmp_path, pairs):
     def fresh():
         model = make()
         return model, nnx.Optimizer(model, optax.adam(0.05), wrt=nnx.Param)
@@ -130,7 +132,7 @@ def test_a_checkpoint_goes_on_to_the_bit(tmp_path, pairs):
 
 
 def test_a_compiled_loop_learns_the_topics(topic_corpus):
-    """All pairs of words at most 3 apart, 512 at a time, with counts^0.75 as the noise."""
+    """Batches of 512 pairs from windows of 3, with noise from counts^0.75."""
     vocab, ids = topic_corpus.vocab, np.asarray(topic_corpus.ids)
     document = np.repeat(np.arange(len(topic_corpus.offsets) - 1), np.diff(topic_corpus.offsets))
     pairs = np.concatenate(

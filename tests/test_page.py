@@ -1,3 +1,5 @@
+"""The page of a map: its data, and its search, zoom and lists in a browser."""
+
 import json
 import re
 import sys
@@ -58,7 +60,7 @@ def path(vectors, tmp_path_factory):
 
 
 class Parts(HTMLParser):
-    """The title and scripts of a page, and what it would fetch."""
+    """The title and scripts of a page, and the URLs that it would fetch."""
 
     def __init__(self, path):
         super().__init__()

@@ -1,3 +1,5 @@
+"""Maps, heat maps and grids: label placement, layouts, fonts, files."""
+
 import subprocess
 import sys
 from itertools import combinations, pairwise
@@ -18,7 +20,7 @@ from jaxvec.plot.wordmap import word_map
 
 
 def clumps(count=240, groups=6, size=10):
-    """Vectors of words in groups, and the group of each."""
+    """Vectors of words in clusters, and the cluster of each word."""
     rng = np.random.default_rng(0)
     members = np.arange(count) % groups
     table = 3 * rng.normal(size=(groups, size))[members] + rng.normal(size=(count, size))
@@ -34,7 +36,7 @@ def overlapping(boxes):
 
 
 def drawn(figure):
-    """The boxes of a map's labels as they are drawn, in dots."""
+    """The boxes of a map's labels as drawn, in dots."""
     figure.draw_without_rendering()
     return [text.get_window_extent().extents for text in figure.axes[0].texts]
 
@@ -56,7 +58,7 @@ def test_labels_without_room_are_left_out_and_counted():
     figure = word_map(words, points, size=(4, 3), important=[words[150]])
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert 10 < len(texts) < 200
-    assert words[150] in texts  # who is important has the first choice
+    assert words[150] in texts  # important words are placed first
     (note,) = [text.get_text() for text in figure.texts]
     assert note == f"{200 - len(texts)} of 200 words have no label, for lack of space"
     assert overlapping(drawn(figure)) == []
@@ -96,7 +98,7 @@ def test_pca_is_that_of_scikit_learn():
     signs = np.sign((ours.points * points).sum(axis=0))
     np.testing.assert_allclose(ours.points, points * signs, atol=1e-10)
     np.testing.assert_allclose(ours.shares, theirs.explained_variance_ratio_)
-    np.testing.assert_allclose(pca(-table).points, -ours.points)  # the signs are the axes' own
+    np.testing.assert_allclose(pca(-table).points, -ours.points)  # axes keep their signs
     assert pca(table[:, :1]).points[:, 1].tolist() == [0] * 60
     assert pca(np.ones((5, 3))).shares.tolist() == [0, 0]
 
@@ -273,7 +275,7 @@ def test_a_heat_map_follows_the_tree():
     tree = linkage(1 - cosines[upper], "average")
     clusters = {i: {i} for i in range(30)}
     place = {word: i for i, word in enumerate(order)}
-    for number, (a, b, *_) in enumerate(tree, 30):  # each cluster stands in one piece
+    for number, (a, b, *_) in enumerate(tree, 30):  # the words of each cluster are adjacent
         clusters[number] = clusters[int(a)] | clusters[int(b)]
         places = [place[word] for word in clusters[number]]
         assert max(places) - min(places) == len(places) - 1

@@ -1,3 +1,5 @@
+"""Recipes in Python and on the command line, and reports within an epoch."""
+
 import contextlib
 
 import jax
@@ -16,7 +18,7 @@ KEY = jax.random.key(1)
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, topic_documents):
-    """The working folder, with a corpus in it."""
+    """A working folder with a text."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("\n".join(map(" ".join, topic_documents)))
     return tmp_path
@@ -24,7 +26,7 @@ def folder(tmp_path, monkeypatch, topic_documents):
 
 @pytest.mark.parametrize("name", recipes.RECIPES)
 def test_the_command_line_has_every_setting(name):
-    """All that the recipe says in Python reaches the model and `fit`."""
+    """Every setting of the recipe reaches the model and `fit`."""
     recipe = recipes.get(name)
     options = make_parser("train").parse_args(["train", "text.txt", "--recipe", name])
     set_defaults(options)
@@ -103,7 +105,7 @@ def test_no_such_recipe(folder, capsys):
 def test_the_shell_tells_of_vectors_that_have_collapsed(spread, told):
     rng = np.random.default_rng(0)
     table = rng.standard_normal(100) + spread * rng.standard_normal((3000, 100))
-    table[2000:] = rng.standard_normal((1000, 100))  # rare words do not count
+    table[2000:] = rng.standard_normal((1000, 100))  # rare words are not considered
     units = table[:2000] / np.linalg.norm(table[:2000], axis=1, keepdims=True)
     mean = (units @ units.T)[np.triu_indices(2000, 1)].mean()
     expected = f"the vectors have collapsed, with a mean cosine of {mean:.2f} "
@@ -112,7 +114,7 @@ def test_the_shell_tells_of_vectors_that_have_collapsed(spread, told):
 
 
 def test_the_embedding_and_softmax_on_a_little_text(topic_documents):
-    """A word of a topic is followed by another of it."""
+    """The next word is of the same topic."""
     recipe = recipes.get("softmax-embedding")
     corpus = Corpus.from_documents(topic_documents, **recipe.text)
     result = fit(corpus, recipe.model, key=KEY, **{**recipe.fit, "epochs": 5})
@@ -144,7 +146,7 @@ def test_reports_add_up_over_segments():
     found = []
     reports = StepReports(10, [found.append], step=40)
     losses, weights = rng.random((2, 12, 9))
-    weights[:, 7:] = 0  # no more steps
+    weights[:, 7:] = 0  # beyond the last step
     for loss, weight in zip(losses, weights, strict=True):
         reports.add(1, (loss, weight), words=70, seconds=2.0)
     steps = np.stack([losses[:, :7].ravel(), weights[:, :7].ravel()])[:, :80]

@@ -134,6 +134,19 @@ def test_what_couples_rows_is_refused_when_it_is_made_or_begins():
         across.init(PARAMS)
 
 
+@pytest.mark.parametrize("axis", [0, 1])
+def test_what_is_made_for_rows_of_one_length_is_tried_on_those(axis):
+    def scaled(gradient, _):
+        return gradient * jnp.ones((1, 5)) / jnp.linalg.norm(gradient, axis=axis, keepdims=True)
+
+    optimizer, table = optim.row_sparse(optax.stateless_with_tree_map(scaled)), jnp.zeros((9, 5))
+    if axis == 1:
+        optimizer.init(table)
+        return
+    with pytest.raises(ValueError, match="depend on other rows"):
+        optimizer.init(table)
+
+
 def test_another_mask_compiles_nothing():
     traces = []
 

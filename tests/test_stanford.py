@@ -1,4 +1,4 @@
-"""Files of Stanford's GloVe, against ones put together byte by byte."""
+"""Files of Stanford's GloVe, compared with files built byte by byte."""
 
 import math
 import struct
@@ -111,7 +111,7 @@ def test_broken_records(tmp_path, monkeypatch, last, message, at_a_time):
 
 
 def test_vocabulary_is_byte_for_byte_the_programs(tmp_path):
-    """Which on x86 puts letters beyond ASCII before others of the same count."""
+    """On x86 it sorts letters beyond ASCII before others of the same count."""
     text = "the 10\nétude 5\nof 5\n日本 5\n10 1\n".encode()
     (tmp_path / "theirs").write_bytes(text)
     Vocab.load(tmp_path / "theirs").save(tmp_path / "ours")
@@ -155,7 +155,7 @@ def test_parameters_that_are_not_finite(params, tmp_path, bad):
 
 
 def program(weights, gradsq, cells, x_max=100.0, alpha=0.75, clip=100.0):
-    """What ``glove`` does with a cell at a time, in its own layout; works in place."""
+    """The updates of ``glove``, cell by cell, in place and in its layout."""
     for i, j, x in cells:
         w, c = weights[i], weights[V + j]
         error = w[:D] @ c[:D] + w[D] + c[D] - math.log(x)
@@ -170,7 +170,7 @@ def program(weights, gradsq, cells, x_max=100.0, alpha=0.75, clip=100.0):
 
 
 def ours(params, state, cells, optimizer):
-    """The same by `row_sparse` of that optimizer."""
+    """The same updates by `row_sparse` of an optimizer."""
     optimizer = optim.row_sparse(optimizer)
     scratch = optimizer.scratch(params)
     gradient = jax.grad(lambda vectors, batch: glove.rows_loss(vectors, batch) / 2)
@@ -186,7 +186,7 @@ CELLS = [(1, 2, 30.0), (2, 1, 300.0), (1, 2, 0.5), (0, 0, 7.0), (1, 5, 90.0), (2
 
 
 def test_either_goes_on_where_the_other_stopped(params, tmp_path):
-    """Parameters and sums pass through files after half of the cells."""
+    """After half of the cells, parameters and sums are written and read."""
     optimizer = optim.glove_adagrad(ETA)
     weights, gradsq = rows(params), np.ones((2 * V, D + 1))
     params, state = ours(params, optimizer.init(params), CELLS[:3], optimizer)
@@ -197,7 +197,7 @@ def test_either_goes_on_where_the_other_stopped(params, tmp_path):
         saved = np.fromfile(tmp_path / f"{name}.bin").reshape(2 * V, D + 1)
         np.testing.assert_allclose(saved, expected, rtol=1e-5, atol=1e-6)
         expected.tofile(tmp_path / f"{name}.bin")
-    assert (gradsq[1] > 1.0001).all()  # there is something to compare
+    assert (gradsq[1] > 1.0001).all()  # the sums have changed
 
     params = files.load_parameters(tmp_path / "vectors.bin", V, D)
     state = files.load_gradsq(tmp_path / "gradsq.bin", V, D, learning_rate=ETA)
@@ -285,7 +285,7 @@ def test_fit_starts_from_a_given_state(cells, tmp_path):
     onward = fit(cells, SMALL, start=state, **run)
     assert onward.history[0].loss < scratch.history[0].loss
     assert not same(onward.params, scratch.params)
-    assert same(state, State(scratch.params, scratch.opt_state))  # nothing was updated in place
+    assert same(state, State(scratch.params, scratch.opt_state))  # the given state is not donated
     half = fit(cells, SMALL, start=State(state.params, None), **run)
     assert not same(half.params, onward.params)
     assert same(fit(cells, SMALL, start=State(None, None), **run).params, scratch.params)

@@ -1,4 +1,4 @@
-"""Stanford's files on the command line: each step can be theirs or ours."""
+"""Stanford's files on the command line: steps of both programs can be mixed."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ QUICK = ["--model", "glove", "--vector-size", "8", "--epochs", "1"]
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch, topic_documents):
-    """The working folder, with a text, its counts as records and their vocabulary."""
+    """A working folder with a text, its counts as records, and their vocabulary."""
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text("\n".join(map(" ".join, topic_documents)))
     assert main(["cooccur", "text.txt", "-o", "cells.bin", "--save-vocab", "vocab.txt"]) == 0

@@ -51,7 +51,7 @@ class Flags:
         """Adds a flag.
 
         Args:
-          names: its names and the metavar of its value, parted by spaces; without a value it is a
+          names: its names and the metavar of its value, with spaces between; without it, it is a
             switch.
           help: what it does.
           type: what makes a value of its text.

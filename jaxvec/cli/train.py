@@ -175,7 +175,7 @@ def _factorized(options: argparse.Namespace, job: Job) -> WordVectors:
 
 
 def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -> int:
-    """Trains, with checkpoints if there is a folder for them, and writes what is asked for."""
+    """Trains, with checkpoints if `--checkpoint` names a folder, and writes the outputs."""
     checkpoints, finished = None, False
     if options.checkpoint:
         minutes, steps = options.checkpoint_every or (10.0, None)
