@@ -1,3 +1,5 @@
+import copy
+
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
@@ -318,3 +320,11 @@ def test_attributes_may_be_strings():
             vectors.set_vecattr("a", "hue", value if value is not None else 2.0)
     with pytest.raises(TypeError, match="'size' holds int64; got the string 'x'"):
         vectors.set_vecattr("a", "size", "x")
+
+
+def test_a_shallow_copy_has_its_own_words():
+    first = WordVectors(["a", "b"], np.eye(2))
+    second = copy.copy(first)
+    second.add_vector("c", [1, 1])
+    assert (first.index_to_key, second.index_to_key) == (["a", "b"], ["a", "b", "c"])
+    assert len(first) == len(first.vectors)

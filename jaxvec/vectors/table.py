@@ -214,7 +214,7 @@ class WordTable:
         self.attributes[attr] = values
 
     def add_vector(self, key: str, vector: ArrayLike) -> int:
-        """Adds a word at the end, in place, and returns its place; many are quicker together.
+        """Adds a word at the end, in place, and returns its place; `add_vectors` adds many faster.
 
         Args:
           key: the word.
@@ -285,7 +285,9 @@ class WordTable:
         self.vectors = np.concatenate([self.vectors, rows[new]])
         if replace:
             self.vectors[known] = rows[~new]
-        self.index_to_key += [key for key in keys if key not in self.key_to_index]
+        # a new list, as a shallow copy of this table has the old one
+        added = [key for key in keys if key not in self.key_to_index]
+        self.index_to_key = self.index_to_key + added
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
         self._norms = None
 
