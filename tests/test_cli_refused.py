@@ -46,6 +46,10 @@ BAD = {
     "empty corpus": (["train", "empty.txt", *NEW], "no words in empty.txt"),
     "rare words": (["train", "text.txt", "--min-count", "99999", *NEW], "min_count=99999"),
     "one word": (["train", "one.txt", *NEW], "two or more"),
+    "tokenizer, before a download": (
+        ["train", "text8", "--tokenizer", "x", *NEW], "tokenizer must be"
+    ),
+    "tokenizer of phrases": (["phrases", "text8", "--tokenizer", "x"], "tokenizer must be"),
     "binary": (["train", "binary", *NEW], "not text: byte 1 is zero"),
     "broken utf-8": (["train", "latin.txt", *NEW], "latin.txt is not UTF-8: byte offset 3"),
     "vector size": (["train", "text.txt", "--vector-size", "0", *NEW], "--vector-size"),

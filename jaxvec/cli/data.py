@@ -15,6 +15,7 @@ from jaxvec.interop import stanford
 from jaxvec.storage.arrays import ZIP_MAGIC, load_arrays
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.docstrings import documentation
+from jaxvec.text.tokenize import get_tokenizer
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.checkpoint import crc
 from jaxvec.train.registry import MODELS
@@ -84,6 +85,7 @@ def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpu
         "min_count": options.min_count or defaults["min_count"],
         "max_size": options.max_vocab or defaults["max_size"],
     }
+    get_tokenizer(building["tokenizer"])  # raises before a corpus is downloaded or read
     if options.vocab:
         for name in ("min_count", "max_vocab"):
             if getattr(options, name):

@@ -75,9 +75,11 @@ def run(options: argparse.Namespace) -> None:
     """
     from jaxvec.text import phrases as core
     from jaxvec.text.pieces import file_pieces
+    from jaxvec.text.tokenize import get_tokenizer
 
     if options.delimiter.split() != [options.delimiter]:
         raise ValueError("--delimiter must be one or more characters without white space")
+    get_tokenizer(options.tokenizer)  # raises before a corpus is downloaded
     finding = _finding(options)
     inputs = [*options.corpus, *([options.phrases] if options.phrases else [])]
     for output in filter(None, (options.output, options.scores)):
