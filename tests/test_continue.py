@@ -243,6 +243,8 @@ def test_what_does_not_fit(topic_corpus):
         fit(topic_corpus, SkipGram(vector_size=8), key=KEY, start=first)
     with pytest.raises(ValueError, match="of another model or optimizer"):
         fit(topic_corpus, MODELS["sgns"], key=KEY, start=first, optimizer="adam")
+    with pytest.raises(ValueError, match=r"optimizer: expected \d arrays; got \d"):
+        fit(topic_corpus, MODELS["sgns"], key=KEY, start=first, optimizer="adagrad")
     others = Corpus.from_documents(["x y z"] * 9, min_count=1)
     with pytest.raises(ValueError, match="no word of the vocabulary"):
         fit(others, MODELS["sgns"], key=KEY, start=first)

@@ -196,9 +196,11 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
             return _converted(mine, theirs)
         return mine.at[known].set(_converted(mine, theirs)[places[known]])
 
-    pairs = zip(jax.tree.leaves(own), jax.tree.leaves(earlier), strict=True)
+    mine, theirs = jax.tree.leaves(own), jax.tree.leaves(earlier)
     try:
-        leaves = [rows(mine, theirs) for mine, theirs in pairs]
+        if len(mine) != len(theirs):
+            raise ValueError(f"expected {len(mine)} arrays; got {len(theirs)}")
+        leaves = [rows(*pair) for pair in zip(mine, theirs, strict=True)]
         return jax.tree.unflatten(jax.tree.structure(own), leaves)
     except ValueError as error:
         raise ValueError(

@@ -12,7 +12,7 @@ from jaxvec.train.contracts import Steps
 
 MOST_LOSS = 1.25  # in units of the loss of untrained vectors, or of the first step
 LONGEST_ROW = 100.0  # trained rows have lengths of 3 to 30
-_ADVICE = "lower the learning rate; of a text model also blocks, or raise block_negatives"
+_ADVICE = "lower the learning rate or, for a text model, lower blocks or raise block_negatives"
 
 
 class DivergedError(ValueError):
