@@ -1,6 +1,7 @@
 """Files of vectors that are broken, cut or damaged are refused, and none such is written."""
 
 import contextlib
+import pickle
 
 import numpy as np
 import pytest
@@ -29,6 +30,7 @@ ROW = np.arange(2, dtype="<f4").tobytes()
         (b"2 2\na\0", "is cut short: its header promises 2 vectors of 2 numbers, but 0 follow"),
         (b"just some text\nof no use\n", "line 1: could not convert"),
         (b"word\n", "line 1: expected a word and"),
+        (pickle.dumps({}), "is a pickle, as gensim's"),
         (b"2 2\na 1 2\nb 3\n", "line 3: expected a word and 2 numbers"),
         (b"a 1 2\nb 1\x0b2\n", "line 2: expected a word and 2 numbers"),
         (b"2 3\nthe 0,1 0,2 0,3\nb 0,4 0,5 0,6\n", "line 2: could not .* decimals need a point"),

@@ -322,3 +322,16 @@ def test_topn_is_a_whole_number(ours, topn):
         with pytest.raises(TypeError, match="topn must be a whole number; got"):
             ask("w1", topn=topn)
         assert ask("w1", topn=np.int64(2))
+
+
+def test_terms_that_are_none():
+    wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
+    assert wv.most_similar([["a", 2.0], "b"]) == wv.most_similar([("a", 2.0), "b"])
+    with pytest.raises(
+        TypeError, match=r"a term must be a word or a vector; got \['a', 'b', 'c'\]"
+    ):
+        wv.most_similar([["a", "b", "c"]])
+    with pytest.raises(TypeError, match="the weight of a term must be a number; got the string"):
+        wv.most_similar([("a", "b")])
+    with pytest.raises(ValueError, match=r"a vector must be \[2\]; got the number 2.0"):
+        wv.most_similar(("a", 2.0))

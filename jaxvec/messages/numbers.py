@@ -8,13 +8,13 @@ import numpy as np
 from jaxvec.messages.kinds import kind
 
 
-def check_whole(name: str, value: Any, *, least: int = 1) -> int:
+def check_whole(name: str, value: Any, *, least: int | None = 1) -> int:
     """A whole number as an int.
 
     Args:
       name: of the argument, for the message.
       value: an int or a NumPy integer.
-      least: the smallest number allowed.
+      least: the smallest number allowed; None for any.
 
     Raises:
       TypeError: if it is no whole number, such as 5.0, ``"5"`` or True.
@@ -32,7 +32,7 @@ def check_whole(name: str, value: Any, *, least: int = 1) -> int:
         whole = None
     if whole is None:
         raise TypeError(f"{name} must be a whole number; got {kind(value)}")
-    if whole < least:
+    if least is not None and whole < least:
         raise ValueError(f"{name} must be at least {least}; got {whole}")
     return whole
 

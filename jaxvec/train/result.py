@@ -9,7 +9,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import to_be_called
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
-from jaxvec.vectors.queries import listed
+from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -108,7 +108,7 @@ class Result(NamedTuple):
         if not isinstance(self.model, PredictsWords):
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
-        ids = vocab.encode(listed(context_words))
+        ids = vocab.encode(term_list(context_words))
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
         hidden = self.model.context_vector(np.asarray(self.params.input)[ids])

@@ -146,7 +146,7 @@ def pairs(
       FileNotFoundError: if there is no such file.
       ValueError: if a line has another form.
     """
-    from scipy import stats  # here, for it takes long to load
+    from scipy import stats  # here, as it takes long to load
 
     people, cosines = judgments(vectors, path, restrict_vocab)
     known = ~np.isnan(cosines)

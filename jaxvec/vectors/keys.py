@@ -5,7 +5,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from jaxvec.messages.kinds import kind
+from jaxvec.messages.numbers import check_whole
 
 Key = str | int | np.integer  # a word, or its place
 NO_KEY = bytes | bytearray | memoryview | bool  # though they are numbers to Python
@@ -34,10 +34,10 @@ def key_list(words: Key | Iterable[Key] | None) -> list[Key]:
     return found
 
 
-def listed(terms: Any) -> list:
+def term_list(terms: Any) -> list:
     """One term of a query (a word or a vector [D]), or many, as a list.
 
-    >>> listed("ab"), listed(["a", ("b", 0.5)]), len(listed(np.ones(3)))
+    >>> term_list("ab"), term_list(["a", ("b", 0.5)]), len(term_list(np.ones(3)))
     (['ab'], ['a', ('b', 0.5)], 1)
     """
     if terms is None:
@@ -49,24 +49,6 @@ def listed(terms: Any) -> list:
 def no_key(word: object) -> TypeError:
     """The error for a word that is neither a string nor a place."""
     return TypeError(f"a word must be a string, or its place; got {word!r}, {type(word)}")
-
-
-def whole(number: Any, name: str) -> int:
-    """A whole number as an int.
-
-    Args:
-      number: an int, or one of NumPy's.
-      name: of the argument, for the message.
-
-    Raises:
-      TypeError: for anything else, such as 1.5 or True.
-
-    >>> whole(np.int64(3), "topn")
-    3
-    """
-    if isinstance(number, bool) or not isinstance(number, int | np.integer):
-        raise TypeError(f"{name} must be a whole number; got {kind(number)}")
-    return int(number)
 
 
 def limited(limit: Any, name: str = "restrict_vocab") -> int | None:
@@ -88,6 +70,6 @@ def limited(limit: Any, name: str = "restrict_vocab") -> int | None:
     """
     if limit is None:
         return None
-    if whole(limit, name) < 1:
+    if check_whole(name, limit, least=None) < 1:
         raise ValueError(f"{name} must be at least 1 or None; got {limit}")
     return int(limit)

@@ -1,12 +1,13 @@
 """`WordQueries`: searches of the vocabulary for the words that are nearest to others."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
+from jaxvec.messages.numbers import check_number, check_whole
 from jaxvec.vectors import ranking
-from jaxvec.vectors.keys import NO_KEY, Key, key_list, limited, listed, whole
+from jaxvec.vectors.keys import NO_KEY, Key, key_list, limited, term_list
 from jaxvec.vectors.similarities import Similarities
 
 Term = Key | np.ndarray | tuple[Key | np.ndarray, float]  # of a query; a vector; with a weight
@@ -68,17 +69,17 @@ class WordQueries(Similarities):
         >>> wv.most_similar(["king", "woman"], ["man"], topn=1)[0][0]
         'queen'
         """
-        terms = [_weighted(term, 1) for term in listed(positive)]
-        terms += [_weighted(term, -1) for term in listed(negative)]
+        terms = [_weighted(term, 1) for term in term_list(positive)]
+        terms += [_weighted(term, -1) for term in term_list(negative)]
         if not terms:
             raise ValueError("most_similar needs at least one word")
         vectors, asked = self._unit_terms(term for term, _ in terms)
         query = np.array([[weight for _, weight in terms]]) @ vectors
         known = slice(limited(restrict_vocab))
         if restrict_vocab is None:
-            known = slice(whole(clip_start, "clip_start"), limited(clip_end, "clip_end"))
-            if clip_start < 0:
-                raise ValueError(f"clip_start must be at least 0; got {clip_start}")
+            known = slice(
+                check_whole("clip_start", clip_start, least=0), limited(clip_end, "clip_end")
+            )
         scores = self._cosines(query, known)[0]
         return self._ranked(
             scores, asked, topn, lambda t: ranking.exact_cosines(t, query)[0], known.start or 0
@@ -120,8 +121,8 @@ class WordQueries(Similarities):
         >>> wv.most_similar_cosmul(["king", "woman"], ["man"], topn=1)[0][0]
         'queen'
         """
-        pulls, asked = self._unit_terms(listed(positive))
-        pushes, asked_too = self._unit_terms(listed(negative))
+        pulls, asked = self._unit_terms(term_list(positive))
+        pushes, asked_too = self._unit_terms(term_list(negative))
         if not len(pulls):
             raise ValueError("most_similar_cosmul needs at least one positive word")
         known = slice(limited(restrict_vocab))
@@ -233,7 +234,7 @@ class WordQueries(Similarities):
 
         asked = np.array([self.get_index(word) for word in key_list(words)], np.int32)
         known = limited(restrict_vocab)
-        if whole(topn, "topn") < 1 or not len(asked):
+        if check_whole("topn", topn, least=None) < 1 or not len(asked):
             return [[] for _ in asked]
         units = ranking.unit(self.vectors[:known].astype(np.float32, copy=False))
         top = neighbors.cosine_top(
@@ -250,7 +251,7 @@ class WordQueries(Similarities):
         return found
 
     def closer_than(self, key1: Key, key2: Key) -> list[str]:
-        """The words that are nearer to a word than another word is, in order of place.
+        """The words whose cosine with `key1` is higher than that of `key2`, in order of place.
 
         Args:
           key1: the word.
@@ -267,7 +268,7 @@ class WordQueries(Similarities):
         return [self.index_to_key[i] for i in nearer if i != asked]
 
     def rank(self, key1: Key, key2: Key) -> int:
-        """Which neighbor of a word another word is, from 1: 1 + the number of `closer_than`.
+        """The rank of `key2` among the neighbors of `key1`: 1 + the number of `closer_than`.
 
         Args:
           key1: the word.
@@ -298,7 +299,9 @@ class WordQueries(Similarities):
           Leeuwenberg et al. 2016, "A Minimally Supervised Approach for Synonym Extraction with
           Word Embeddings".
         """
-        total = sum(score for _, score in self.most_similar(wa, topn=whole(topn, "topn")))
+        total = sum(
+            score for _, score in self.most_similar(wa, topn=check_whole("topn", topn, least=None))
+        )
         if not total:
             raise ValueError(f"the cosines of {topn} neighbors of {wa!r} add up to 0")
         return self.similarity(wa, wb) / total
@@ -321,7 +324,7 @@ class WordQueries(Similarities):
         """
         if topn is None:
             return scores
-        if whole(topn, "topn") < 1:
+        if check_whole("topn", topn, least=None) < 1:
             return []
         places = np.arange(len(scores))
         if exact is not None:
@@ -335,6 +338,11 @@ class WordQueries(Similarities):
         return found[:topn]
 
 
-def _weighted(term: Term, weight: float) -> tuple[Key | np.ndarray, float]:
-    """A term with its own weight, or else this one."""
-    return term if isinstance(term, tuple) else (term, weight)
+def _weighted(term: Any, weight: float) -> tuple[Key | np.ndarray, float]:
+    """A term with its own weight, or else this one. A pair may be a list, as with gensim."""
+    pair = isinstance(term, tuple | list) and len(term) == 2 and isinstance(term[0], str)
+    if not pair and not isinstance(term, tuple):
+        return term, weight
+    found, own = term
+    check_number("the weight of a term", own)
+    return found, own

@@ -133,7 +133,7 @@ def highest(scores: np.ndarray, topn: int) -> np.ndarray:
 
 
 def in_doubt(scores: np.ndarray, topn: int) -> np.ndarray:
-    """The places, rising, of all scores that rounding may keep out of the highest.
+    """The places, rising, of all scores that may be among the highest, but for rounding errors.
 
     Args:
       scores: float[V], made of float32 cosines.

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jaxvec.messages.kinds import kind
 from jaxvec.vectors import ranking
-from jaxvec.vectors.keys import NO_KEY, Key, key_list, listed
+from jaxvec.vectors.keys import NO_KEY, Key, key_list, term_list
 from jaxvec.vectors.table import WordTable
 
 
@@ -105,7 +106,7 @@ class Similarities(WordTable):
         >>> wv.get_mean_vector(["a", "b", "unheard"], [1, 3, 5]).tolist()
         [0.25, 0.75]
         """
-        terms: list[Key | np.ndarray] = listed(keys)
+        terms: list[Key | np.ndarray] = term_list(keys)
         if not terms:
             raise ValueError("get_mean_vector needs at least one word or vector")
         each = np.ones(len(terms)) if weights is None else np.asarray(weights, np.float64)
@@ -221,11 +222,13 @@ class Similarities(WordTable):
                 row = self.get_vector(term).astype(np.float64)
                 vectors.append(ranking.unit(row) if scaled else row)
                 continue
-            vectors.append(np.asarray(term, np.float64))
+            try:
+                vectors.append(np.asarray(term, np.float64))
+            except (TypeError, ValueError):
+                raise TypeError(f"a term must be a word or a vector; got {term!r}") from None
             if vectors[-1].shape != (self.vector_size,):
-                raise ValueError(
-                    f"a vector must be [{self.vector_size}]; got {list(vectors[-1].shape)}"
-                )
+                got = list(vectors[-1].shape) or kind(term)
+                raise ValueError(f"a vector must be [{self.vector_size}]; got {got}")
             if not np.isfinite(vectors[-1]).all():
                 raise ValueError("a vector must hold finite numbers; this one has NaN or infinity")
         return np.array(vectors, np.float64).reshape(-1, self.vector_size), places

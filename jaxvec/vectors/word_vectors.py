@@ -190,7 +190,7 @@ class WordVectors(WordQueries):
         encoding: str = "utf8",
         unicode_errors: str = "strict",
     ) -> list[str]:
-        """Gives the words that a file has, too, their vectors there, in place; others keep theirs.
+        """Replaces vectors, in place, by the vectors of a file; words that it lacks keep theirs.
 
         Args:
           fname: word2vec text or binary.
@@ -251,7 +251,7 @@ class WordVectors(WordQueries):
         References:
           Kusner et al. 2015, "From Word Embeddings To Document Distances".
         """
-        from jaxvec.vectors import transport  # starts scipy
+        from jaxvec.vectors import transport  # imports scipy
 
         return transport.word_movers_distance(self, document1, document2, norm)
 
@@ -337,7 +337,7 @@ class WordVectors(WordQueries):
           ValueError: if a line has another form, which gensim skips; or if fewer than two
             pairs are known.
         """
-        from scipy import stats  # here, for it takes long to load
+        from scipy import stats  # here, as it takes long to load
 
         from jaxvec.vectors import evaluate
 

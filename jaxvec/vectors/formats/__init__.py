@@ -5,6 +5,7 @@ And, only to be written, the folders that TensorBoard's embedding projector read
 """
 
 import os
+import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,10 +34,10 @@ FORMATS: tuple[Format, ...] = (
     archive.SAFETENSORS,
     projector.FORMAT,
 )
-"""All formats. To recognize a file the last is asked first; GloVe text, without a mark, is the
-rest."""
+"""All formats. A file is of the last one that recognizes it; GloVe text, the first, accepts any."""
 
 _SHOWN = 8  # words that `info` tells
+_PICKLE = rb"\x80[\x02-\x05]"  # how protocols 2 to 5 begin
 
 
 class Info(NamedTuple):
@@ -239,7 +240,7 @@ def load(
       errors: what to do about words that are not of the encoding, such as words that word2vec cuts
         inside a character: ``"strict"``, ``"replace"``, ``"ignore"`` or another name that
         `bytes.decode` takes.
-      kind: the name of the format that it must be, as `kind` tells it; by default any.
+      kind: the name of the only format to accept, as `kind` returns it; by default any.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -290,6 +291,11 @@ def kind(path: str | os.PathLike[str]) -> str:
 
 def _recognized(source: Source, kind: str | None = None) -> Format:
     """The format of a file; ValueError if it is not of the kind, if one is given."""
+    if re.match(_PICKLE, source.rewound().file.read(2)):
+        raise ValueError(
+            f"{source.name} is a pickle, as gensim's KeyedVectors.save writes, and not read, as "
+            "unpickling runs code: in gensim, write save_word2vec_format(path, binary=True)"
+        )
     found = next(
         format
         for format in reversed(FORMATS)

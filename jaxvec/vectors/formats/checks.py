@@ -10,7 +10,10 @@ from numpy.typing import DTypeLike
 from jaxvec.storage.arrays import release
 from jaxvec.vectors.table import FLOATING, WordTable
 
-LENIENT = "read it with errors='replace', or jaxvec convert --errors replace"
+LENIENT = (
+    "read it with WordVectors.load(path, errors='replace'), load_word2vec_format(path, "
+    "unicode_errors='replace'), or jaxvec convert --errors replace"
+)
 _ROWS = 1 << 14  # checked in one step
 
 
