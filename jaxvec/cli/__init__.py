@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import textwrap
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -48,6 +49,8 @@ def make_parser(command: str | None = None) -> argparse.ArgumentParser:
         options = commands.add_parser(name, help=purpose)
         if command in (None, name):
             getattr(import_module(f"jaxvec.cli.{module}"), f"add_{name}_options")(options)
+            lines = (options.description or "").splitlines()
+            options.description = "\n".join(textwrap.fill(line, 96) for line in lines)
     return parser
 
 

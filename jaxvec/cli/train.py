@@ -53,7 +53,9 @@ examples:
 def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `train` to a parser."""
     parser.description = _DESCRIPTION
-    rows = (f"  {name:18} {recipe.about}" for name, recipe in recipes.RECIPES.items())
+    rows = (
+        f"  {name:18} {recipe.about.replace('``', '')}" for name, recipe in recipes.RECIPES.items()
+    )
     parser.epilog = "\n".join(["recipes:", *rows, "", _EXAMPLES])
     add = Flags(parser)
     add("corpus CORPUS", "text files, folders, - or a saved corpus", path, nargs="*")
