@@ -47,7 +47,7 @@ def test_no_other_rotation_is_nearer(table):
 
 
 def test_what_centring_and_unit_length_do(table):
-    """A common shift misleads a rotation that is not centerd; one long word, one by lengths."""
+    """A common shift misleads a rotation that is not centered; one long word, one by lengths."""
     to = WordVectors(WORDS, table)
     turn = orthogonal(5)
 

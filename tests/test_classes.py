@@ -72,7 +72,7 @@ def test_no_class_is_empty_and_the_objective_never_rises(k):
 
 @pytest.mark.parametrize("k", [9, 30])
 def test_as_good_as_scikit_learns(k):
-    from sklearn.cluster import KMeans  # here, for it takes long to load
+    from sklearn.cluster import KMeans  # here, as it takes long to load
 
     vectors, _ = mixture(spread=0.6)
     units = unit(vectors)

@@ -121,11 +121,9 @@ def test_rows_are_tried_once():
 def test_what_couples_rows_is_refused_when_it_is_made_or_begins():
     with pytest.raises(ValueError, match=r"cannot update rows alone: .*clip_by_global_norm"):
         optim.row_sparse(optax.clip_by_global_norm(1.0))
-    labelled = optim.row_sparse(
-        optax.partition({"a": optax.sgd(0.1), "b": optax.lars(0.1)}, LABELS)
-    )
+    labeled = optim.row_sparse(optax.partition({"a": optax.sgd(0.1), "b": optax.lars(0.1)}, LABELS))
     with pytest.raises(ValueError, match="cannot update rows alone"):
-        labelled.init(PARAMS)
+        labeled.init(PARAMS)
     across = optim.row_sparse(  # a bias's rows, but not a table's
         optax.stateless_with_tree_map(lambda g, p: g / jnp.linalg.norm(g, axis=-1, keepdims=True))
     )

@@ -64,8 +64,8 @@ def table(
       vectors: the pretrained vectors.
       vocab: the `R` words, such as `vocabulary` makes, or the vocabulary of a corpus; by
         default the words of the vectors in their order.
-      unk_vector: the vector of unknown words, [D]; by default `stanford.unk_vector`, the mean
-        vector of the 100 rarest words.
+      unk_vector: the vector of unknown words, [D]; by default `jaxvec.stanford.unk_vector`, the
+        mean vector of the 100 rarest words.
       dtype: of the table; by default the dtype of the vectors.
 
     Returns:
