@@ -90,9 +90,12 @@ def sweep(
         key=list(key.reshape(-1)),
         learning_rate=as_list(learning_rate),
     )
+    _check_alike(models)
     rule = rules(models, data.vocab.counts, optimizer, learning_rates, min_learning_rate)
     models = rule.models
-    _check_alike(models)
+    if rule.optimizer.whole_tables:
+        raise ValueError("a sweep needs an optimizer of rows, not optim.dense: its models take "
+                         "different numbers of steps")  # fmt: skip
     over = mesh(_devices(len(models), workers))
     init_keys, train_keys, valid_keys = jax.vmap(lambda k: jax.random.split(k, 3))(
         jnp.stack(keys)
