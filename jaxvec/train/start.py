@@ -27,7 +27,7 @@ from jaxvec.text.vocab import Vocab
 from jaxvec.train import spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
-from jaxvec.train.result import Result
+from jaxvec.train.result import Result, vector_size, vector_tables
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -71,7 +71,8 @@ def constants(model: Model, data: Corpus | Cooccurrence, given: Given = NOTHING)
         return found
     if given.init is None:
         raise ValueError("mittens needs init, the vectors that words are drawn to")
-    table, known = matched(given.init, data.vocab, _vector_size(model))
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
+    table, known = matched(given.init, data.vocab, vector_size(params, model.default_vectors))
     return prior.drawn_to(found, data, table, known)
 
 
@@ -107,8 +108,9 @@ def states(
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
         params = model.init(key, len(data.vocab))
+        size = vector_size(params, model.default_vectors)
         if given.init is not None:
-            table, known = matched(given.init, data.vocab, params.input.shape[1])
+            table, known = matched(given.init, data.vocab, size)
             params = warm(params, table, known, model.default_vectors)
         if head_start is not None:
             params = spectral.added(params, head_start)
@@ -138,17 +140,17 @@ def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
     """Parameters in which the known words have the vectors of a table.
 
     Args:
-      params: the model's, with tables ``input`` and ``output``.
+      params: the model's.
       table: float32[V, D].
       known: bool[V].
-      which: what the model's vectors are, ``"input"`` or the ``"sum"`` of both tables, each
-        of which then gets half.
+      which: what the model's vectors are, the name of a table or the ``"sum"`` of two, each of
+        which then gets half.
     """
-    names = ("input", "output") if which == "sum" else (which,)
-    rows = jnp.asarray(table, params.input.dtype) / len(names)
-    return params._replace(
-        **{name: jnp.where(known[:, None], rows, getattr(params, name)) for name in names}
-    )
+    own = vector_tables(params, which)
+    return params._replace(**{
+        name: jnp.where(known[:, None], jnp.asarray(table, mine.dtype) / len(own), mine)
+        for name, mine in own.items()
+    })  # fmt: skip
 
 
 def replaced(own: State, start: State) -> State:
@@ -214,8 +216,3 @@ def _converted(own: jax.Array, given: Any) -> jax.Array:
             f"array.astype({own.dtype})"
         )
     return jnp.array(given, own.dtype)
-
-
-def _vector_size(model: Model) -> int:
-    """`D`, of the tables that a model makes."""
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), 2)).input.shape[1]
