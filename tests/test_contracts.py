@@ -248,6 +248,12 @@ def test_an_optimizer_of_whole_tables_is_refused_where_rows_must_rest(topic_corp
             workers=2)  # fmt: skip
 
 
+def test_a_model_that_holds_nothing_out_says_so(topic_corpus):
+    for train in (fit, sweep):
+        with pytest.raises(ValueError, match="NextWord holds nothing out: leave out valid"):
+            train(topic_corpus, NextWord(), key=KEY, valid=0.1)
+
+
 def test_a_sweep_refuses_models_of_other_steps(topic_corpus):
     with pytest.raises(ValueError, match="may differ in sample, ns_exponent alone"):
         sweep(topic_corpus, [SkipGram(blocks=1), SkipGram(blocks=4)], key=KEY)

@@ -140,7 +140,7 @@ def fit(
     frozen = _mask(data.vocab, freeze)
     program = Program(compiled_for(model), optimize, constants, frozen, jax.random.key_impl(key))
     how = parallel.on(workers, program)
-    segments, held_out = model.segments(data, valid, valid_key, workers)
+    segments, held_out = begin.segments(model, data, valid, valid_key, workers)
     states, start_seconds = begin.states([model], data, segments, init_key[None], [optimize], given)
     job = loop.Job(
         data, [model], rule.schedules, [constants], train_key[None], valid_key[None],

@@ -76,6 +76,24 @@ def constants(model: Model, data: Corpus | Cooccurrence, given: Given = NOTHING)
     return prior.drawn_to(found, data, table, known)
 
 
+def segments(
+    model: Model, data: Corpus | Cooccurrence, valid: float, key: jax.Array, workers: int = 1
+) -> tuple[Segments, Segments | None]:
+    """A model's segments to train on, and the held-out ones.
+
+    Args:
+      model: what is trained.
+      data, valid, key, workers: as for `contracts.Source.segments`.
+
+    Raises:
+      ValueError: if the model holds nothing out though `valid` is above 0, or see there.
+    """
+    train, held_out = model.segments(data, valid, key, workers)
+    if valid and held_out is None:
+        raise ValueError(f"{type(model).__name__} holds nothing out: leave out valid={valid:g}")
+    return train, held_out
+
+
 def states(
     models: list[Model],
     data: Corpus | Cooccurrence,

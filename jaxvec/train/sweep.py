@@ -101,7 +101,7 @@ def sweep(
         jnp.stack(keys)
     ).T
     constants = [one.constants(data) for one in models]
-    segments, held_out = models[0].segments(data, valid, valid_keys[0])
+    segments, held_out = start.segments(models[0], data, valid, valid_keys[0])
     states, start_seconds = start.states(models, data, segments, init_keys, rule.inits)
     program = Program(
         compiled_for(models[0]), rule.optimizer, stacked(constants, over), None,
