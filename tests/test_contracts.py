@@ -295,11 +295,11 @@ def test_a_row_optimizer_equals_its_transformation(topic_corpus):
     assert same(ours.params, theirs.params)
 
 
-SMALL = SkipGram(vector_size=11, window=2, blocks=1)
+SMALL = SkipGram(vector_size=14, window=2, blocks=1)  # a size that no other test has compiled
 RUNS = {
-    "text": (SMALL, [{}, {"sample": 1e-2, "ns_exponent": 0.5, "spectral_words": 1000}],
-             [{}, {"learning_rate": 0.02}]),
-    "glove": (GloVe(vector_size=11), [{"x_max": 10.0}, {"x_max": 20.0, "alpha": 0.5}], [{}, {}]),
+    "text": (SMALL, [{}, {"sample": 1e-2, "ns_exponent": 0.5, "spectral_words": 1000}, {}],
+             [{}, {}, {"learning_rate": 0.02}]),
+    "glove": (GloVe(vector_size=14), [{"x_max": 10.0}, {"x_max": 20.0, "alpha": 0.5}], [{}, {}]),
     "frozen": (SMALL, [{}, {}], [{"freeze": ["the"]}, {"freeze": ["of", "t0w1"]}]),
 }  # fmt: skip
 

@@ -7,6 +7,8 @@ import pytest
 from jaxvec import optim, sgns
 from tests import reference
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 V, D = 40, 6
 
 

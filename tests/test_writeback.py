@@ -11,6 +11,8 @@ import pytest
 from jaxvec import optim
 from jaxvec.optim.writeback import STRATEGIES
 
+pytestmark = pytest.mark.usefixtures("strict_dtypes")
+
 V, W = 6, 4  # rows of a table and of a vector
 IDS = {"table": [1, V, 5, 1, 1, 0, V + 3, 5], "bias": [[3, 3], [W, 0], [3, W + 1]]}
 FIXED = {"moved": optax.adagrad(0.1), "fixed": optax.set_to_zero()}
