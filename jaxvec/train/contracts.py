@@ -285,8 +285,8 @@ class Stratified(Protocol):
 
 @runtime_checkable
 class UntrainedLoss(Protocol):
-    """Knows the loss of vectors that know nothing, above which a run counts as diverged. A run of
-    other models diverges if a number is not finite or a row too long."""
+    """Knows the loss of vectors that know nothing: a run whose loss rises above it is ended as
+    diverged. Without it only numbers that are not finite, or too long rows, end a run."""
 
     def untrained_loss(self, data: Any) -> float:
         """The mean loss where all tables are zeros."""

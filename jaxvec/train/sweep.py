@@ -94,8 +94,10 @@ def sweep(
     rule = rules(models, data.vocab.counts, optimizer, learning_rates, min_learning_rate)
     models = rule.models
     if rule.optimizer.whole_tables:
-        raise ValueError("a sweep needs an optimizer of rows, not optim.dense: its models take "
-                         "different numbers of steps")  # fmt: skip
+        raise ValueError(
+            "a sweep needs an optimizer of rows, not optim.dense, which would move all rows in "
+            "steps beyond a model's last"
+        )
     over = mesh(_devices(len(models), workers))
     init_keys, train_keys, valid_keys = jax.vmap(lambda k: jax.random.split(k, 3))(
         jnp.stack(keys)
