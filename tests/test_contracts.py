@@ -18,7 +18,9 @@ from jaxvec import (
     Softmax,
     cooccurrence,
     fit,
+    load_run,
     optim,
+    save_run,
     sgns,
     sweep,
 )
@@ -72,7 +74,7 @@ class NextWord:
         return len(segment.ids) // 32
 
     def plan(self, constants, key, segment):
-        return Plan(segment.ids, (jnp.sum(segment.docs >= 0, dtype=jnp.int32) - 1) // 32)
+        return Plan(segment.ids, jnp.sum(segment.docs[1:] >= 0, dtype=jnp.int32) // 32)
 
     def bits(self):
         return (32,)
@@ -82,15 +84,57 @@ class NextWord:
         return Batch(ids[:-1], jnp.stack([ids[1:], (bits % constants).astype(jnp.int32)]))
 
 
+class Four(NamedTuple):
+    words: jax.Array  # [V, D]
+    contexts: jax.Array  # [V, D]
+    halves: jax.Array  # [V, 2, D / 2]
+    bias: jax.Array  # [V]
+
+
+@dataclasses.dataclass(frozen=True)
+class Biased(NextWord):
+    """Tables of other names and shapes, and a number that is traced."""
+
+    scale: float = 1.0
+    traced, default_vectors = ("scale",), "words"
+
+    def init(self, key, vocab_size):
+        first = super().init(key, vocab_size)
+        halves = first.input.reshape(vocab_size, 2, -1)
+        return Four(first.input, first.output, halves, jnp.zeros(vocab_size))
+
+    def constants(self, data):
+        return super().constants(data), jnp.float32(self.scale)
+
+    def batch(self, constants, plan, bits, step):
+        return super().batch(constants[0], plan, bits, step), constants[1]
+
+    def rows(self, batch):
+        words, others = batch[0]
+        return Four(words, others, words, others)
+
+    def rows_loss(self, vectors, batch):
+        words = vectors.words + vectors.halves.reshape(vectors.words.shape)
+        scores = jnp.einsum("bd,kbd->kb", words, vectors.contexts) + vectors.bias
+        after, random = scores * batch[1]
+        return jnp.sum(jax.nn.softplus(-after) + jax.nn.softplus(random))
+
+    def rows_curvature(self, vectors, batch):
+        return jax.tree.map(lambda ids: jnp.ones(ids.shape), self.rows(batch))
+
+    def weight(self, batch):
+        return super().weight(batch[0])
+
+
 def visits_init(params):
-    return jax.tree.map(lambda table: jnp.zeros(len(table)), params)
+    return jax.tree.map(lambda t: jnp.zeros((len(t),) + (1,) * (t.ndim - 1)), params)
 
 
 def visits_update(params, state, scratch, rows, gradients, rate):
     """SGD whose rate falls with the root of how often a row was updated."""
-    visits = jax.tree.map(lambda n, ids: n.at[ids.reshape(-1)].add(1.0), state, rows)
+    visits = jax.tree.map(lambda n, ids: n.at[ids].add(1.0), state, rows)
     params = jax.tree.map(
-        lambda table, n, ids, g: table.at[ids].add(-rate * g / jnp.sqrt(n[ids])[..., None]),
+        lambda table, n, ids, g: table.at[ids].add(-rate * g / jnp.sqrt(n[ids])),
         params, visits, rows, gradients,
     )  # fmt: skip
     return params, visits, scratch
@@ -162,6 +206,64 @@ def test_freezing_and_going_on_need_nothing_of_a_model(topic_corpus):
                  freeze=words)  # fmt: skip
     assert np.array_equal(result.params.input[:5], kept[:5])
     assert not np.isclose(result.params.input[5:], kept[5:]).all(1).any()
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "workers"), [(VISITS, 2), (optim.damped_sgd(1.0), 1), (optax.adam(0.01), 1)]
+)
+def test_tables_of_other_names_and_shapes_learn(topic_corpus, optimizer, workers):
+    options = {"key": KEY, "optimizer": optimizer, "learning_rate": 0.5, "workers": workers}
+    result = fit(topic_corpus, Biased(), epochs=2, **options)
+    assert result.history[-1].loss < 0.95 * 2 * np.log(2)
+    vectors = result.vectors()
+    assert np.array_equal(vectors.vectors, result.params.words)
+    with pytest.raises(ValueError, match="vectors must be 'words' or 'contexts'; got 'sum'"):
+        result.vectors("sum")
+    again = fit(topic_corpus, Biased(), epochs=1, init=vectors, freeze=vectors.index_to_key[:3],
+                **options)  # fmt: skip
+    assert np.array_equal(again.params.words[:3], result.params.words[:3])
+
+
+def test_a_sweep_over_a_number_of_ones_own_and_its_file(topic_corpus, tmp_path):
+    models = [Biased(scale=1.0), Biased(scale=0.5)]
+    swept = sweep(topic_corpus, models, key=KEY, epochs=1)
+    for model, result in zip(models, swept, strict=True):
+        alone = fit(topic_corpus, model, key=KEY, epochs=1, workers=1)
+        np.testing.assert_allclose(result.params.words, alone.params.words, atol=1e-5)
+        save_run(result, tmp_path / "run")
+        again = load_run(tmp_path / "run")
+        assert again.model == model
+        assert same(again.params, result.params)
+
+
+def test_an_optimizer_of_whole_tables_is_refused_where_rows_must_rest(topic_corpus):
+    whole = optim.dense(optax.adamw(0.01))
+    with pytest.raises(ValueError, match="sweep needs an optimizer of rows"):
+        sweep(topic_corpus, NextWord(), key=KEY, optimizer=whole)
+    for options in ({"freeze": ["the"]}, {"max_norm": 1.0}):
+        with pytest.raises(ValueError, match="needs dense=False, and an optimizer of rows"):
+            fit(topic_corpus, NextWord(), key=KEY, optimizer=whole, **options)
+    with pytest.raises(ValueError, match="one worker, not 2"):
+        fit(cooccurrence.count(topic_corpus, window=2), GloVe(), key=KEY, optimizer=whole,
+            workers=2)  # fmt: skip
+
+
+def test_a_model_that_holds_nothing_out_says_so(topic_corpus):
+    for train in (fit, sweep):
+        with pytest.raises(ValueError, match="NextWord holds nothing out: leave out valid"):
+            train(topic_corpus, NextWord(), key=KEY, valid=0.1)
+
+
+def test_a_sweep_refuses_models_of_other_steps(topic_corpus):
+    with pytest.raises(ValueError, match="may differ in sample, ns_exponent alone"):
+        sweep(topic_corpus, [SkipGram(blocks=1), SkipGram(blocks=4)], key=KEY)
+
+
+def test_a_model_that_cannot_be_hashed_is_refused(topic_corpus):
+    model = dataclasses.make_dataclass("Loose", [], bases=(NextWord,), frozen=True, eq=False)()
+    type(model).__hash__ = None
+    with pytest.raises(TypeError, match="must be hashable, such as a dataclass with frozen=True"):
+        fit(topic_corpus, model, key=KEY)
 
 
 @pytest.mark.parametrize("model", [SkipGram(), CBOW(), Softmax(), GloVe(), NextWord()])

@@ -64,6 +64,10 @@ class RowOptimizer:
     uses_curvature: bool = False
     """Whether ``update`` takes the curvature."""
 
+    whole_tables: bool = False
+    """Whether ``update`` may move rows that it is not given, as `dense` does. Then no row can be
+    frozen or `bounded`, and neither a sweep nor `parallel.strata` can train with it."""
+
     leaves: Callable[[PyTree, PyTree], PyTree] = dataclasses.field(default=None)  # type: ignore
     """``leaves(params, state)``: a tree as the state, of `StateLeaf`: whose rows a leaf has, and
     how workers combine it. By default `Declared`: the tables found by tracing ``init``, and
@@ -97,7 +101,8 @@ def dense(transform: optax.GradientTransformation) -> RowOptimizer:
         updates = jax.tree.map(lambda u: rate * u, updates)
         return optax.apply_updates(params, updates), state, scratch
 
-    return RowOptimizer(functools.partial(rowwise.begin, transform), lambda params: (), update)
+    begin = functools.partial(rowwise.begin, transform)
+    return RowOptimizer(begin, lambda params: (), update, whole_tables=True)
 
 
 def row_sparse(

@@ -62,7 +62,9 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
         slots, share = jax.tree.transpose(
             jax.tree.structure(params), jax.tree.structure((0, 0)), found
         )
-        gradients = jax.tree.map(lambda g, s: g * s[..., None], gradients, share)
+        gradients = jax.tree.map(
+            lambda g, s: g * s.reshape(s.shape + (1,) * (g.ndim - s.ndim)), gradients, share
+        )
         params, state, inner = optimizer.update(params, state, inner, rows, gradients, rate)
         return params, state, (slots, inner)
 
@@ -114,7 +116,11 @@ def frozen(optimizer: RowOptimizer, mask: np.ndarray | jax.Array) -> RowOptimize
     Args:
       optimizer: any but one of `dense`.
       mask: bool[V], True for a row to leave.
+
+    Raises:
+      ValueError: if the optimizer updates whole tables.
     """
+    _check_rows_alone("frozen", optimizer)
 
     def update(params, state, scratch, rows, *rest):
         return optimizer.update(params, state, scratch, held(rows, jnp.asarray(mask)), *rest)
@@ -137,7 +143,7 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
       max_norm: the bound, above 0.
 
     Raises:
-      ValueError: if the bound is not a positive number.
+      ValueError: if the bound is not a positive number, or the optimizer updates whole tables.
 
     >>> sgd = bounded(row_sparse(optax.sgd(1.0)), 1.0)
     >>> table, rows = jnp.zeros((3, 2)), jnp.array([1])
@@ -148,6 +154,7 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
     """
     if not 0 < max_norm < np.inf:
         raise ValueError(f"max_norm must be a positive number; got {max_norm}")
+    _check_rows_alone("bounded", optimizer)
 
     def shorten(table, ids):
         if table.ndim == 1:
@@ -162,6 +169,13 @@ def bounded(optimizer: RowOptimizer, max_norm: float) -> RowOptimizer:
         return jax.tree.map(shorten, params, rows), state, scratch
 
     return replace(optimizer, update=update)
+
+
+def _check_rows_alone(name: str, optimizer: RowOptimizer) -> None:
+    if optimizer.whole_tables:
+        raise ValueError(
+            f"{name} needs an optimizer that moves the rows of a step alone: not dense"
+        )
 
 
 def shortened(rows: jax.Array, max_norm: float) -> jax.Array:

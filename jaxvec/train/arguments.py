@@ -80,7 +80,7 @@ def checked_model(model: Any) -> Model:
     """The model, `SkipGram()` for None.
 
     Raises:
-      TypeError: if it lacks members of `contracts.Model`.
+      TypeError: if it lacks members of `contracts.Model`, or cannot be hashed.
     """
     if model is None:
         return cast(Model, SkipGram())
@@ -96,6 +96,12 @@ def checked_model(model: Any) -> Model:
         if "default_optimizer" not in lacks or "rows_loss" not in lacks:
             own = f", which lacks {', '.join(lacks)} of jaxvec.train.contracts.Model"
         raise TypeError(f"the model must be {_MODELS}; got {kind(model)}{own}")
+    try:
+        hash(model)
+    except TypeError as error:
+        raise TypeError(
+            f"a model must be hashable, such as a dataclass with frozen=True: {error}"
+        ) from None
     return cast(Model, model)
 
 

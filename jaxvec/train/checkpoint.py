@@ -108,14 +108,24 @@ class Checkpoints:
 
     def restore(self, state: State) -> tuple[State, Progress]:
         """The last state, structured and placed as `state`, and where it is; `state` and the
-        beginning if there is none."""
+        beginning if there is none.
+
+        Raises:
+          ValueError: if the last state has other tables, or is of another optimizer.
+        """
         if not self.exist(self.folder):
             return state, Progress()
         like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
-        restored = self._manager.restore(
-            self._manager.latest_step(),
-            args=ocp.args.Composite(state=ocp.args.StandardRestore(like)),
-        )
+        try:
+            restored = self._manager.restore(
+                self._manager.latest_step(),
+                args=ocp.args.Composite(state=ocp.args.StandardRestore(like)),
+            )
+        except ValueError as error:
+            raise ValueError(
+                f"the state in {self.folder} is of another model, vocabulary or optimizer: give "
+                f"what it was, or another folder ({error})"
+            ) from error
         at = self.progress()
         self._last_step = at.steps
         return restored["state"], at

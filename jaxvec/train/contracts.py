@@ -51,7 +51,8 @@ class Objective(Protocol):
     default_optimizer: str
     """A name in `OPTIMIZERS`, for `fit` without `optimizer`."""
     default_vectors: str
-    """``"input"``, ``"output"`` or ``"sum"``: which tables `Result.vectors` returns."""
+    """What `Result.vectors` returns: the name of a table, or ``"sum"`` of ``input`` and
+    ``output``."""
     loss_unit: str
     """What a loss is the mean of: ``"pair"``, ``"word"`` or ``"cell"``."""
 
@@ -62,8 +63,7 @@ class Objective(Protocol):
     def init(self, key: jax.Array, vocab_size: int) -> PyTree:
         """The tables to begin with, a NamedTuple.
 
-        Row i of each, [V, …], is of word i. Two of them are ``input`` and ``output``,
-        float32[V, D]; others are as the model likes.
+        Row i of each, float32[V, …], is of word i. The tables of `default_vectors` are [V, D].
 
         Args:
           key: of their random numbers.
@@ -193,8 +193,12 @@ class HeadStart(Protocol):
     """The names of the fields that only `head_start` reads; not compiled in."""
 
     def head_start(self, segments: Any) -> PyTree | None:
-        """Tables [T, …] to add to the first T rows of `init`'s, learned from the segments to train
-        on; None if there is nothing to learn."""
+        """Tables [T, …], structured as `init`'s, to add to the first T rows of these; None if there
+        is nothing to learn.
+
+        Args:
+          segments: what is trained on.
+        """
 
 
 @runtime_checkable
@@ -216,7 +220,7 @@ class Prior(Protocol):
 
     @property
     def has_prior(self) -> bool:
-        """Whether it does. If so `init` is needed, and one worker."""
+        """Whether it does. If so `init` is needed, and one worker is the default."""
 
     def drawn_to(self, constants: Any, data: Any, prior: np.ndarray, known: np.ndarray) -> PyTree:
         """Constants with the vectors that words are drawn to.
@@ -229,7 +233,7 @@ class Prior(Protocol):
         """
 
     def free(self, constants: Any) -> PyTree:
-        """Constants without the pull, for the held-out loss."""
+        """What `drawn_to` returned, without the pull: for the held-out loss."""
 
 
 @runtime_checkable
@@ -281,8 +285,8 @@ class Stratified(Protocol):
 
 @runtime_checkable
 class UntrainedLoss(Protocol):
-    """Knows the loss of vectors that know nothing, above which a run counts as diverged. A run of
-    other models diverges if a number is not finite or a row too long."""
+    """Knows the loss of vectors that know nothing: a run whose loss rises above it is ended as
+    diverged. Without it only numbers that are not finite, or too long rows, end a run."""
 
     def untrained_loss(self, data: Any) -> float:
         """The mean loss where all tables are zeros."""
@@ -290,7 +294,8 @@ class UntrainedLoss(Protocol):
 
 @runtime_checkable
 class PredictsWords(Protocol):
-    """Predicts a word from its context: `Result.predict_output_word`."""
+    """Predicts a word from its context: `Result.predict_output_word`. Has tables ``input`` and
+    ``output``, [V, D]."""
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The vector, [D], of a context whose words have these input vectors, [C, D]."""

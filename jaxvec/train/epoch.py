@@ -22,8 +22,8 @@ STEPS_A_DRAW = 64
 def compiled_for(model: Model) -> Model:
     """The model as a static argument: options that the program does not hold have their
     defaults, so that models which differ in these alone share one program."""
-    names = model.traced if isinstance(model, Tunable) else ()
-    names += model.start_options if isinstance(model, HeadStart) else ()
+    names = [*(model.traced if isinstance(model, Tunable) else ()),
+             *(model.start_options if isinstance(model, HeadStart) else ())]  # fmt: skip
     if not names:
         return model
     fields = dataclasses.fields(cast(Any, model))

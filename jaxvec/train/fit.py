@@ -78,8 +78,9 @@ def fit(
       dense: update whole tables each step, with any optax transformation; slow.
       learning_rate: the rate at the start, by default the model's own or, with another
         optimizer than its default, the one in `OPTIMIZERS`; or a
-        function of progress from 0 to 1, such as an optax schedule over one step. The updates of
-        a transformation are multiplied by it; for one it is 1 throughout by default.
+        function of progress from 0 to 1, such as an optax schedule over one step. With an
+        optimizer that is given as an object it multiplies the updates, and is 1 throughout by
+        default.
       min_learning_rate: the rate at the end, reached in a straight line; by default a
         10,000th of the first. Not with a schedule.
       valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
@@ -130,8 +131,8 @@ def fit(
     )  # fmt: skip
     (model,), optimize = rule.models, rule.optimizer
     if workers is None:
-        workers = default_workers(data, model, dense=dense, freeze=freeze)
-    _check(model, workers, dense=dense, freeze=freeze, max_norm=max_norm)
+        workers = default_workers(data, model, dense=optimize.whole_tables, freeze=freeze)
+    _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
     if max_norm is not None:
@@ -139,7 +140,7 @@ def fit(
     frozen = _mask(data.vocab, freeze)
     program = Program(compiled_for(model), optimize, constants, frozen, jax.random.key_impl(key))
     how = parallel.on(workers, program)
-    segments, held_out = model.segments(data, valid, valid_key, workers)
+    segments, held_out = begin.segments(model, data, valid, valid_key, workers)
     states, start_seconds = begin.states([model], data, segments, init_key[None], [optimize], given)
     job = loop.Job(
         data, [model], rule.schedules, [constants], train_key[None], valid_key[None],
@@ -178,7 +179,7 @@ def _check(
     if dense and shared_out:
         raise ValueError(f"with dense=True {name} trains on one worker, not {workers}")
     if max_norm is not None and dense:
-        raise ValueError("max_norm needs dense=False")
+        raise ValueError("max_norm needs dense=False, and an optimizer of rows")
     if freeze and (dense or shared_out):
-        alone = f", and {name} one worker" if shared_out else ""
-        raise ValueError(f"freeze needs dense=False{alone}")
+        alone = f"; {name} needs one worker, too" if shared_out else ""
+        raise ValueError(f"freeze needs dense=False, and an optimizer of rows{alone}")

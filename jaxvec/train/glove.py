@@ -123,8 +123,6 @@ class GloVe:
 
     def free(self, constants: Constants) -> Constants:
         """Constants with a pull of 0."""
-        if not self.has_prior:
-            return constants
         return constants._replace(pull=jnp.zeros_like(constants.pull))
 
     def untrained_loss(self, data: Cooccurrence) -> float:

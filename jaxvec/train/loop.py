@@ -196,7 +196,8 @@ def evaluated(job: Job, m: int, params: PyTree) -> float:
     """
     assert job.held_out is not None
     model, constants = job.models[m], job.constants[m]
-    constants = model.free(constants) if isinstance(model, Prior) else constants
+    if isinstance(model, Prior) and model.has_prior:
+        constants = model.free(constants)
     alone = One(job.parallel.program)  # reads and sends one segment
     reports = [
         sums(jax.device_get(evaluate_segment(compiled_for(model), params, constants, *part)))

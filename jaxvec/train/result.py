@@ -1,5 +1,6 @@
 """What `fit` and `sweep` report and return: `Report` and `Result`."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,33 @@ from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
+
+
+def vector_tables(params: Any, which: str) -> dict[str, Any]:
+    """The tables [V, D] whose sum is a model's vectors, by name.
+
+    Args:
+      params: the model's, a NamedTuple.
+      which: the name of one, or ``"sum"`` of ``input`` and ``output``.
+
+    Raises:
+      ValueError: if there is no such table.
+    """
+    tables = {name: table for name, table in params._asdict().items() if table.ndim == 2}
+    names = ("input", "output") if which == "sum" else (which,)
+    if not set(names) <= set(tables):
+        known = [*tables, "sum"] if {"input", "output"} <= set(tables) else list(tables)
+        raise ValueError(f"vectors must be {' or '.join(map(repr, known))}; got {which!r}")
+    return {name: tables[name] for name in names}
+
+
+def vector_size(params: Any, which: str) -> int:
+    """`D`, of the tables that `vector_tables` returns.
+
+    Args:
+      params, which: as for `vector_tables`.
+    """
+    return next(iter(vector_tables(params, which).values())).shape[1]
 
 
 class Report(NamedTuple):
@@ -56,7 +84,8 @@ class Result(NamedTuple):
     def __repr__(self) -> str:
         epochs = len(self.history)
         loss = f", loss {self.history[-1].loss:.4f}" if epochs else ""
-        words, size = len(self.data.vocab), self.params.input.shape[1]
+        size = vector_size(self.params, self.model.default_vectors)
+        words = len(self.data.vocab)
         return (
             f"Result of {type(self.model).__name__}: {words:,} words, {size} numbers each, "
             f"{epochs} epoch{'' if epochs == 1 else 's'}{loss}"
@@ -70,18 +99,15 @@ class Result(NamedTuple):
         there is any training.
 
         Args:
-          which: ``"input"``, ``"output"``, or ``"sum"`` of the two tables; by default the
-            model's usual one, input for skip-gram and sum for GloVe.
+          which: the name of a table, ``"input"`` or ``"output"``, or ``"sum"`` of the two; by
+            default the model's usual one, input for skip-gram and sum for GloVe.
 
         Raises:
           ValueError: if there is no such table.
         """
-        which = which or self.model.default_vectors
-        if which not in ("input", "output", "sum"):
-            raise ValueError(f"vectors must be 'input', 'output' or 'sum'; got {which!r}")
+        tables = vector_tables(self.params, which or self.model.default_vectors)
         # copies: the next epoch takes the arrays
-        tables = {name: np.array(getattr(self.params, name)) for name in ("input", "output")}
-        table = tables["input"] + tables["output"] if which == "sum" else tables[which]
+        table = functools.reduce(np.add, [np.array(table) for table in tables.values()])
         vectors = WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
         vectors.sort_by_descending_frequency()
         return vectors

@@ -27,7 +27,7 @@ from jaxvec.text.vocab import Vocab
 from jaxvec.train import spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
-from jaxvec.train.result import Result
+from jaxvec.train.result import Result, vector_size, vector_tables
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -71,8 +71,27 @@ def constants(model: Model, data: Corpus | Cooccurrence, given: Given = NOTHING)
         return found
     if given.init is None:
         raise ValueError("mittens needs init, the vectors that words are drawn to")
-    table, known = matched(given.init, data.vocab, _vector_size(model))
+    params = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
+    table, known = matched(given.init, data.vocab, vector_size(params, model.default_vectors))
     return prior.drawn_to(found, data, table, known)
+
+
+def segments(
+    model: Model, data: Corpus | Cooccurrence, valid: float, key: jax.Array, workers: int = 1
+) -> tuple[Segments, Segments | None]:
+    """A model's segments to train on, and the held-out ones.
+
+    Args:
+      model: what is trained.
+      data, valid, key, workers: as for `contracts.Source.segments`.
+
+    Raises:
+      ValueError: if the model holds nothing out though `valid` is above 0, or see there.
+    """
+    train, held_out = model.segments(data, valid, key, workers)
+    if valid and held_out is None:
+        raise ValueError(f"{type(model).__name__} holds nothing out: leave out valid={valid:g}")
+    return train, held_out
 
 
 def states(
@@ -107,8 +126,9 @@ def states(
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
         params = model.init(key, len(data.vocab))
+        size = vector_size(params, model.default_vectors)
         if given.init is not None:
-            table, known = matched(given.init, data.vocab, params.input.shape[1])
+            table, known = matched(given.init, data.vocab, size)
             params = warm(params, table, known, model.default_vectors)
         if head_start is not None:
             params = spectral.added(params, head_start)
@@ -138,17 +158,17 @@ def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
     """Parameters in which the known words have the vectors of a table.
 
     Args:
-      params: the model's, with tables ``input`` and ``output``.
+      params: the model's.
       table: float32[V, D].
       known: bool[V].
-      which: what the model's vectors are, ``"input"`` or the ``"sum"`` of both tables, each
-        of which then gets half.
+      which: what the model's vectors are, the name of a table or the ``"sum"`` of two, each of
+        which then gets half.
     """
-    names = ("input", "output") if which == "sum" else (which,)
-    rows = jnp.asarray(table, params.input.dtype) / len(names)
-    return params._replace(
-        **{name: jnp.where(known[:, None], rows, getattr(params, name)) for name in names}
-    )
+    own = vector_tables(params, which)
+    return params._replace(**{
+        name: jnp.where(known[:, None], jnp.asarray(table, mine.dtype) / len(own), mine)
+        for name, mine in own.items()
+    })  # fmt: skip
 
 
 def replaced(own: State, start: State) -> State:
@@ -216,8 +236,3 @@ def _converted(own: jax.Array, given: Any) -> jax.Array:
             f"array.astype({own.dtype})"
         )
     return jnp.array(given, own.dtype)
-
-
-def _vector_size(model: Model) -> int:
-    """`D`, of the tables that a model makes."""
-    return jax.eval_shape(lambda: model.init(jax.random.key(0), 2)).input.shape[1]

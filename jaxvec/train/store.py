@@ -32,7 +32,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
       path: of the file.
 
     Raises:
-      TypeError: if `result` is no `Result`.
+      TypeError: if `result` is no `Result`, or its model no dataclass of numbers, texts and tuples.
 
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
     >>> from jaxvec import SkipGram, fit
@@ -45,7 +45,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
-    model = {"name": _name(type(result.model)), **dataclasses.asdict(result.model)}  # type: ignore[call-overload]
+    model = {"name": _name(type(result.model)), **_options(result.model)}
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(
         path,
@@ -71,7 +71,7 @@ def load_run(path: str | os.PathLike[str]) -> Result:
     arrays = load_arrays(path)
     if str(arrays.get("kind")) != _KIND:
         raise ValueError(f"{path} is not a saved run")
-    fields = json.loads(str(arrays["model"]))
+    fields = _read(str(arrays["model"]))
     made = _class(fields.pop("name"), path)
     params = {
         name.removeprefix("params."): array
@@ -89,6 +89,28 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         Corpus(Vocab.from_arrays(arrays), *nothing, raw_words=0),
         model,
     )
+
+
+def _options(model: Any) -> dict[str, Any]:
+    """The fields of a model, once it is sure that the class makes the same model of them again."""
+    name = type(model).__name__
+    try:
+        fields = dataclasses.asdict(model)
+        again = type(model)(**_read(to_json(fields)))
+    except TypeError as error:
+        raise TypeError(f"{name} cannot be saved, for it is no plain dataclass: {error}") from None
+    if again != model:
+        raise TypeError(f"{name} cannot be saved: read again it would be {again}, not {model}")
+    return fields
+
+
+def _read(fields: str) -> dict[str, Any]:
+    """Fields of a model from JSON, which has tuples as lists."""
+
+    def hashable(value):
+        return tuple(map(hashable, value)) if isinstance(value, list) else value
+
+    return {name: hashable(value) for name, value in json.loads(fields).items()}
 
 
 def _made() -> dict[str, Any]:
@@ -114,4 +136,6 @@ def _class(name: str, path: str | os.PathLike[str]) -> Any:
         importlib.import_module(module)
     if module not in sys.modules:
         raise ValueError(f"{path} is a run of {name}: import {module} first")
+    if not hasattr(sys.modules[module], own):
+        raise ValueError(f"{path} is a run of {name}, and {module} has no class {own}")
     return getattr(sys.modules[module], own)

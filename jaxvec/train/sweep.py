@@ -90,15 +90,20 @@ def sweep(
         key=list(key.reshape(-1)),
         learning_rate=as_list(learning_rate),
     )
+    _check_alike(models)
     rule = rules(models, data.vocab.counts, optimizer, learning_rates, min_learning_rate)
     models = rule.models
-    _check_alike(models)
+    if rule.optimizer.whole_tables:
+        raise ValueError(
+            "a sweep needs an optimizer of rows, not optim.dense, which would move all rows in "
+            "steps beyond a model's last"
+        )
     over = mesh(_devices(len(models), workers))
     init_keys, train_keys, valid_keys = jax.vmap(lambda k: jax.random.split(k, 3))(
         jnp.stack(keys)
     ).T
     constants = [one.constants(data) for one in models]
-    segments, held_out = models[0].segments(data, valid, valid_keys[0])
+    segments, held_out = start.segments(models[0], data, valid, valid_keys[0])
     states, start_seconds = start.states(models, data, segments, init_keys, rule.inits)
     program = Program(
         compiled_for(models[0]), rule.optimizer, stacked(constants, over), None,

@@ -75,8 +75,9 @@ def default_workers(
     Args:
       data: the text or its counts.
       model: a `contracts.Model`.
-      dense, freeze: arguments of `fit`. A model that shares its tables out takes neither
-        with several workers, and one with a prior takes one worker.
+      dense: whether the optimizer updates whole tables.
+      freeze: as for `fit`. A model that shares its tables out takes neither with several
+        workers, and one with a prior takes one worker.
     """
     prior = isinstance(model, Prior) and model.has_prior
     if prior or ((dense or freeze) and isinstance(model, Stratified)):
