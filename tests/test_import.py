@@ -1,3 +1,4 @@
+import importlib
 import subprocess
 import sys
 
@@ -21,3 +22,16 @@ def test_a_query_starts_none_of_them(tmp_path, heavy):
     arguments = ["similar", str(tmp_path / "v.npz"), "a"]
     run = subprocess.run([sys.executable, "-c", script, *arguments], capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (0, "a\n   0.707  b\n"), run.stderr
+
+
+@pytest.mark.parametrize("name", ["sgns", "evaluate", "stanford", "neighbours", "classes"])
+def test_modules_are_imported_by_their_short_paths(name):
+    module = importlib.import_module(f"jaxvec.{name}")
+    assert module is getattr(jaxvec, name)
+    assert module.__spec__.name == module.__name__
+
+
+def test_only_modules_have_paths():
+    for name in ("fit", "nonsense"):
+        with pytest.raises(ModuleNotFoundError, match=f"No module named 'jaxvec.{name}'"):
+            importlib.import_module(f"jaxvec.{name}")
