@@ -1,4 +1,4 @@
-"""Runs that go on from others: with more words, with some of them held fast."""
+"""Runs that go on from others: with more words, with some of them frozen."""
 
 import dataclasses
 from pathlib import Path

@@ -11,7 +11,7 @@ from jaxvec.text.tokenize import basic_english
 
 
 def lines(*paths, **options):
-    """Whole lines, put together again from their pieces."""
+    """Lines are joined again from the pieces that are read."""
     whole, parts = [], []
     for text, ends in read.read_pieces(paths, **options):
         parts.append(text)
