@@ -8,7 +8,7 @@ set has the same number of texts of each package.
 
 A classifier is a linear layer on the mean of a text's word vectors, or of an LSTM's states. It
 is trained on few labels, with an embedding that is random, pretrained and frozen, or pretrained
-and fine-tuned, for the same number of steps. The vectors are those of --vectors, or are trained
+and fine-tuned, for the same number of steps. The vectors come from --vectors, or are trained
 here, without labels, on the docstrings that are not held out. Random vectors have the same words
 and standard deviation. The baseline is logistic regression on TF-IDF weights. Needs the extra
 bench, and plot for -o.

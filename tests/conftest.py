@@ -9,7 +9,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvec import Corpus, use_cores
+from jaxvec import Corpus, WordVectors, use_cores
 
 # the tests' time is mostly LLVM's, on programs that run for a blink; of commands they start, too
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
@@ -62,3 +62,22 @@ def topic_accuracy(vectors) -> float:
     words = [word for word in vectors.index_to_key if word.startswith("t") and "w" in word]
     hits = [vectors.most_similar(word, topn=1)[0][0][:3] == word[:3] for word in words]
     return float(np.mean(hits))
+
+
+@pytest.fixture(scope="module")
+def table():
+    return np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def ours(table):
+    from tests import peers  # starts gensim, which few tests need
+
+    return WordVectors(peers.WORDS, table)
+
+
+@pytest.fixture(scope="module")
+def theirs(table):
+    from tests import peers
+
+    return peers.gensims(peers.WORDS, table)

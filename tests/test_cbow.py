@@ -64,7 +64,7 @@ def test_block_is_its_words_one_by_one(params, mean):
 
 @pytest.mark.parametrize("mean", [True, False])
 def test_gradients_equal_the_slow_reference(params, batch, mean):
-    """Those of whole tables, and those of the rows, added up."""
+    """By whole tables, and by rows, summed."""
     rows = cbow.rows(batch)
     by_rows = jax.grad(cbow.rows_loss)(cbow.take(params, rows), batch, mean)
     scattered = jax.tree.map(

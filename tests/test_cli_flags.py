@@ -1,4 +1,4 @@
-"""The flags of `jaxvec train`: those of models are generated, those of a run are its identity."""
+"""The flags of `jaxvec train`: generated from the models, and tagged as the identity of a run."""
 
 import dataclasses
 from typing import Annotated

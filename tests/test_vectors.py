@@ -2,45 +2,11 @@ import copy
 
 import numpy as np
 import pytest
-from gensim.models import KeyedVectors
 
 from jaxvec import WordVectors
 from jaxvec.vectors.queries import WordQueries
 from jaxvec.vectors.table import WordTable
-
-WORDS = [f"w{i}" for i in range(300)]
-
-
-@pytest.fixture(scope="module")
-def table():
-    return np.random.default_rng(0).normal(size=(300, 10)).astype(np.float32)
-
-
-@pytest.fixture(scope="module")
-def ours(table):
-    return WordVectors(WORDS, table)
-
-
-@pytest.fixture(scope="module")
-def theirs(table):
-    return gensims(WORDS, table)
-
-
-def gensims(words, table) -> KeyedVectors:
-    vectors = KeyedVectors(table.shape[1])
-    vectors.add_vectors(words, table)
-    return vectors
-
-
-def same(found, expected):
-    """Neighbors of the same names and scores."""
-    assert [word for word, _ in found] == [word for word, _ in expected]
-    scores = [score for _, score in found], [score for _, score in expected]
-    np.testing.assert_allclose(*scores, rtol=1e-5, atol=1e-5)
-
-
-def vector(seed: int) -> np.ndarray:
-    return 3 * np.random.default_rng(seed).normal(size=10)
+from tests.peers import WORDS, gensims, same, vector
 
 
 def test_look_ups(ours, theirs, table):

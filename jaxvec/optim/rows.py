@@ -188,7 +188,7 @@ def _combined(write_back, params, scratch, rows, gradients) -> tuple[list[Touche
 
 
 def _places(owners: list[int | None], touched: list[Touched], state: PyTree) -> PyTree:
-    """A tree as the state: for each leaf what is touched of its table, None for a scalar."""
+    """For each leaf of the state the `Touched` of its table, None for a scalar."""
     return jax.tree.unflatten(
         jax.tree.structure(state),
         [None if owner is None else touched[owner] for owner in owners],

@@ -110,8 +110,7 @@ def held(rows: PyTree, mask: jax.Array) -> PyTree:
 def frozen(optimizer: RowOptimizer, mask: np.ndarray | jax.Array) -> RowOptimizer:
     """A row-sparse optimizer that leaves some rows, and their state, as they are.
 
-    The mask is part of the optimizer, and a constant of what is compiled for it; where it
-    should be data, use `held`.
+    The mask is a constant of the compiled program; use `held` where it should be traced.
 
     Args:
       optimizer: any but one of `dense`.

@@ -67,7 +67,7 @@ class WriteBack(Protocol):
         Args:
           leaf: the leaf before the step.
           targets: int[R], of `Touched`.
-          old, new: [R, …], what each place read, and what the optimizer made of it.
+          old, new: [R, …], the rows of the leaf before and after the optimizer's update.
         """
         ...
 
@@ -157,7 +157,7 @@ class Scatter:
         return table.at[targets].add(changes, mode="drop")
 
     def store(self, leaf, targets, old, new):
-        """A scatter-add of what each occurrence changed."""
+        """A scatter-add of the changes of all occurrences."""
         return leaf.at[targets].add(new - old, mode="drop")
 
 

@@ -124,7 +124,7 @@ class Checkpoints:
         except ValueError as error:
             raise ValueError(
                 f"the state in {self.folder} is of another model, vocabulary or optimizer: give "
-                f"what it was, or another folder ({error})"
+                f"the same ones, or another folder ({error})"
             ) from error
         at = self.progress()
         self._last_step = at.steps
@@ -173,7 +173,7 @@ class Checkpoints:
         if differences:
             raise ValueError(
                 f"the checkpoints in {self.folder} are of another run: {'; '.join(differences)}; "
-                "give what it was, or another folder"
+                "give the same settings, or another folder"
             )
 
 
