@@ -210,7 +210,9 @@ class Program:
     def payload(self, one: Instruction) -> int:
         """The bytes that a collective operation sends or receives, whichever is more."""
         owner = self._owner(one)
-        return max(size(one.shapes[-1:]), sum(size(owner[name].shapes) for name in one.operands))
+        sent = sum(size(owner[name].shapes) for name in one.operands)
+        made = size(one.shapes)  # a start's result names its operands too
+        return max(sent, made - sent if one.opcode.endswith("-start") else made)
 
     def bytes(self, one: Instruction) -> int:
         """What an operation reads and writes, by the shapes of the text.
