@@ -286,6 +286,9 @@ def test_topologies():
     assert [targets.sides((2, 2), chips) for chips in (1, 3, 4, 8, 32)] == [
         (2, 2), (2, 2), (2, 2), (2, 4), (4, 8),
     ]  # fmt: skip
+    assert [targets.sides((2, 2, 1), chips) for chips in (4, 8, 16, 32)] == [
+        (2, 2, 1), (2, 2, 2), (2, 2, 4), (2, 4, 4),
+    ]  # fmt: skip
     with pytest.raises(ValueError, match="give 8, a power of two"):
         targets.sides((2, 2), 6)
 
@@ -355,7 +358,10 @@ def test_a_report_as_a_table():
         step={"bytes": 5_000, "products": 1_000_000, "others": 0},
         loops=[{"where": "around a step", "trips": None, "name": "while.1", "source": ""}],
         collectives=[{"kind": "all-reduce", "where": "segment", "count": 3, "bytes": 2_000_000}],
-        loss_writes=2, memory={"arguments": 3_000_000_000}, by_xla=None,
+        loss_writes=2, capacity=80 * 10**9, memory={
+            "arguments": 3_000_000_000, "outputs": 2_000_000_000, "temporaries": 10**9,
+            "outputs that reuse arguments": 2_000_000_000,
+        }, by_xla=None,
         dearest=[{"by": "bytes", "amount": 1500, "name": "scatter", "source": "scatter-add",
                   "blocks": 2, "threads": 128}],
         dearest_by="bytes", kernels={"step": 18, "draw": 7}, counters=4, swap_loops={"scatter": 1},
@@ -368,6 +374,7 @@ def test_a_report_as_a_table():
     assert rows["compare-and-swap loops"] == "1 in scatter"
     assert rows["all-reduce a segment"] == "3, 2 MB"
     assert rows["arguments, a chip"] == "3 GB"
+    assert rows["share of the chip's memory"] == "5.0%"
     assert rows["bytes a step"] == "5 kB; 50 a token"  # a chip takes 100 of the 200 tokens
     assert rows["least time a step, by launches"] == "36.0 µs"
     assert rows["dearest by bytes, 1"].startswith("1.5 kB: scatter, 2 blocks of 128 threads")

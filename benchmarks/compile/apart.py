@@ -1,6 +1,5 @@
 """Compiles in a process of its own: JAX's platforms are chosen by its environment, once."""
 
-import dataclasses
 import json
 import os
 import re
@@ -59,7 +58,7 @@ def _compiled(settings: dict, folder: Path) -> Report:
     command = [sys.executable, "-m", "benchmarks.compile.child", job]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=_ROOT,
-        env=environment(settings["target"], folder.resolve()),
+        env=environment(settings["target"], folder.resolve(), settings.get("flags") or ""),
     )  # fmt: skip
     said = [line for line in done.stderr.splitlines() if not _NOISE.search(line)]
     if done.returncode:
@@ -72,7 +71,7 @@ def _compiled(settings: dict, folder: Path) -> Report:
     return Report(**found)
 
 
-def environment(target: str, folder: Path) -> dict[str, str]:
+def environment(target: str, folder: Path, flags: str = "") -> dict[str, str]:
     """The environment of a process that compiles.
 
     No device but the CPU's starts, no compiled program is kept or taken from a cache, and XLA
@@ -81,6 +80,7 @@ def environment(target: str, folder: Path) -> dict[str, str]:
     Args:
       target: a name out of `targets.TARGETS`.
       folder: where XLA writes.
+      flags: more of XLA's.
     """
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     found = {
@@ -90,19 +90,11 @@ def environment(target: str, folder: Path) -> dict[str, str]:
         "JAX_ENABLE_COMPILATION_CACHE": "false",
         "TPU_SKIP_MDS_QUERY": "1",
         "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-        "XLA_FLAGS": "",
+        "XLA_FLAGS": flags,
     }
     if TARGETS[target].gpu:
         found["XLA_FLAGS"] = (
             f"--xla_gpu_autotune_level=0 --xla_dump_to={folder} "
-            "--xla_dump_hlo_module_re=jit_train_.*"
+            f"--xla_dump_hlo_module_re=jit_train_.* {flags}"
         )
     return found
-
-
-def settings_of(options) -> dict:
-    """The settings among the options of the command line."""
-    from benchmarks.compile.programs import Settings
-
-    names = [field.name for field in dataclasses.fields(Settings)]
-    return {name: getattr(options, name) for name in names}

@@ -55,6 +55,7 @@ def run(settings: programs.Settings, folder: Path) -> Report:
         collectives=_collectives(program, loop),
         loss_writes=_loss_writes(program, loop, {dims[0] for dims in job.arrays}),
         memory=_memory(compiled),
+        capacity=target.figures.memory,
         by_xla=_by_xla(compiled),
         dearest=[],
         dearest_by="cycles",
@@ -206,6 +207,9 @@ def _least(target: Target, report: Report) -> dict[str, float]:
     found = {"main memory": report.step["bytes"] / share / figures.bandwidth}
     for dtype, speed in figures.products.items():
         found[f"products in {dtype}"] = report.step["products"] / share / speed
+    sent = sum(one["bytes"] for one in report.collectives if one["where"] == STEP)
+    if sent:
+        found["links"] = 2 * sent / figures.links
     if report.kernels is not None:
         found["launches"] = report.kernels[STEP] * figures.launch
     if report.cycles is not None:

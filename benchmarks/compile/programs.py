@@ -46,6 +46,7 @@ class Settings:
       vector_size: `D`.
       words: `V`.
       write_back: a name out of `jaxvec.optim.writeback.STRATEGIES`; None for the optimizer's own.
+      flags: more of XLA's, as in the variable ``XLA_FLAGS``, which is not read.
     """
 
     target: str
@@ -57,6 +58,7 @@ class Settings:
     vector_size: int = 128
     words: int = 67_867
     write_back: str | None = None
+    flags: str | None = None
 
 
 class Job(NamedTuple):

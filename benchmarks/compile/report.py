@@ -22,11 +22,12 @@ class Report:
     program: str  # the function of jaxvec that was compiled
     seconds: float  # to compile
     tokens: int  # a step, of all chips; cells for GloVe
-    step: dict[str, int]  # bytes and FLOPs of a chip's step, see `counts`
+    step: dict[str, int]  # bytes and FLOPs, see `counts`: a chip's, or all chips' with "shard"
     loops: list[dict[str, Any]]  # where, trips (None if unknown), name, source
     collectives: list[dict[str, Any]]  # kind, where, count, bytes, a turn of that place
     loss_writes: int  # numbers written to a report of losses in each step
     memory: dict[str, int]  # arguments, outputs, aliased, temporaries
+    capacity: int  # of the chip's memory
     by_xla: dict[str, float] | None  # its cost analysis: a loop's body counts once
     dearest: list[dict[str, Any]]  # five operations of a step
     dearest_by: str
@@ -45,6 +46,12 @@ class Report:
         whether it goes on; None if after each step."""
         return next(loop["trips"] for loop in self.loops if loop["where"] == f"around a {STEP}")
 
+    @property
+    def share(self) -> float:
+        """The part of a chip's memory that the program takes."""
+        new = self.memory["outputs"] - self.memory["outputs that reuse arguments"]
+        return (self.memory["arguments"] + new + self.memory["temporaries"]) / self.capacity
+
     def rows(self) -> list[dict[str, str]]:
         """The table: what, and its figure."""
         found: list[tuple[str, str]] = [
@@ -56,6 +63,7 @@ class Report:
             *self._atomics(),
             *self._collectives(),
             *((f"{name}, a chip", _bytes(size)) for name, size in self.memory.items()),
+            ("share of the chip's memory", f"{self.share:.1%}"),
             *self._counts(),
             *self._cycles(),
             *((f"least time a step, by {name}", f"{1e6 * seconds:.1f} µs")

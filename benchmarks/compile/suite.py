@@ -47,6 +47,7 @@ def add_parser(suites) -> None:
     )
     add("--vector-size", type=_whole, default=128, metavar="D", help="default: %(default)s")
     add("--words", type=_whole, default=67_867, metavar="V", help="default: %(default)s")
+    add("--flags", metavar="F", help="more of XLA's flags; XLA_FLAGS is not read")
     add("--keep", metavar="DIR", help="keep the compiled program's text there")
     add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=lambda options: run(parser, options))

@@ -3,6 +3,7 @@
 import dataclasses
 import fnmatch
 import importlib.util
+import math
 import re
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -19,6 +20,7 @@ class Figures:
     bandwidth: float  # of the main memory, bytes/s
     memory: int  # bytes
     cache: int  # bytes: L2 of a GPU; 0 where the compiler places the data on the chip itself
+    links: float  # to other chips, bytes/s, both ways together
     launch: float = 0.0  # seconds a kernel
     clock: float = 0.0  # Hz, for the compiler's cycles; 0 where it counts none
 
@@ -59,8 +61,8 @@ class Target:
 
 
 def sides(least: tuple[int, ...], chips: int) -> tuple[int, ...]:
-    """The sides of the smallest topology with `chips` chips: the least one, its shortest side
-    doubled until there are enough.
+    """The sides of the smallest topology with `chips` chips: the least one, the last of its
+    shortest sides doubled until there are enough.
 
     Args:
       least: sides of the smallest topology.
@@ -69,23 +71,16 @@ def sides(least: tuple[int, ...], chips: int) -> tuple[int, ...]:
     Raises:
       ValueError: if more are needed than one side, and no doubling gives that number.
 
-    >>> sides((2, 2), 1), sides((2, 2), 8), sides((2, 2), 16)
-    ((2, 2), (2, 4), (4, 4))
+    >>> sides((2, 2), 1), sides((2, 2), 8), sides((2, 2, 1), 16)
+    ((2, 2), (2, 4), (2, 2, 4))
     """
     found = list(least)
-    while _product(found) < chips:
-        found[found.index(min(found))] *= 2
-    found.sort()
-    if chips > _product(least) and _product(found) != chips:
-        raise ValueError(f"a mesh of {chips} chips: give {_product(found)}, a power of two")
+    while math.prod(found) < chips:
+        shortest = max(i for i, side in enumerate(found) if side == min(found))
+        found[shortest] *= 2
+    if chips > math.prod(least) and math.prod(found) != chips:
+        raise ValueError(f"a mesh of {chips} chips: give {math.prod(found)}, a power of two")
     return tuple(found)
-
-
-def _product(numbers) -> int:
-    product = 1
-    for number in numbers:
-        product *= number
-    return product
 
 
 def _gpu(name: str, about: str, figures: Figures, sms: int, capability: str, **numbers) -> Target:
@@ -116,6 +111,7 @@ def _gpu(name: str, about: str, figures: Figures, sms: int, capability: str, **n
 _MIB, _GB, _TERA = 1 << 20, 10**9, 1e12
 _LAUNCH = 2e-6
 _HOPPER = {"float32": 67 * _TERA, "tf32": 495 * _TERA, "bfloat16": 989 * _TERA}
+_AMPERE = {"float32": 19.5 * _TERA, "tf32": 156 * _TERA, "bfloat16": 312 * _TERA}
 _HOPPER_CORE: dict[str, Any] = {
     "capability": "major: 9 feature_extension: ACCELERATED_FEATURES",
     "sms": 132,
@@ -124,28 +120,38 @@ _HOPPER_CORE: dict[str, Any] = {
     "shared_memory_per_core": 233472,
     "shared_memory_per_block_optin": 232448,
 }
+_AMPERE_CORE: dict[str, Any] = {
+    "capability": "major: 8",
+    "sms": 108,
+    "fpus_per_core": 64,
+    "clock_rate_ghz": 1.41,
+    "shared_memory_per_core": 167936,
+    "shared_memory_per_block_optin": 166912,
+}
 
 
-def _tpu(name: str, about: str, bf16: float, bandwidth: float, memory: int, clock: float,
-         chips: tuple[int, ...]) -> Target:  # fmt: skip
-    figures = Figures({"bfloat16": bf16 * _TERA}, bandwidth * _GB, memory * _GB, 0, 0.0, clock)
-    return Target(name, about, figures, chips=chips)
+def _tpu(name: str, chips: tuple[int, ...], *, bf16: float, bandwidth: float, memory: int,
+         links: int, clock: float) -> Target:  # fmt: skip
+    figures = Figures(
+        {"bfloat16": bf16 * _TERA}, bandwidth * _GB, memory * _GB, 0, links * _GB, clock=clock
+    )
+    return Target(name, f"TPU {name}", figures, chips=chips)
 
 
 _ALL = [
     _gpu("h100", "NVIDIA H100 80GB HBM3",
-         Figures(_HOPPER, 3.35232 * _TERA, 84_942_979_072, 50 * _MIB, _LAUNCH), **_HOPPER_CORE),
+         Figures(_HOPPER, 3.35232 * _TERA, 84_942_979_072, 50 * _MIB, 900 * _GB, _LAUNCH),
+         **_HOPPER_CORE),
     _gpu("h200", "NVIDIA H200",
-         Figures(_HOPPER, 4.8 * _TERA, 150_000_000_000, 50 * _MIB, _LAUNCH), **_HOPPER_CORE),
+         Figures(_HOPPER, 4.8 * _TERA, 150_000_000_000, 50 * _MIB, 900 * _GB, _LAUNCH),
+         **_HOPPER_CORE),
     _gpu("a100", "NVIDIA A100-SXM4-80GB",
-         Figures({"float32": 19.5 * _TERA, "tf32": 156 * _TERA, "bfloat16": 312 * _TERA},
-                 2.039 * _TERA, 85_000_000_000, 40 * _MIB, _LAUNCH),
-         sms=108, capability="major: 8", fpus_per_core=64, clock_rate_ghz=1.41,
-         shared_memory_per_core=167936, shared_memory_per_block_optin=166912),
-    _tpu("v5e", "TPU v5e", 197, 820, 17, 1.5e9, (2, 2)),
-    _tpu("v6e", "TPU v6e", 918, 1640, 34, 1.75e9, (2, 2)),
-    _tpu("v5p", "TPU v5p", 459, 2765, 95, 1.75e9, (2, 2, 1)),
-    _tpu("v4", "TPU v4", 275, 1228, 32, 1.05e9, (2, 2, 1)),
+         Figures(_AMPERE, 2.039 * _TERA, 85_000_000_000, 40 * _MIB, 600 * _GB, _LAUNCH),
+         **_AMPERE_CORE),
+    _tpu("v5e", (2, 2), bf16=197, bandwidth=820, memory=17, links=200, clock=1.5e9),
+    _tpu("v6e", (2, 2), bf16=918, bandwidth=1640, memory=34, links=448, clock=1.75e9),
+    _tpu("v5p", (2, 2, 1), bf16=459, bandwidth=2765, memory=95, links=600, clock=1.75e9),
+    _tpu("v4", (2, 2, 1), bf16=275, bandwidth=1228, memory=32, links=300, clock=1.05e9),
 ]  # fmt: skip
 TARGETS = {target.name: target for target in _ALL}
 
