@@ -8,7 +8,7 @@ import sys
 import jax
 import pytest
 
-from benchmarks.compile import apart, counts, gpu, hlo, programs, targets
+from benchmarks.compile import apart, counts, gpu, hlo, programs, targets, traffic
 from benchmarks.compile.child import _collectives, _loops, _loss_writes
 from benchmarks.compile.report import Report
 
@@ -132,7 +132,7 @@ def test_a_trip_count_that_the_compiler_says_is_taken():
 
 def test_bytes_are_of_the_rows_that_are_moved():
     program, step = read()
-    sizes = {one.name: program.bytes(one) for one in program.own(step)}
+    sizes = {one.name: traffic.moved(program, one) for one in program.own(step)}
     rows, ids = 4 * 8 * 4, 4 * 4
     assert sizes["g"] == rows + ids + rows  # read, and the result written
     assert sizes["s"] == rows + ids + rows + rows  # of the table read; ids; gradients; written
@@ -173,6 +173,22 @@ condition:
         009: kAllReduceDone [source | sink] done
     010: kCustomKernel [source | sink] after grid: [1, 1, 1] threads: [1, 1, 1]  shared_memory: 0 bytes
 """  # noqa: E501
+GROUPED = """\
+000: kCommandBuffer [source       | next=016 (1)]
+    001: kCopy         [source       | sink        ] kCopy
+002: kWhile         [prev=000 (1) | sink        ]
+condition:
+    003: kCustomKernel [source | sink] wrapped_compare grid: [1, 1, 1] threads: [1, 1, 1]
+  body:
+    000: kCommandBuffer [source       | next=025 (1)]
+        004: kCustomKernel [source       | next=020 (2)] bits grid: [3, 1, 1] threads: [64, 1, 1]
+        005: kWhile         [prev=000 (1) | sink        ]
+condition:
+            006: kCustomKernel [source | sink] wrapped_compare grid: [1, 1, 1] threads: [1, 1, 1]
+          body:
+            000: kCommandBuffer [source | sink]
+                007: kCustomKernel [source | sink] scatter grid: [2, 3, 1] threads: [128, 1, 1]
+"""
 PTX = """\
 .visible .entry scatter(
 {
@@ -189,6 +205,7 @@ PTX = """\
 def test_kernels_by_loop(tmp_path):
     stem = "module_0001.jit_train_segment."
     (tmp_path / f"{stem}thunk_sequence.txt").write_text(THUNKS)
+    (tmp_path / f"{stem}thunk_sequence_after_thunk_passes.txt").write_text(GROUPED)
     (tmp_path / f"{stem}thunk_metadata.txt").write_text("".join(
         f'thunk_metadata {{\n  thunk_info {{\n    profile_annotation: "{name}"\n'
         f"    thunk_id: {number}\n  }}\n}}\n"
@@ -205,6 +222,7 @@ def test_kernels_by_loop(tmp_path):
     assert [one.loop for one in dump.kernels if one.condition] == [
         ("while.2",), ("while.2", "while.1"),
     ]  # fmt: skip
+    assert [dump.buffers_of(loop) for loop in (None, "while.2", "while.1")] == [1, 1, 0]
     assert dump.swap_loops() == {"scatter": 1}
     assert dump.atomics() == {
         "atom.global.v4.f32.add": 1, "atom.relaxed.sys.global.cas.b32": 1, "red.global.add.f32": 1,
@@ -220,7 +238,8 @@ def traced(**settings):
 
 def counted(**settings):
     job = traced(**settings)
-    return counts.step(job.traced.jaxpr.jaxpr, set(job.tables))
+    step, draw = counts.of(job.traced.jaxpr.jaxpr, set(job.tables))
+    return counts.Step(*(a + b / 64 for a, b in zip(step, draw, strict=True)))
 
 
 def test_a_step_of_sgns_is_counted_as_by_hand():
@@ -355,7 +374,8 @@ def test_a_report_as_a_table():
     report = Report(
         target="h100", device="card", settings={"model": "sgns", "chips": 2, "shard": None},
         versions={}, program="train_copies", seconds=1.0, tokens=200,
-        step={"bytes": 5_000, "products": 1_000_000, "others": 0},
+        steps_a_draw=64, step={"bytes": 5_000, "products": 1_000_000, "others": 0},
+        draw={"bytes": 64_000, "products": 0, "others": 0},
         loops=[{"where": "around a step", "trips": None, "name": "while.1", "source": ""}],
         collectives=[{"kind": "all-reduce", "where": "segment", "count": 3, "bytes": 2_000_000}],
         loss_writes=2, capacity=80 * 10**9, memory={
@@ -364,18 +384,21 @@ def test_a_report_as_a_table():
         }, by_xla=None,
         dearest=[{"by": "bytes", "amount": 1500, "name": "scatter", "source": "scatter-add",
                   "blocks": 2, "threads": 128}],
-        dearest_by="bytes", kernels={"step": 18, "draw": 7}, counters=4, swap_loops={"scatter": 1},
-        atomics={"atom.global.add": 2}, least={"launches": 36e-6},
+        dearest_by="bytes", kernels={"step": 18, "draw": 64}, buffers={"step": 1}, counters=4,
+        swap_loops={"scatter": 1}, atomics={"atom.global.add": 2}, least={"launches": 36e-6},
     )  # fmt: skip
     rows = {row["what"]: row["figure"] for row in report.rows()}
     assert rows["kernels a step"] == "18, its condition's beside, 4 of them of one thread"
-    assert rows["kernels a draw"] == "7"
+    assert rows["kernels a draw"] == "64"
+    assert rows["command buffers a step"] == "1"
+    assert report.launches_a_step == 19
     assert rows["loop around a step"] == "unknown trip count (while.1)"
     assert rows["compare-and-swap loops"] == "1 in scatter"
     assert rows["all-reduce a segment"] == "3, 2 MB"
     assert rows["arguments, a chip"] == "3 GB"
     assert rows["share of the chip's memory"] == "5.0%"
-    assert rows["bytes a step"] == "5 kB; 50 a token"  # a chip takes 100 of the 200 tokens
+    # a chip takes 100 of the 200 tokens
+    assert rows["bytes a step"] == "5 kB, and 64 kB a draw; in all 60 a token"
     assert rows["least time a step, by launches"] == "36.0 µs"
     assert rows["dearest by bytes, 1"].startswith("1.5 kB: scatter, 2 blocks of 128 threads")
     assert report.step_trips is None

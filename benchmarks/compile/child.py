@@ -5,7 +5,6 @@ The environment must be set before JAX starts: `apart.compiled` does that.
 
 import collections
 import json
-import math
 import sys
 import time
 from collections.abc import Iterator
@@ -13,9 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from benchmarks.compile import counts, gpu, hlo, programs
-from benchmarks.compile.report import DRAW, PHASE, SEGMENT, STEP, Report
+from benchmarks.compile import counts, gpu, hlo, programs, traffic
+from benchmarks.compile.instructions import Instruction, size
+from benchmarks.compile.report import DRAW, IN_LOOPS, PHASE, SEGMENT, STEP, Report
 from benchmarks.compile.targets import TARGETS, Target
+from jaxvec.train.epoch import STEPS_A_DRAW
 
 _COLLECTIVES = (
     "all-reduce", "all-gather", "reduce-scatter", "collective-permute", "all-to-all",
@@ -41,7 +42,7 @@ def run(settings: programs.Settings, folder: Path) -> Report:
     (folder / "program.txt").write_text(text)
     program = hlo.Program(text)
     loop = program.step_loop(set(job.tables))
-    step = counts.step(job.traced.jaxpr.jaxpr, set(job.tables))
+    step, draw = counts.of(job.traced.jaxpr.jaxpr, set(job.tables))
     report = Report(
         target=target.name,
         device=target.about,
@@ -50,7 +51,9 @@ def run(settings: programs.Settings, folder: Path) -> Report:
         program=job.traced.fun_name,
         seconds=round(seconds, 2),
         tokens=job.tokens * job.steps_together,
-        step={"bytes": step.bytes, "products": step.products, "others": step.others},
+        steps_a_draw=loop.trips or STEPS_A_DRAW,
+        step=step._asdict(),
+        draw=draw._asdict(),
         loops=_loops(program, loop),
         collectives=_collectives(program, loop),
         loss_writes=_loss_writes(program, loop, {dims[0] for dims in job.arrays}),
@@ -108,7 +111,7 @@ def _collectives(program: hlo.Program, step: hlo.Loop) -> list[dict[str, Any]]:
             if kind in _COLLECTIVES:
                 entry = found.setdefault((kind, place), [0, 0])
                 entry[0] += turns
-                entry[1] += turns * program.payload(one)
+                entry[1] += turns * traffic.payload(program, one)
     return [{"kind": kind, "where": place, "count": count, "bytes": size}
             for (kind, place), (count, size) in found.items()]  # fmt: skip
 
@@ -125,22 +128,25 @@ def _loss_writes(program: hlo.Program, step: hlo.Loop, rows: set[int]) -> int:
 
 def _add_launches(report: Report, program: hlo.Program, step: hlo.Loop, dump: gpu.Dump) -> None:
     by_loop: dict[str, int] = {}
+    buffers: dict[str, int] = {}
     parts: list[tuple[int, gpu.Kernel]] = []
     for place, turns, loop in _parts(program, step):
         name = loop.name if loop else ""
         own = [one for one in dump.kernels if (one.loop[-1:] or ("",))[0] == name
                and not one.condition]  # fmt: skip
         by_loop[place] = by_loop.get(place, 0) + turns * len(own)
+        if loop is None or loop in step.chain():
+            buffers[place] = dump.buffers_of(loop.name if loop else None)
         if place == STEP:
             parts += [(turns, one) for one in own]
     if not by_loop.get(STEP):
         raise ValueError(f"the dump has no kernels in {step.name}, the loop of steps")
-    report.kernels = by_loop
+    report.kernels, report.buffers = by_loop, buffers
     report.counters = sum(turns for turns, one in parts if one.blocks * one.threads == 1)
     report.swap_loops, report.atomics = dump.swap_loops(), dump.atomics()
     known = {one.name: one for each in program.computations.values() for one in each.values()}
     dear = [
-        {"by": "bytes", "amount": turns * program.bytes(known[one.name]), "name": one.name,
+        {"by": "bytes", "amount": turns * traffic.moved(program, known[one.name]), "name": one.name,
          "source": known[one.name].source.rsplit("/", 1)[-1], "blocks": one.blocks,
          "threads": one.threads}
         for turns, one in parts if one.name in known
@@ -150,30 +156,29 @@ def _add_launches(report: Report, program: hlo.Program, step: hlo.Loop, dump: gp
 
 
 def _add_cycles(report: Report, program: hlo.Program, step: hlo.Loop) -> None:
-    inner = f"{STEP}, in loops of its own"
     cycles: collections.Counter[str] = collections.Counter()
     beside: collections.Counter[str] = collections.Counter()
     dear = []
     for place, turns, loop in _parts(program, step):
         for one in program.own(loop):
-            named = inner if place == STEP and loop is not step else place
+            named = IN_LOOPS if place == STEP and loop is not step else place
             if one.cycles is not None:
                 cycles[named] += turns * one.cycles
                 if place == STEP:
                     source = one.source or (loop.source if loop else "")
                     dear.append({"by": "cycles", "amount": turns * one.cycles, "name": one.name,
                                  "source": source.rsplit("/", 1)[-1]})  # fmt: skip
-            elif place == STEP and hlo.size(one.shapes) >= _LARGE:
+            elif place == STEP and size(one.shapes) >= _LARGE:
                 beside.update([kind for kind in [_kind(program, one)] if kind])
-    order = [STEP, inner, DRAW, PHASE, SEGMENT]
+    order = [STEP, IN_LOOPS, DRAW, PHASE, SEGMENT]
     report.cycles = {place: cycles[place] for place in order if place in cycles}
     report.not_estimated = dict(beside)
     report.dearest = sorted(dear, key=lambda one: -one["amount"])[:_SHOWN]
 
 
-def _kind(program: hlo.Program, one: hlo.Instruction) -> str | None:
+def _kind(program: hlo.Program, one: Instruction) -> str | None:
     """What an operation is that moves or makes data; None for bookkeeping."""
-    if one.opcode in hlo.FREE or one.opcode.endswith(("-start", "-done")):
+    if one.opcode in traffic.FREE or one.opcode.endswith(("-start", "-done")):
         return None
     if one.opcode == "fusion":
         within = {part.opcode for part in program.computations[one.called[0]].values()}
@@ -204,17 +209,16 @@ def _least(target: Target, report: Report) -> dict[str, float]:
     """The least seconds of a step, by each limit alone."""
     figures = target.figures
     share = report.settings["chips"] if report.settings["shard"] else 1
-    found = {"main memory": report.step["bytes"] / share / figures.bandwidth}
+    found = {"main memory": report.a_step("bytes") / share / figures.bandwidth}
     for dtype, speed in figures.products.items():
-        found[f"products in {dtype}"] = report.step["products"] / share / speed
+        found[f"products in {dtype}"] = report.a_step("products") / share / speed
     sent = sum(one["bytes"] for one in report.collectives if one["where"] == STEP)
     if sent:
         found["links"] = 2 * sent / figures.links
     if report.kernels is not None:
-        found["launches"] = report.kernels[STEP] * figures.launch
+        found["launches"] = report.launches_a_step * figures.launch
     if report.cycles is not None:
-        steps = [count for place, count in report.cycles.items() if place.startswith(STEP)]
-        found["estimated cycles"] = math.fsum(steps) / figures.clock
+        found["estimated cycles"] = report.cycles_a_step / figures.clock
     return found
 
 

@@ -39,21 +39,29 @@ _MOVES = {
 }  # fmt: skip
 
 
-def step(jaxpr: Any, tables: set[tuple[int, ...]]) -> Step:
-    """Counts the step of a traced training program.
+def of(jaxpr: Any, tables: set[tuple[int, ...]]) -> tuple[Step, Step]:
+    """Counts a step of a traced training program, and what is done beside the steps once a draw.
 
     Args:
       jaxpr: of the program, a `jax.extend.core.Jaxpr`.
       tables: dimensions of the tables.
 
+    Returns:
+      A step, and a turn of the loop around that of steps, these left out.
+
     Raises:
       ValueError: if no loop of the program gathers rows of a table.
     """
-    found = _step_body(jaxpr, tables)
-    if found is None:
+    bodies = _around_step(jaxpr, tables)
+    if not bodies:
         raise ValueError("no loop of this program gathers rows of a table: there is no step")
-    lasting = {var for var in (*found.constvars, *found.invars) if var.aval.ndim}
-    return _count(found, lasting, set(map(id, found.outvars)))
+    return _turn(bodies[0], None), _turn(bodies[1], bodies[0]) if len(bodies) > 1 else _NONE
+
+
+def _turn(body: Any, without: Any | None) -> Step:
+    """A turn of a loop, but for a loop in it."""
+    lasting = {var for var in (*body.constvars, *body.invars) if var.aval.ndim}
+    return _count(body, lasting, set(map(id, body.outvars)), without)
 
 
 def _inner(equation: Any) -> list[tuple[Any, list[Any], list[Any]]]:
@@ -78,16 +86,17 @@ def _open(jaxpr: Any) -> Any:
     return getattr(jaxpr, "jaxpr", jaxpr)
 
 
-def _step_body(jaxpr: Any, tables: set[tuple[int, ...]]) -> Any | None:
-    """The body of the innermost loop that gathers rows of a table."""
+def _around_step(jaxpr: Any, tables: set[tuple[int, ...]]) -> list[Any]:
+    """The bodies of the innermost loop that gathers rows of a table, and of those around it."""
     for equation in jaxpr.eqns:
         for inner, _, _ in _inner(equation):
-            found = _step_body(inner, tables)
-            if found is not None:
+            found = _around_step(inner, tables)
+            loops = equation.primitive.name in ("while", "scan")
+            if loops and (found or _gathers(inner, tables)):
+                found.append(inner)
+            if found:
                 return found
-            if equation.primitive.name in ("while", "scan") and _gathers(inner, tables):
-                return inner
-    return None
+    return []
 
 
 def _gathers(jaxpr: Any, tables: set[tuple[int, ...]]) -> bool:
@@ -99,13 +108,14 @@ def _gathers(jaxpr: Any, tables: set[tuple[int, ...]]) -> bool:
     return False
 
 
-def _count(jaxpr: Any, lasting: set[Any], wanted: set[int]) -> Step:
+def _count(jaxpr: Any, lasting: set[Any], wanted: set[int], without: Any = None) -> Step:
     """Counts a program, less what nothing needs.
 
     Args:
       jaxpr: of the program.
       lasting: its arrays that outlive a step; what is made of these in place is added.
       wanted: the ids of the results that are needed.
+      without: a loop's body that is not counted.
     """
     wanted, live = set(wanted), []
     for equation in reversed(jaxpr.eqns):
@@ -116,15 +126,19 @@ def _count(jaxpr: Any, lasting: set[Any], wanted: set[int]) -> Step:
     for equation in reversed(live):
         parts = _inner(equation)
         if parts:
-            total += max((_within(equation, *part, lasting, wanted) for part in parts), key=sum)
+            known = lasting, wanted, without
+            total += max((_within(equation, *part, *known) for part in parts), key=sum)
         else:
             total += _operation(equation, lasting)
     return total
 
 
 def _within(
-    equation: Any, inner: Any, ins: list[Any], outs: list[Any], lasting: set[Any], wanted: set[int]
-) -> Step:
+    equation: Any, inner: Any, ins: list[Any], outs: list[Any],
+    lasting: set[Any], wanted: set[int], without: Any,
+) -> Step:  # fmt: skip
+    if inner is without:
+        return _NONE
     known = {
         own for own, outer in zip(inner.invars, ins, strict=False)
         if _is(outer, lasting) and own.aval.ndim
@@ -134,7 +148,7 @@ def _within(
         id(own) for own, outer in zip(inner.outvars, outs, strict=False)
         if id(outer) in wanted or equation.primitive.name in ("while", "scan")
     }  # fmt: skip
-    found = _count(inner, known, needed)
+    found = _count(inner, known, needed, without)
     lasting |= {outer for own, outer in zip(inner.outvars, outs, strict=False) if _is(own, known)}
     turns = equation.params.get("length", 1) if equation.primitive.name == "scan" else 1
     return found.times(turns)

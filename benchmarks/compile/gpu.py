@@ -2,16 +2,12 @@
 
 import collections
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-_LEAST = {
-    "kWhile",
-    "kConditional",
-    "kSequential",
-    "kCommandBuffer",
-}  # these launch by themselves none
-_DONE = re.compile(r"k\w*Done$|kWaitFor\w*|kPartitionId|kReplicaId")
+_AROUND = {"kWhile", "kConditional", "kSequential", "kCommandBuffer"}  # of others
+_DONE = re.compile(r"k\w*Done$|kWaitFor\w*|kPartitionId|kReplicaId")  # no launch
 
 
 class Kernel(NamedTuple):
@@ -42,6 +38,8 @@ class Dump:
             raise FileNotFoundError(f"{len(sequences)} thunk sequences in {folder}: expected one")
         stem = str(sequences[0]).removesuffix("thunk_sequence.txt")
         names = _names(Path(stem + "thunk_metadata.txt").read_text())
+        grouped = Path(stem + "thunk_sequence_after_thunk_passes.txt").read_text()
+        self.buffers = _buffers(grouped, names)
         self.kernels = _kernels(sequences[0].read_text(), names)
         paths = sorted(folder.glob(Path(stem).name + "*ptx"))
         self.assembly = "\n".join(path.read_text() for path in paths)
@@ -51,6 +49,10 @@ class Dump:
         once."""
         return [one for one in self.kernels if loop in one.loop
                 and not (one.condition and one.loop[-1] == loop)]  # fmt: skip
+
+    def buffers_of(self, loop: str | None) -> int:
+        """The command buffers that the host sends off in a turn of a loop, or outside of all."""
+        return sum(one == loop for one in self.buffers)
 
     def atomics(self) -> dict[str, int]:
         """How many atomic instructions there are in the assembly, by kind."""
@@ -77,38 +79,70 @@ def _names(metadata: str) -> dict[int, str]:
     return found
 
 
+class _Row(NamedTuple):
+    """A line of a thunk sequence."""
+
+    number: int
+    kind: str
+    rest: str
+    around: tuple[tuple[str, str], ...]  # kind and name of what it stands in, the innermost last
+    condition: bool
+
+
+def _rows(sequence: str, names: dict[int, str]) -> Iterator[_Row]:
+    around: list[tuple[int, str, str]] = []
+    condition = False
+    for line in sequence.splitlines():
+        if line.strip() in ("condition:", "body:"):
+            condition = line.strip() == "condition:"
+            continue
+        found = re.match(r"(\s*)(\d+): (\w+)\s*(?:\[[^\]]*\])?\s*(.*)", line)
+        if not found:
+            continue
+        depth, number, kind, rest = len(found[1]), int(found[2]), found[3], found[4]
+        while around and depth <= around[-1][0]:
+            around.pop()
+            condition = False
+        yield _Row(number, kind, rest, tuple(pair for _, *pair in around), condition)
+        if kind in _AROUND:
+            around.append((depth, kind, names.get(number, rest.split(" ")[0])))
+
+
+def _loops_of(row: _Row) -> tuple[str, ...]:
+    return tuple(name for kind, name in row.around if kind == "kWhile")
+
+
 def _kernels(sequence: str, names: dict[int, str]) -> list[Kernel]:
     found: list[Kernel] = []
-    open_loops: list[tuple[int, str]] = []
-    in_condition = False
-    for line in sequence.splitlines():
-        head = line.strip()
-        if head == "condition:":
-            in_condition = True
+    for row in _rows(sequence, names):
+        if row.kind in _AROUND or _DONE.match(row.kind):
             continue
-        if head == "body:":
-            in_condition = False
-            continue
-        row = re.match(r"(\s*)(\d+): (\w+)\s*(?:\[[^\]]*\])?\s*(.*)", line)
-        if not row:
-            continue
-        depth, number, kind, rest = len(row[1]), int(row[2]), row[3], row[4]
-        while open_loops and depth <= open_loops[-1][0]:
-            open_loops.pop()
-            in_condition = False
-        name = names.get(number, rest.split(" ")[0])
-        if kind == "kWhile":
-            open_loops.append((depth, name))
-        elif kind not in _LEAST and not _DONE.match(kind):
-            grid = re.search(
-                r"grid: \[(\d+), (\d+), (\d+)\] threads: \[(\d+), (\d+), (\d+)\]", rest
+        grid = re.search(
+            r"grid: \[(\d+), (\d+), (\d+)\] threads: \[(\d+), (\d+), (\d+)\]", row.rest
+        )
+        sizes = [int(n) for n in grid.groups()] if grid else [0] * 6
+        entry = row.rest.split(" ")[0]
+        found.append(
+            Kernel(
+                names.get(row.number, entry),
+                row.kind,
+                entry if grid else "",
+                sizes[0] * sizes[1] * sizes[2],
+                sizes[3] * sizes[4] * sizes[5],
+                _loops_of(row),
+                row.condition,
             )
-            sizes = [int(n) for n in grid.groups()] if grid else [0] * 6
-            found.append(Kernel(
-                name, kind, rest.split(" ")[0] if grid else "", sizes[0] * sizes[1] * sizes[2],
-                sizes[3] * sizes[4] * sizes[5], tuple(loop for _, loop in open_loops), in_condition,
-            ))  # fmt: skip
+        )
     return found
+
+
+def _buffers(sequence: str, names: dict[int, str]) -> list[str | None]:
+    """For each command buffer that is in no other the loop around it, None for no loop."""
+    return [
+        (_loops_of(row) or (None,))[-1]
+        for row in _rows(sequence, names)
+        if row.kind == "kCommandBuffer" and "kCommandBuffer" not in [kind for kind, _ in row.around]
+    ]
 
 
 def _entries(assembly: str) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ from typing import Any
 
 SCHEMA = 1
 STEP, DRAW, PHASE, SEGMENT = "step", "draw", "phase", "segment"
+IN_LOOPS = "step, in loops of its own"
 
 
 @dataclasses.dataclass
@@ -22,7 +23,9 @@ class Report:
     program: str  # the function of jaxvec that was compiled
     seconds: float  # to compile
     tokens: int  # a step, of all chips; cells for GloVe
+    steps_a_draw: int
     step: dict[str, int]  # bytes and FLOPs, see `counts`: a chip's, or all chips' with "shard"
+    draw: dict[str, int]  # the same of a draw, beside its steps
     loops: list[dict[str, Any]]  # where, trips (None if unknown), name, source
     collectives: list[dict[str, Any]]  # kind, where, count, bytes, a turn of that place
     loss_writes: int  # numbers written to a report of losses in each step
@@ -32,6 +35,7 @@ class Report:
     dearest: list[dict[str, Any]]  # five operations of a step
     dearest_by: str
     kernels: dict[str, int] | None = None  # of a GPU: launches by place
+    buffers: dict[str, int] | None = None  # command buffers of a step, and of a segment's rest
     counters: int = 0  # how many of the step's launches are of one thread
     swap_loops: dict[str, int] | None = None  # by kernel
     atomics: dict[str, int] | None = None  # instructions by kind
@@ -45,6 +49,27 @@ class Report:
         """How often the loop around a step runs before the host or the device must look again
         whether it goes on; None if after each step."""
         return next(loop["trips"] for loop in self.loops if loop["where"] == f"around a {STEP}")
+
+    def a_step(self, what: str) -> float:
+        """What a step does, with its share of a draw.
+
+        Args:
+          what: "bytes", "products" or "others".
+        """
+        return self.step[what] + self.draw[what] / self.steps_a_draw
+
+    @property
+    def cycles_a_step(self) -> float:
+        """The compiler's estimate, with inner loops and a step's share of a draw."""
+        known = self.cycles or {}
+        own = known.get(STEP, 0) + known.get(IN_LOOPS, 0)
+        return own + known.get(DRAW, 0) / self.steps_a_draw
+
+    @property
+    def launches_a_step(self) -> float:
+        """Launches, with a step's share of a draw."""
+        known = self.kernels or {}
+        return known.get(STEP, 0) + known.get(DRAW, 0) / self.steps_a_draw
 
     @property
     def share(self) -> float:
@@ -81,6 +106,8 @@ class Report:
             beside = ", its condition's beside" if place == STEP and self.step_trips is None else ""
             alone = f", {self.counters} of them of one thread" if place == STEP else ""
             rows.append((f"kernels a {place}", f"{count}{beside}{alone}"))
+        buffers = self.buffers or {}
+        rows += [(f"command buffers a {place}", str(count)) for place, count in buffers.items()]
         return rows
 
     def _atomics(self) -> list[tuple[str, str]]:
@@ -99,29 +126,26 @@ class Report:
         return rows or [("collectives", "none")]
 
     def _counts(self) -> list[tuple[str, str]]:
-        chips = self.settings["chips"]
+        chips = 1 if self.settings["shard"] else self.settings["chips"]
+        names = {"bytes": "bytes", "products": "FLOPs of products", "others": "other FLOPs"}
         rows = []
-        for name, number in self.step.items():
-            token = number * (1 if self.settings["shard"] else chips) / self.tokens
-            if name == "bytes":
-                rows.append(("bytes a step", f"{_bytes(number)}; {token:,.0f} a token"))
-            else:
-                rows.append(
-                    (f"FLOPs a step, {name}", f"{number / 1e6:,.1f} M; {token:,.0f} a token")
-                )
+        for key, name in names.items():
+            token = self.a_step(key) * chips / self.tokens
+            show = _bytes if key == "bytes" else _millions
+            own = f"{show(self.step[key])}, and {show(self.draw[key])} a draw"
+            rows.append((f"{name} a step", f"{own}; in all {token:,.0f} a token"))
         if self.by_xla is None:
             return [*rows, ("XLA's own count", "none for this device")]
-        said = ", ".join(f"{number / 1e6:,.1f} M {name}" for name, number in self.by_xla.items())
+        said = ", ".join(f"{_millions(number)} {name}" for name, number in self.by_xla.items())
         return [*rows, ("XLA's own count, bodies of loops once", said)]
 
     def _cycles(self) -> list[tuple[str, str]]:
         if self.cycles is None:
             return []
-        rows = [
-            (f"estimated cycles a {place}", f"{count:,}") for place, count in self.cycles.items()
-        ]
+        rows = [(f"estimated cycles a {name}", f"{count:,}") for name, count in self.cycles.items()]
         beside = ", ".join(f"{count} {kind}" for kind, count in (self.not_estimated or {}).items())
-        return [*rows, ("large results without an estimate, a step", beside or "none")]
+        return [*rows, ("estimated cycles a step in all", f"{self.cycles_a_step:,.0f}"),
+                ("large results without an estimate, a step", beside or "none")]  # fmt: skip
 
     def as_json(self) -> dict[str, Any]:
         """All figures, as JSON has them."""
@@ -130,6 +154,10 @@ class Report:
 
 def _settings(settings: dict[str, Any]) -> str:
     return ", ".join(f"{key} {value}" for key, value in settings.items() if value is not None)
+
+
+def _millions(number: float) -> str:
+    return f"{number / 1e6:,.1f} M"
 
 
 def _trips(loop: dict[str, Any]) -> str:
