@@ -94,11 +94,11 @@ class Slots:
 
     def add(self, table, targets, changes):
         """A scatter-add of different rows."""
-        return table.at[targets].add(changes, mode="drop")
+        return table.at[targets].add(changes, mode="drop", wrap_negative_indices=False)
 
     def store(self, leaf, targets, old, new):
         """A scatter of different rows."""
-        return leaf.at[targets].set(new, mode="drop")
+        return leaf.at[targets].set(new, mode="drop", wrap_negative_indices=False)
 
 
 _SORTED: Any = {"mode": "drop", "indices_are_sorted": True, "unique_indices": True}
@@ -154,11 +154,11 @@ class Scatter:
 
     def add(self, table, targets, changes):
         """A scatter-add, of rows that repeat."""
-        return table.at[targets].add(changes, mode="drop")
+        return table.at[targets].add(changes, mode="drop", wrap_negative_indices=False)
 
     def store(self, leaf, targets, old, new):
         """A scatter-add of the changes of all occurrences."""
-        return leaf.at[targets].add(new - old, mode="drop")
+        return leaf.at[targets].add(new - old, mode="drop", wrap_negative_indices=False)
 
 
 Name = Literal["slots", "sorted", "scatter"]

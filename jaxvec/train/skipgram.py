@@ -9,6 +9,7 @@ from jax import lax
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import sgns
 from jaxvec.models.sgns import Params
+from jaxvec.models.tables import made_once
 from jaxvec.train.text_model import NegativeSampling, Sampled
 
 
@@ -34,7 +35,7 @@ class SkipGram(NegativeSampling):
             contexts=text.ids,
             negatives=negatives,
             weights=self.weights(text),
-            negative_weights=text.pairs * (self.negative / self.negatives),
+            negative_weights=self.pairs(text) * (self.negative / self.negatives),
         )
 
     def rows(self, batch: Sampled) -> Params:
@@ -54,6 +55,7 @@ class SkipGram(NegativeSampling):
         float32[B, M, X + N]."""
         contexts = batch.text.ids.shape[1]
         near = self.weights(batch.text, contexts + self.negatives)
-        negative = batch.text.pairs * (self.negative / self.negatives)
+        negative = self.pairs(batch.text) * (self.negative / self.negatives)
         is_context = lax.broadcasted_iota(jnp.int32, near.shape, 2) < contexts
-        return jnp.where(is_context, near, negative[..., None])
+        weights = jnp.where(is_context, near, negative[..., None])
+        return made_once(weights, "tpu")  # to lay ranges out along a block is dear there

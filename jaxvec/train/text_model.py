@@ -45,9 +45,8 @@ class Text(NamedTuple):
     """
 
     ids: jax.Array  # int32[B, X]
-    before: jax.Array  # int32[B, M], how far the window of each token reaches to the left
-    after: jax.Array  # int32[B, M], and to the right
-    pairs: jax.Array  # float32[B, M], how many tokens are in it
+    before: jax.Array  # int32[B, M], how far the window of each token reaches before it
+    after: jax.Array  # int32[B, M], and after it
     context: Any  # bool[B, X], the tokens that may be context; () for all
 
 
@@ -193,14 +192,8 @@ class TextModel:
         around = [ids[:, k : k + steps] for k in range(ids.shape[1] - steps + 1)]
         ids = jnp.concatenate(around, axis=2)  # of each block, from a margin before to one after
         inner = slice(self.margin - self.window, self.margin + size + self.window)
-        before, after = self.windows(own(plan.before), own(plan.after), bits)
-        return Text(
-            ids=ids[:, :, inner].swapaxes(0, 1),
-            before=before,
-            after=after,
-            pairs=(before + after).astype(jnp.float32),
-            context=(),
-        )
+        sides = self.windows(own(plan.before), own(plan.after), bits)
+        return Text(ids[:, :, inner].swapaxes(0, 1), *sides, context=())
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Any:
         """The batch of a step; see `contracts.Source.batch`."""
@@ -245,7 +238,13 @@ class TextModel:
 
     def weight(self, batch) -> jax.Array:
         """How many pairs a batch holds."""
-        return batch.text.pairs.sum()
+        return self.pairs(batch.text).sum()
+
+    def pairs(self, text: Text) -> jax.Array:
+        """How many tokens are in the window of each token of a step: float32[B, M]."""
+        if isinstance(text.context, jax.Array):
+            return self.weights(text).sum(-1)
+        return (text.before + text.after).astype(jnp.float32)
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The mean of the context's input vectors, [C, D]."""
