@@ -1,4 +1,4 @@
-"""The strategy of write-back for the device at hand, by timing each on steps like those of a run.
+"""The strategy of write-back for the device at hand, by timing each on steps as a run takes them.
 
 How fast scatters, sorts and products are differs from device to device, and from one version of
 its compiler to the next, by more than any rule would hold for.

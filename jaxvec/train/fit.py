@@ -26,7 +26,7 @@ from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.workers import by_itself, default_workers
-from jaxvec.train.written import as_before, choice
+from jaxvec.train.written import as_before, chosen
 from jaxvec.vectors.word_vectors import WordVectors
 
 
@@ -81,8 +81,8 @@ def fit(
         Another number gives other bits.
       write_back: how the gradients of rows that a step touches more than once reach the tables, a
         name out of `optim.writeback.STRATEGIES` or a `WriteBack`. By default a CPU takes the
-        optimizer's own, and an accelerator the fastest of those that are the same rule, by a probe
-        that takes some milliseconds once they are compiled. `result.write_back` says which; a run
+        optimizer's own, and an accelerator the fastest that is the same rule, by a probe of some
+        milliseconds, compilation apart. `result.write_back` says which; a run
         that is resumed keeps it. On GPUs all but "sorted" and "head" add in any order.
       dense: update whole tables each step, with any optax transformation; slow.
       learning_rate: the rate at the start, by default the model's own or, with another
@@ -145,7 +145,7 @@ def fit(
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
     segments, held_out = begin.segments(model, data, valid, valid_key, workers)
-    written = choice(rule, [model], len(data.vocab), constants, segments.empty())
+    written = chosen(rule, len(data.vocab), constants, segments, workers)
     if rule.free and written is not None:
         optimize = rule.writing(written.name)
     if checkpoints is not None:

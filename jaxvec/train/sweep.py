@@ -24,7 +24,7 @@ from jaxvec.train.result import Result
 from jaxvec.train.settle import rules
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.workers import by_itself, mesh
-from jaxvec.train.written import choice
+from jaxvec.train.written import chosen
 
 
 @explained(
@@ -110,7 +110,7 @@ def sweep(
     ).T
     constants = [one.constants(data) for one in models]
     segments, held_out = start.segments(models[0], data, valid, valid_keys[0])
-    written = choice(rule, models, len(data.vocab), constants[0], segments.empty())
+    written = chosen(rule, len(data.vocab), constants[0], segments)
     optimize = rule.optimizer
     if rule.free and written is not None:
         optimize = rule.writing(written.name)

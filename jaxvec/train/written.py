@@ -1,6 +1,5 @@
 """Which strategy of write-back a run takes: given, as before, or the fastest by a probe."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -9,7 +8,7 @@ import jax.numpy as jnp
 from jaxvec.optim.probe import Choice, fastest
 from jaxvec.optim.writeback import STRATEGIES, Name, WriteBack, name_of, resolve
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.contracts import Model, Stratified
+from jaxvec.train.contracts import Model, Segments, Stratified
 from jaxvec.train.settle import Rules
 
 PyTree = Any
@@ -27,8 +26,10 @@ def as_before(
     Raises:
       ValueError: if the states are of another strategy, or of one that must be given again.
     """
-    before = "" if checkpoints is None else checkpoints.write_back
-    if checkpoints is None or not before:
+    if checkpoints is None or not checkpoints.exist(checkpoints.folder):
+        return write_back
+    before = checkpoints.write_back
+    if not before:
         return write_back
     if write_back is None and before in STRATEGIES:
         return before  # type: ignore[return-value]
@@ -41,24 +42,27 @@ def as_before(
     return write_back
 
 
-def choice(
-    rule: Rules, models: Sequence[Model], words: int, constants: PyTree, segment: PyTree
+def chosen(
+    rule: Rules, words: int, constants: PyTree, segments: Segments, workers: int = 1
 ) -> Choice | None:
     """The strategy of a run: the one of its rule, or the fastest where that leaves it open.
 
     Args:
-      rule: how it is trained.
-      models: what is trained; the first is what a probe looks at.
+      rule: how its models are trained; a probe looks at the first.
       words: `V`.
       constants: of the first model.
-      segment: one without data.
+      segments: what is trained on.
+      workers: `N`.
 
     Returns:
       None if the optimizer writes by itself.
     """
     if len(rule.free) < 2:
         return rule.write_back
-    params, rows = touched(models[0], words, constants, segment)
+    model, segment = rule.models[0], segments.empty()
+    if isinstance(model, Stratified) and workers > 1:  # each has shards, and a part of the segment
+        segment, words = jax.tree.map(lambda array: array[0], segment), -(-words // workers)
+    params, rows = touched(model, words, constants, segment)
     return fastest({name: rule.writing(name) for name in rule.free}, params, rows)
 
 
@@ -69,7 +73,7 @@ def touched(model: Model, words: int, constants: PyTree, segment: PyTree) -> tup
       model: what is trained.
       words: `V`.
       constants: from ``model.constants``.
-      segment: one without data; of a `Stratified` model on `N` workers its arrays are [N, …].
+      segment: arrays of the shapes of its segments.
     """
 
     def rows(constants, segment):

@@ -43,7 +43,7 @@ class SortedScatter:
         return ()
 
     def combine(self, scratch, ids, gradients, size):
-        """All, the ids in order; those of no row come last, as `V`."""
+        """All, in the order of the ids; ids of no row come last, as `V`."""
         ids = jnp.minimum(ids.astype(jnp.int32), size)
         order = jnp.argsort(ids)
         ids = ids[order]

@@ -39,7 +39,7 @@ class Head:
         return self.tail.scratch(table)
 
     def combine(self, scratch, ids, gradients, size):
-        """A place for each of the first H rows; then those of the tail."""
+        """A place for each of the first H rows; then the places of the tail."""
         places = jnp.arange(min(self.rows, size), dtype=jnp.int32)
         ids = ids.astype(places.dtype)
         onehot = places[:, None] == ids[None]

@@ -20,10 +20,10 @@ STRATEGIES: dict[str, WriteBack] = dict(
 """The strategies by name."""
 
 SUM_FIRST: tuple[Name, ...] = ("slots", "sorted", "head")
-"""Those by which a rule sees each row once, with its summed gradient: the same to rounding."""
+"""By these a rule sees each row once, with its summed gradient: the same to rounding."""
 
 APART: tuple[Name, ...] = ("scatter", "sorted_scatter")
-"""Those by which a rule sees each occurrence by itself: the same to rounding."""
+"""By these a rule sees each occurrence by itself: the same to rounding."""
 
 
 def alike(name: Name, *, linear: bool) -> tuple[Name, ...]:

@@ -28,10 +28,9 @@ class Packed:
         ids, gradients = _sorted(ids, gradients, size)
         run = jnp.cumsum(_begins(ids), dtype=ids.dtype) - 1
         targets = _beyond(ids, size).at[run].set(ids, indices_are_sorted=True)
-        return scratch, Touched(targets, targets, self.sums(ids, run, gradients))
+        return scratch, Touched(targets, targets, self._sums(ids, run, gradients))
 
-    def sums(self, ids, run, gradients):
-        """By a segment sum, a scatter-add that repeats rows. Where runs are: `run`, int[R]."""
+    def _sums(self, ids, run, gradients):
         return jax.ops.segment_sum(gradients, run, len(ids), indices_are_sorted=True)
 
     def add(self, table, targets, changes):
@@ -48,8 +47,7 @@ class Packed:
 class PackedProducts(Packed):
     """As `Packed`, the sums by `run_sums`."""
 
-    def sums(self, ids, run, gradients):
-        """Products, of which the first place of each run is taken."""
+    def _sums(self, ids, run, gradients):
         places = jnp.arange(len(ids), dtype=run.dtype)
         first = jnp.full_like(run, len(ids)).at[run].min(places, indices_are_sorted=True)
         return run_sums(ids, gradients).at[first].get(mode="fill", fill_value=0)
@@ -117,7 +115,7 @@ class Sorted:
 
 
 def _sorted(ids, gradients, size):
-    """In the order of the ids; those of no row come last, as `V`."""
+    """In the order of the ids; ids of no row come last, as `V`."""
     ids = jnp.minimum(ids.astype(jnp.int32), size)
     order = jnp.argsort(ids)
     return ids[order], gradients[order]
@@ -138,8 +136,7 @@ def run_sums(ids: jax.Array, values: jax.Array) -> jax.Array:
 
     The ids are cut into blocks of 128. Within a block the sums are (ids equal ids) · values, a
     product of a [128, 128] mask. A run that goes on in the next blocks has their sums added, which
-    are those of runs of the blocks' first ids: the same problem, 128 times smaller, until it is one
-    block.
+    are sums over runs of the blocks' first ids: the same problem, 128 times smaller.
 
     Args:
       ids: int[R], in order.
