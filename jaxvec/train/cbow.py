@@ -45,11 +45,11 @@ class CBOW(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: cbow.Blocks) -> jax.Array:
         """See `cbow.loss`."""
-        return cbow.rows_loss(vectors, batch, self.cbow_mean)
+        return cbow.rows_loss(vectors, batch, self.cbow_mean, products=self.products)
 
     def rows_curvature(self, vectors: Params, batch: cbow.Blocks) -> Params:
         """See `cbow.rows_curvature`."""
-        return cbow.rows_curvature(vectors, batch, self.cbow_mean)
+        return cbow.rows_curvature(vectors, batch, self.cbow_mean, products=self.products)
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array):
         """The blocks of a step; see `contracts.Source.batch`."""

@@ -6,6 +6,7 @@ import jax
 
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import sgns
+from jaxvec.models.sgns import Params
 from jaxvec.train.text_model import Constants, NegativeSampling, Plan
 
 
@@ -24,8 +25,14 @@ class SkipGram(NegativeSampling):
     default_vectors = "input"
 
     rows = staticmethod(sgns.rows)
-    rows_loss = staticmethod(sgns.rows_loss)
-    rows_curvature = staticmethod(sgns.rows_curvature)
+
+    def rows_loss(self, vectors: Params, batch: sgns.Blocks) -> jax.Array:
+        """See `sgns.loss`."""
+        return sgns.rows_loss(vectors, batch, products=self.products)
+
+    def rows_curvature(self, vectors: Params, batch: sgns.Blocks) -> Params:
+        """See `sgns.rows_curvature`."""
+        return sgns.rows_curvature(vectors, batch, products=self.products)
 
     def batch(
         self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array

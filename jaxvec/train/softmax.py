@@ -77,11 +77,11 @@ class Softmax(TextModel):
 
     def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
         """See `softmax.loss`."""
-        return softmax.rows_loss(vectors, batch.blocks)
+        return softmax.rows_loss(vectors, batch.blocks, products=self.products)
 
     def rows_curvature(self, vectors: Params, batch: Step) -> Params:
         """See `softmax.rows_curvature`."""
-        return softmax.rows_curvature(vectors, batch.blocks)
+        return softmax.rows_curvature(vectors, batch.blocks, products=self.products)
 
     def weight(self, batch: Step) -> jax.Array:
         """How many pairs a batch holds."""

@@ -1,0 +1,122 @@
+"""Products of float32 vectors whose precision is chosen, and means the same on every device.
+
+Devices multiply float32 arrays by different rules when nothing is said: a CPU in float32, an
+NVIDIA GPU in tf32, a TPU in bfloat16. A kind of product says how the operands are rounded before
+they are multiplied; the sum over products, and the result, are float32 in each.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+class Kind(NamedTuple):
+    """How the operands of a product are rounded, and which devices have units for it."""
+
+    mantissa: int  # bits that an operand keeps, of 23; the exponent keeps its 8
+    algorithm: lax.DotAlgorithmPreset | None  # of these units
+    platforms: tuple[str, ...] = ()
+
+
+KINDS = {
+    "float32": Kind(23, None),
+    "tf32": Kind(10, lax.DotAlgorithmPreset.TF32_TF32_F32, ("cuda",)),
+    "bfloat16": Kind(7, lax.DotAlgorithmPreset.BF16_BF16_F32, ("cuda", "tpu")),
+}
+"""The kinds of product, by name."""
+
+
+def check_products(products: str | None) -> None:
+    """Checks the name of a kind of product.
+
+    Args:
+      products: a key of `KINDS`, or None.
+
+    Raises:
+      ValueError: for anything else.
+    """
+    if products is not None and not (isinstance(products, str) and products in KINDS):
+        raise ValueError(f"products must be one of {', '.join(KINDS)}, or None for the device's "
+                         f"own; got {products!r}")  # fmt: skip
+
+
+def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = None) -> jax.Array:
+    """`jnp.einsum` of two arrays with a kind of product.
+
+    An operand x is rounded to the nearest number that the kind can hold, which is off by at most
+    u |x|; products are exact, and summed in float32. So each number of the result is off by at
+    most about 2u Σ |a| |b|:
+
+    ========== ============ ======== =====================================================
+    kind       mantissa     u        how
+    ========== ============ ======== =====================================================
+    float32    23 bits      2^-24    by every device; six passes of bfloat16 on a TPU
+    tf32       10 bits      2^-11    tensor cores of an NVIDIA GPU; else rounded, then float32
+    bfloat16   7 bits       2^-8     tensor cores, a TPU's matrix units; else rounded, then float32
+    None                             JAX's default: `jax.default_matmul_precision` if it is set,
+                                     else float32 on a CPU, tf32 on a GPU, bfloat16 on a TPU
+    ========== ============ ======== =====================================================
+
+    A kind wins over `jax.default_matmul_precision`. Derivatives have products of the same kind:
+    the gradient of one operand is the product of the result's gradient and the other operand, both
+    rounded. `jax.jvp` rounds the derivative of the result where it should round the operands'.
+
+    Where a device has no unit for a kind, its rounding is computed, never left out: XLA's CPU
+    compiler takes the name of an algorithm and multiplies in float32 all the same.
+
+    Args:
+      subscripts: of two operands, such as ``"bmd,bkd->bmk"``.
+      a, b: the operands, float[...]. A kind other than None converts them to float32.
+      products: a key of `KINDS`, or None.
+
+    Returns:
+      float32[...]; for None of the operands' dtype.
+
+    Raises:
+      ValueError: for an unknown kind.
+
+    >>> third = jnp.full((1, 1), 1 / 3)
+    >>> [float(einsum("ij,jk->ik", third, third, kind)[0, 0] * 9) for kind in KINDS]
+    [1.0, 0.99951171875, 1.00390625]
+    """
+    check_products(products)
+    if products is None:
+        return jnp.einsum(subscripts, a, b)
+    kind = KINDS[products]
+    product = functools.partial(jnp.einsum, subscripts)
+    a, b = a.astype(jnp.float32), b.astype(jnp.float32)
+    if kind.algorithm is None:
+        return product(a, b, precision="highest")
+
+    def computed(a, b):
+        a, b = _rounded(a, kind.mantissa), _rounded(b, kind.mantissa)
+        return _rounded_back(product(a, b, precision="highest"), kind.mantissa)
+
+    by_unit = functools.partial(product, precision=kind.algorithm)
+    return lax.platform_dependent(a, b, default=computed, **dict.fromkeys(kind.platforms, by_unit))
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _rounded(x: jax.Array, mantissa: int) -> jax.Array:
+    """x rounded to so many bits; its derivative is that of x, for gradients stay in float32."""
+    return lax.reduce_precision(x, 8, mantissa)
+
+
+@_rounded.defjvp
+def _rounded_jvp(mantissa, primals, tangents):
+    return _rounded(*primals, mantissa), *tangents
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
+def _rounded_back(x: jax.Array, mantissa: int) -> jax.Array:
+    """x; a gradient that comes back through it is rounded, as it is an operand from there on."""
+    return x
+
+
+@_rounded_back.defjvp
+def _rounded_back_jvp(mantissa, primals, tangents):
+    (tangent,) = tangents
+    return _rounded_back(*primals, mantissa), lax.reduce_precision(tangent, 8, mantissa)
