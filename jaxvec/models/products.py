@@ -78,9 +78,12 @@ def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = N
     Raises:
       ValueError: for an unknown kind.
 
-    >>> third = jnp.full((1, 1), 1 / 3)
-    >>> [float(einsum("ij,jk->ik", third, third, kind)[0, 0] * 9) for kind in KINDS]
-    [1.0, 0.99951171875, 1.00390625]
+    >>> x = 1 + 2.0 ** -jnp.array([5, 9, 14])
+    >>> for kind in KINDS:
+    ...     print(kind, (einsum("i,j->i", x, jnp.ones(1), kind) - 1).tolist())
+    float32 [0.03125, 0.001953125, 6.103515625e-05]
+    tf32 [0.03125, 0.001953125, 0.0]
+    bfloat16 [0.03125, 0.0, 0.0]
     """
     check_products(products)
     if products is None:
@@ -101,7 +104,7 @@ def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = N
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _rounded(x: jax.Array, mantissa: int) -> jax.Array:
-    """x rounded to so many bits; its derivative is that of x, for gradients stay in float32."""
+    """x rounded to a mantissa of these bits, with the derivative of x: gradients are not rounded."""
     return lax.reduce_precision(x, 8, mantissa)
 
 
