@@ -104,7 +104,7 @@ def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = N
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
 def _rounded(x: jax.Array, mantissa: int) -> jax.Array:
-    """x rounded to a mantissa of these bits, with the derivative of x: gradients are not rounded."""
+    """x rounded to a mantissa of these bits, with the derivative of x: no gradient is rounded."""
     return lax.reduce_precision(x, 8, mantissa)
 
 
