@@ -1,9 +1,19 @@
 """Precision of products: what each kind rounds on which device, and how far a step strays by it."""
 
+import functools
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import SingleDeviceSharding
 
 from jaxvec import (
     CBOW,
@@ -223,7 +233,10 @@ def test_every_product_of_a_step_is_of_the_chosen_kind(name, platform):
             if kind is None:  # the setting, bfloat16 being the lowest
                 assert found == {{"bfloat16": "DEFAULT", "float32": "HIGHEST"}[setting]}
             else:
-                assert found == {PLATFORMS[platform][kind]}, (kind, setting)
+                expected = {PLATFORMS[platform][kind]}
+                if name == "cbow":  # has products of vectors with vectors, rounded and in float32
+                    expected.add("HIGHEST")
+                assert found == expected, (kind, setting)
     assert set(products_in(lambda v: module.rows_loss(v, batch), vectors, platform=platform)) == {
         "DEFAULT"
     }
@@ -298,4 +311,42 @@ def test_a_models_option_is_that_of_its_products(name):
     used = [model.rows_loss, *([model.rows_curvature] if name != "glove" else [])]
     for function in used:
         found = products_in(lambda v, f=function: f(v, batch), vectors, platform="tpu")
-        assert set(found) == {"bf16"}
+        assert set(found) - {"HIGHEST"} == {"bf16"}
+
+
+UNITS = {None: "tf32.tf32", "tf32": "tf32.tf32", "bfloat16": "bf16.bf16", "float32": None}
+
+
+def units_of_an_h100() -> None:
+    """Prints for each of `UNITS` what the tensor cores multiply in a step compiled for an H100."""
+    from benchmarks.compile.targets import TARGETS
+
+    (device, *_) = TARGETS["h100"].topology(1).devices
+    _, batch, vectors = batches()["sgns"]
+
+    def there(x):
+        return jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=SingleDeviceSharding(device))
+
+    for kind in UNITS:
+        loss = functools.partial(sgns.rows_loss, products=kind)
+        lowered = jax.jit(jax.grad(loss)).lower(*jax.tree.map(there, (vectors, batch)))
+        with tempfile.TemporaryDirectory() as folder:
+            lowered.compile({"xla_gpu_autotune_level": 0, "xla_dump_to": folder})
+            ptx = "".join(path.read_text() for path in Path(folder).glob("*.ptx"))
+        assert ptx
+        print(json.dumps([kind, *sorted(set(re.findall(r"mma\S*\.f32\.(\w+\.\w+)\.f32", ptx)))]))
+
+
+def test_compiled_for_an_h100_a_step_has_tensor_cores_of_its_kind():
+    """In a process of its own: the compiler's plugin must be there when JAX starts."""
+    targets = pytest.importorskip("benchmarks.compile.targets")
+    if lacking := targets.missing(targets.TARGETS["h100"]):
+        pytest.skip(lacking)
+    done = subprocess.run(
+        [sys.executable, "-c", "from tests.test_products import units_of_an_h100 as f; f()"],
+        cwd=Path(__file__).parent.parent, capture_output=True, text=True, check=False,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "XLA_FLAGS": ""},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert found == [[kind, *([unit] if unit else [])] for kind, unit in UNITS.items()]

@@ -65,7 +65,9 @@ def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = N
     rounded. `jax.jvp` rounds the derivative of the result where it should round the operands'.
 
     Where a device has no unit for a kind, its rounding is computed, never left out: XLA's CPU
-    compiler takes the name of an algorithm and multiplies in float32 all the same.
+    compiler takes the name of an algorithm and multiplies in float32 all the same. So it is on
+    every device where both operands have all the letters, as ``"bmd,bmd->bm"``: a matrix unit that
+    multiplies vectors with vectors is the slower way.
 
     Args:
       subscripts: of two operands, such as ``"bmd,bkd->bmk"``.
@@ -98,6 +100,9 @@ def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = N
         a, b = _rounded(a, kind.mantissa), _rounded(b, kind.mantissa)
         return _rounded_back(product(a, b, precision="highest"), kind.mantissa)
 
+    first, second = subscripts.replace(" ", "").partition("->")[0].split(",")
+    if set(first) == set(second):  # vectors with vectors, which no device has such units for
+        return computed(a, b)
     by_unit = functools.partial(product, precision=kind.algorithm)
     return lax.platform_dependent(a, b, default=computed, **dict.fromkeys(kind.platforms, by_unit))
 
