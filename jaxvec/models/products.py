@@ -60,6 +60,9 @@ def einsum(subscripts: str, a: jax.Array, b: jax.Array, products: str | None = N
                                      else float32 on a CPU, tf32 on a GPU, bfloat16 on a TPU
     ========== ============ ======== =====================================================
 
+    Units for tf32 may cut off in place of rounding, and u is 2^-10 then. With None, XLA multiplies
+    a matrix and a vector in float32 on a GPU and a TPU too.
+
     A kind wins over `jax.default_matmul_precision`. Derivatives have products of the same kind:
     the gradient of one operand is the product of the result's gradient and the other operand, both
     rounded. `jax.jvp` rounds the derivative of the result where it should round the operands'.
