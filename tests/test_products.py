@@ -21,6 +21,7 @@ from jaxvec import (
     SkipGram,
     Softmax,
     cbow,
+    cooccurrence,
     fit,
     glove,
     sgns,
@@ -30,8 +31,7 @@ from jaxvec import (
 from jaxvec.cli import main, make_parser
 from jaxvec.cli.models import make_model, set_defaults
 from jaxvec.models.products import KINDS, einsum
-from jaxvec.train.glove import Step as Cells
-from jaxvec.train.softmax import Step as Words
+from jaxvec.models.tables import take
 from tests.conftest import topic_accuracy
 
 KEY = jax.random.key(0)
@@ -301,17 +301,23 @@ def test_the_flag(capsys):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_models_option_is_that_of_its_products(name):
-    _, batch, vectors = batches()[name]
+def test_a_models_option_is_that_of_its_products(name, topic_corpus):
+    data = cooccurrence.count(topic_corpus, window=3) if name == "glove" else topic_corpus
     model = MODELS[name](products="bfloat16")
-    if name == "softmax":
-        batch = Words(batch, jnp.arange(V))
-    if name == "glove":
-        batch = Cells(batch, jnp.float32(10), jnp.float32(0.75), (), ())
-    used = [model.rows_loss, *([model.rows_curvature] if name != "glove" else [])]
-    for function in used:
-        found = products_in(lambda v, f=function: f(v, batch), vectors, platform="tpu")
-        assert set(found) - {"HIGHEST"} == {"bf16"}
+    segments, _ = model.segments(data, 0.0, KEY)
+    constants, segment = model.constants(data), segments.epoch(KEY)(0)
+
+    def first_step(params, constants, segment, bits):
+        plan = model.plan(constants, KEY, segment)
+        batch = model.batch(constants, plan, bits, jnp.int32(0))
+        vectors = take(params, model.rows(batch))
+        bends = getattr(model, "rows_curvature", lambda *_: None)
+        gradient = jax.grad(lambda vectors: model.rows_loss(vectors, batch).sum())(vectors)
+        return gradient, bends(vectors, batch)
+
+    params, bits = model.init(KEY, len(topic_corpus.vocab)), jnp.zeros(model.bits(), jnp.uint32)
+    found = products_in(first_step, params, constants, segment, bits, platform="tpu")
+    assert set(found) - {"HIGHEST"} == {"bf16"}
 
 
 UNITS = {None: "tf32.tf32", "tf32": "tf32.tf32", "bfloat16": "bf16.bf16", "float32": None}

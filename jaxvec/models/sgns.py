@@ -178,8 +178,17 @@ def rows_curvature(
       batch: the `B` pairs or blocks whose `rows` were gathered.
       products: their kind, see `products.einsum`.
     """
-    blocks = as_blocks(batch)
-    weights = _weights(blocks)
+    return curvature(vectors, _weights(as_blocks(batch)), products=products)
+
+
+def curvature(vectors: Params, weights: jax.Array, *, products: str | None = None) -> Params:
+    """`rows_curvature` of blocks whose weights are written out.
+
+    Args:
+      vectors: as for `center_losses`.
+      weights: of every center with the contexts and negatives, [B, M, X + N].
+      products: their kind, see `products.einsum`.
+    """
     centers, others = (jnp.square(v).sum(-1) for v in vectors)
     return Params(
         einsum("bmk,bk->bm", weights, others, products) / 4,
