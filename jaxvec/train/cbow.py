@@ -60,11 +60,12 @@ class CBOW(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `cbow.loss`."""
-        return cbow.rows_loss(vectors, self.expanded(batch), self.cbow_mean)
+        return cbow.rows_loss(vectors, self.expanded(batch), self.cbow_mean, products=self.products)
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `cbow.rows_curvature`."""
-        return cbow.rows_curvature(vectors, self.expanded(batch), self.cbow_mean)
+        blocks = self.expanded(batch)
+        return cbow.rows_curvature(vectors, blocks, self.cbow_mean, products=self.products)
 
     def weight(self, batch: Sampled) -> jax.Array:
         """How many words of a batch have a context."""

@@ -44,11 +44,14 @@ class SkipGram(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `sgns.loss`, by center: [B, M]."""
-        return sgns.center_losses(vectors, self.all_weights(batch), batch.text.ids.shape[1])
+        contexts = batch.text.ids.shape[1]
+        return sgns.center_losses(
+            vectors, self.all_weights(batch), contexts, products=self.products
+        )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `sgns.rows_curvature`."""
-        return sgns.curvature(vectors, self.all_weights(batch))
+        return sgns.curvature(vectors, self.all_weights(batch), products=self.products)
 
     def all_weights(self, batch: Sampled) -> jax.Array:
         """The weights of every center with the contexts, then with the negatives of its block:

@@ -11,11 +11,12 @@ from jax import lax
 
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
+from jaxvec.models.products import check_products
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
 from jaxvec.train.contracts import STEPS_A_DRAW
-from jaxvec.train.options import Option, VectorSize
+from jaxvec.train.options import Option, Products, VectorSize
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import DEFAULT_BLOCKS
 
@@ -71,6 +72,8 @@ class TextModel:
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones where steps would be too
         large for a small vocabulary or a very frequent word; see `stability`.
+      products: the precision of products, ``"float32"``, ``"tf32"`` or ``"bfloat16"``, see
+        `products.einsum`; None for the device's own. Tables and sums are float32 in each.
     """
 
     vector_size: VectorSize = 100
@@ -82,11 +85,13 @@ class TextModel:
         int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
     ] = None
     symmetric: Annotated[bool, Option("only the words that follow are context")] = True
+    products: Products = None
 
     loss_unit = "pair"
     traced: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __post_init__(self):
+        check_products(self.products)
         check_whole("vector_size", self.vector_size)
         check_whole("window", self.window)
         check_whole("block_tokens", self.block_tokens)
