@@ -20,6 +20,8 @@ from jaxvec.models.products import einsum
 from jaxvec.models.tables import softplus as softplus
 from jaxvec.models.tables import take as take
 
+_TYPICAL = 64  # rows that a mean is taken over: as many as a GPU adds up in one kernel
+
 
 @exportable
 class Params(NamedTuple):
@@ -178,22 +180,30 @@ def rows_curvature(
       batch: the `B` pairs or blocks whose `rows` were gathered.
       products: their kind, see `products.einsum`.
     """
-    return curvature(vectors, _weights(as_blocks(batch)), products=products)
-
-
-def curvature(vectors: Params, weights: jax.Array, *, products: str | None = None) -> Params:
-    """`rows_curvature` of blocks whose weights are written out.
-
-    Args:
-      vectors: as for `center_losses`.
-      weights: of every center with the contexts and negatives, [B, M, X + N].
-      products: their kind, see `products.einsum`.
-    """
+    weights = _weights(as_blocks(batch))
     centers, others = (jnp.square(v).sum(-1) for v in vectors)
     return Params(
         einsum("bmk,bk->bm", weights, others, products) / 4,
         einsum("bmk,bm->bk", weights, centers, products) / 4,
     )
+
+
+def typical_curvature(vectors: Params, totals: Params) -> Params:
+    """`rows_curvature` where all partners of a row are as long as the table's typical row.
+
+    The bound Σ w |u|² / 4 becomes ν Σ w / 4, with ν the mean of |u|² over some of the rows at
+    hand. What remains of a step's arithmetic is one number a table: for an accelerator, four passes
+    over the rows less.
+
+    Args:
+      vectors: of the centers, [B, M, D], and of contexts and negatives, [B, X + N, D].
+      totals: for each of these rows the summed weight of its pairs, [B, M] and [B, X + N].
+    """
+
+    some = min(_TYPICAL, *(rows.size // rows.shape[-1] for rows in vectors))
+    rows = jnp.stack([rows.reshape(-1, rows.shape[-1])[:some] for rows in vectors])
+    of_centers, of_others = jnp.square(rows).sum((1, 2)) / some
+    return Params(totals.input * (of_others / 4), totals.output * (of_centers / 4))
 
 
 def center_losses(

@@ -31,6 +31,9 @@ class Named(NamedTuple):
     """The default on a CPU; see `writeback`. Where `grad_clip` is put before a rule of "scatter",
     "slots" is taken: the gradient of a row is summed before it is clipped."""
 
+    accelerator: writeback.Name | None = None
+    """The default elsewhere; None for the fastest of those that make the same rule."""
+
     linear: bool = False
     """Whether updates are proportional to the gradient, so that every strategy is the same."""
 
@@ -51,8 +54,8 @@ def _glove(per_row: bool) -> Named:
 
 NAMED = {
     "sgd": Named(optax.sgd, 0.03, "scatter", linear=True),
-    "adagrad": Named(optax.adagrad, 0.2),
-    "row_adagrad": Named(adagrad.row_adagrad, 0.4),
+    "adagrad": Named(optax.adagrad, 0.2, accelerator="accumulate"),
+    "row_adagrad": Named(adagrad.row_adagrad, 0.4, accelerator="accumulate"),
     "adam": Named(optax.adam, 0.01, decays=True),
     "glove_adagrad": _glove(per_row=False),
     "glove_row_adagrad": _glove(per_row=True),

@@ -157,12 +157,9 @@ def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) 
         touched = jax.tree.unflatten(jax.tree.structure(params), touched)
 
         before = jax.tree.map(lambda leaf, t: leaf if t is None else leaf[t.ids], state, places)
-        updates, after = rowwise.updated(
-            transform,
-            jax.tree.map(lambda _, t: t.gradients, params, touched),
-            before,
-            jax.tree.map(lambda table, t: table[t.ids], params, touched),
-        )
+        gradients = jax.tree.map(lambda _, t: t.gradients, params, touched)
+        vectors = jax.tree.map(lambda table, t: table[t.ids], params, touched)
+        updates, after = rowwise.updated(transform, gradients, before, vectors)
 
         def add(table, t, change):
             return write_back.add(table, t.targets, (rate * change).astype(table.dtype))
@@ -170,8 +167,14 @@ def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) 
         def store(leaf, t, old, new):
             return new if t is None else write_back.store(leaf, t.targets, old, new)
 
-        params = jax.tree.map(add, params, touched, updates)
-        return params, jax.tree.map(store, state, places, before, after), scratch
+        def but_for_its_own(leaf, t, old, new):
+            return old if t is None else leaf[t.ids] - (new - old)
+
+        state = jax.tree.map(store, state, places, before, after)
+        if isinstance(write_back, writeback.Accumulate):
+            others = jax.tree.map(but_for_its_own, state, places, before, after)
+            updates, _ = rowwise.updated(transform, gradients, others, vectors)
+        return jax.tree.map(add, params, touched, updates), state, scratch
 
     return RowOptimizer(init, scratch, update)
 

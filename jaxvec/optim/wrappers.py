@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from jaxvec.optim import writeback
 from jaxvec.optim.rows import RowOptimizer, row_sparse
-from jaxvec.optim.writeback import Slots, winners
 
 PyTree = Any
 
@@ -48,27 +48,41 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
     """
 
     def scratch(params):
-        return jax.tree.map(Slots().scratch, params), optimizer.scratch(params)
+        sizes = [len(table) for table in jax.tree.leaves(params)]
+        return jnp.zeros(sum(sizes), jnp.float32), optimizer.scratch(params)
 
     def update(params, state, scratch, rows, gradients, rate, curvature):
-        slots, inner = scratch
+        bends, inner = scratch
+        ids = _in_one(params, rows)
+        found = jnp.concatenate([bend.reshape(-1) for bend in jax.tree.leaves(curvature)])
+        bends = bends.at[ids].add(found, **writeback.DROP)
+        total = bends.at[ids].get(mode="clip", wrap_negative_indices=False)
+        # zeros that follow from what is read: XLA reads before it clears, and copies nothing
+        bends = bends.at[ids].set(jnp.where(total < 0, total, 0), **writeback.DROP)
+        shares = jax.lax.optimization_barrier(1 / (1 + damping * scale * rate * total))
 
-        def shares(slots, ids, bend):
-            slots, winner = winners(slots, ids.reshape(-1))
-            total = jnp.zeros(winner.shape, bend.dtype).at[winner].add(bend.reshape(-1))[winner]
-            return slots, 1 / (1 + damping * scale * rate * total.reshape(ids.shape))
-
-        found = jax.tree.map(shares, slots, rows, curvature)
-        slots, share = jax.tree.transpose(
-            jax.tree.structure(params), jax.tree.structure((0, 0)), found
-        )
+        sizes = [bend.size for bend in jax.tree.leaves(curvature)]
+        parts = jnp.split(shares, np.cumsum(sizes)[:-1])
+        parts = jax.tree.unflatten(jax.tree.structure(params), parts)
         gradients = jax.tree.map(
-            lambda g, s: g * s.reshape(s.shape + (1,) * (g.ndim - s.ndim)), gradients, share
-        )
+            lambda g, s, ids: g * s.reshape(ids.shape + (1,) * (g.ndim - ids.ndim)),
+            gradients, parts, rows,
+        )  # fmt: skip
         params, state, inner = optimizer.update(params, state, inner, rows, gradients, rate)
-        return params, state, (slots, inner)
+        return params, state, (bends, inner)
 
     return replace(optimizer, scratch=scratch, update=update, uses_curvature=True)
+
+
+def _in_one(params: PyTree, rows: PyTree) -> jax.Array:
+    """The ids of rows of all tables, int[R], as of one table after the other."""
+    tables = jax.tree.leaves(params)
+    total, before, found = sum(map(len, tables)), 0, []
+    for table, ids in zip(tables, jax.tree.leaves(rows), strict=True):
+        ids = ids.reshape(-1)
+        found.append(jnp.where(ids < len(table), ids + before, total))
+        before += len(table)
+    return jnp.concatenate(found)
 
 
 def damped_sgd(damping: float = 0.1) -> RowOptimizer:

@@ -43,7 +43,7 @@ class CBOW(NegativeSampling):
 
     def expanded(self, batch: Sampled) -> cbow.Blocks:
         """A batch with its pairs' weights written out."""
-        text, negatives = batch
+        text, negatives, _ = batch
         return cbow.Blocks(
             centers=self.centers(text.ids),
             contexts=text.ids,

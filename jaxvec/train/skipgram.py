@@ -29,7 +29,7 @@ class SkipGram(NegativeSampling):
 
     def expanded(self, batch: Sampled) -> sgns.Blocks:
         """A batch with its pairs' weights written out."""
-        text, negatives = batch
+        text, negatives, _ = batch
         return sgns.Blocks(
             centers=self.centers(text.ids),
             contexts=text.ids,
@@ -50,8 +50,9 @@ class SkipGram(NegativeSampling):
         )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
-        """See `sgns.rows_curvature`."""
-        return sgns.curvature(vectors, self.all_weights(batch), products=self.products)
+        """See `sgns.typical_curvature`."""
+        of_centers = self.pairs(batch.text) * (1 + self.negative)
+        return sgns.typical_curvature(vectors, Params(of_centers, batch.met))
 
     def all_weights(self, batch: Sampled) -> jax.Array:
         """The weights of every center with the contexts, then with the negatives of its block:

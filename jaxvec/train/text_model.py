@@ -56,6 +56,7 @@ class Sampled(NamedTuple):
 
     text: Text
     negatives: jax.Array  # int32[B, N]
+    met: jax.Array  # float32[B, X + N], the summed weight of each context's and negative's pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -347,8 +348,13 @@ class NegativeSampling(TextModel):
           first: the first step, int32[].
         """
         noise, windows = jnp.split(bits, [2 * self.negatives], axis=-1)
-        pairs = noise.reshape(*noise.shape[:2], self.negatives, 2)
-        return Sampled(self.texts(plan, windows, first), sampling.draw(constants.words, pairs))
+        draws = noise.reshape(*noise.shape[:2], self.negatives, 2)
+        text = self.texts(plan, windows, first)
+        of_contexts = jax.vmap(self.weights)(text).sum(-2)
+        of_noise = jax.vmap(self.pairs)(text).sum(-1, keepdims=True)
+        of_noise = jnp.broadcast_to(of_noise * (self.negative / self.negatives), draws.shape[:-1])
+        met = jnp.concatenate([of_contexts, of_noise], axis=-1)
+        return Sampled(text, sampling.draw(constants.words, draws), met)
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a row as input, or as output, its negatives included."""

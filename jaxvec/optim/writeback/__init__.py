@@ -7,8 +7,10 @@ are written. `V` rows a table, `R` occurrences a step.
 An id of `V` or more names no row: its gradient is dropped. Ids are never negative.
 """
 
+from jaxvec.optim.writeback.apart import Accumulate as Accumulate
 from jaxvec.optim.writeback.apart import Scatter as Scatter
 from jaxvec.optim.writeback.apart import SortedScatter as SortedScatter
+from jaxvec.optim.writeback.contract import DROP as DROP
 from jaxvec.optim.writeback.contract import Touched as Touched
 from jaxvec.optim.writeback.contract import WriteBack as WriteBack
 from jaxvec.optim.writeback.head import Head as Head
@@ -22,4 +24,3 @@ from jaxvec.optim.writeback.names import resolve as resolve
 from jaxvec.optim.writeback.runs import Sorted as Sorted
 from jaxvec.optim.writeback.runs import run_sums as run_sums
 from jaxvec.optim.writeback.slots import Slots as Slots
-from jaxvec.optim.writeback.slots import winners as winners

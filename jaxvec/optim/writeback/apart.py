@@ -31,6 +31,16 @@ class Scatter:
         return leaf.at[targets].add(new - old, **DROP)
 
 
+class Accumulate(Scatter):
+    """The occurrences as they come, but the state of all of them first.
+
+    For state that adds up, such as sums of squares g²: a row's occurrences are added to it, and
+    then each one's change is made with the whole. So a row that is met n times moves no further
+    than by the sum of their gradients, at the price of a scatter-add of the state and one of the
+    rows: no buffer, no sort. Where a sum first adds (Σ g)², this adds Σ g².
+    """
+
+
 class SortedScatter:
     """A scatter-add of the occurrences in the order of their ids, which XLA is told.
 

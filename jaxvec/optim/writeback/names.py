@@ -2,18 +2,18 @@
 
 from typing import Any, Literal, get_args
 
-from jaxvec.optim.writeback.apart import Scatter, SortedScatter
+from jaxvec.optim.writeback.apart import Accumulate, Scatter, SortedScatter
 from jaxvec.optim.writeback.contract import WriteBack
 from jaxvec.optim.writeback.head import Head
 from jaxvec.optim.writeback.runs import Sorted
 from jaxvec.optim.writeback.slots import Slots
 
-Name = Literal["slots", "sorted", "head", "scatter", "sorted_scatter", "head_scatter"]
+Name = Literal["slots", "sorted", "head", "scatter", "sorted_scatter", "head_scatter", "accumulate"]
 
 STRATEGIES: dict[str, WriteBack] = dict(
     zip(
         get_args(Name),
-        (Slots(), Sorted(), Head(), Scatter(), SortedScatter(), Head(tail=Scatter())),
+        (Slots(), Sorted(), Head(), Scatter(), SortedScatter(), Head(tail=Scatter()), Accumulate()),
         strict=True,
     )
 )
