@@ -156,10 +156,8 @@ def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) 
         places = _places(rowwise.owners(transform, params, state), touched, state)
         touched = jax.tree.unflatten(jax.tree.structure(params), touched)
 
-        before = jax.tree.map(lambda leaf, t: leaf if t is None else leaf[t.ids], state, places)
-        gradients = jax.tree.map(lambda _, t: t.gradients, params, touched)
-        vectors = jax.tree.map(lambda table, t: table[t.ids], params, touched)
-        updates, after = rowwise.updated(transform, gradients, before, vectors)
+        def read(leaf, t):
+            return leaf if t is None else leaf[t.ids]
 
         def add(table, t, change):
             return write_back.add(table, t.targets, (rate * change).astype(table.dtype))
@@ -167,13 +165,24 @@ def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) 
         def store(leaf, t, old, new):
             return new if t is None else write_back.store(leaf, t.targets, old, new)
 
-        def but_for_its_own(leaf, t, old, new):
-            return old if t is None else leaf[t.ids] - (new - old)
-
-        state = jax.tree.map(store, state, places, before, after)
+        gradients = jax.tree.map(lambda _, t: t.gradients, params, touched)
+        vectors = jax.tree.map(read, params, touched)
+        before = jax.tree.map(read, state, places)
         if isinstance(write_back, writeback.Accumulate):
-            others = jax.tree.map(but_for_its_own, state, places, before, after)
+            # what an occurrence adds to a sum does not depend on the sum
+            nothing = jax.tree.map(
+                lambda leaf, t: leaf if t is None else jnp.zeros_like(leaf), before, places
+            )
+            _, added = rowwise.updated(transform, gradients, nothing, vectors)
+            state = jax.tree.map(store, state, places, nothing, added)
+            others = jax.tree.map(
+                lambda leaf, t, old, own: old if t is None else leaf[t.ids] - own,
+                state, places, before, added,
+            )  # fmt: skip
             updates, _ = rowwise.updated(transform, gradients, others, vectors)
+        else:
+            updates, after = rowwise.updated(transform, gradients, before, vectors)
+            state = jax.tree.map(store, state, places, before, after)
         return jax.tree.map(add, params, touched, updates), state, scratch
 
     return RowOptimizer(init, scratch, update)
