@@ -21,9 +21,12 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.interop.stanford import with_unk
 from jaxvec.train import ppmi
 from jaxvec.train.checkpoint import Checkpoints
+from jaxvec.train.contracts import Model
+from jaxvec.train.devices import here
 from jaxvec.train.fit import Stopped, fit
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Result
+from jaxvec.train.settle import begun, followed
 from jaxvec.train.workers import use_cores
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
@@ -190,12 +193,13 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
             if not finished:
                 check_outputs(options, resuming=True)
             say(f"resuming after {done} of {options.epochs} epochs")
+    model = _begun(job, checkpoints)
     interrupt = Interrupt()
     try:
         with interrupt.listening():
             result = fit(
                 job.data,
-                job.model,
+                model,
                 **job.arguments,
                 callbacks=[log],
                 step_callbacks=[log.steps] if options.report_every else [],
@@ -212,6 +216,18 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
             checkpoints.close()
     _save(options, job, result, finished=finished)
     return 0
+
+
+def _begun(job: Job, checkpoints: Checkpoints | None) -> Model:
+    """The model as it is trained on this device, told on standard error if that adds to what was
+    asked for: another device may take other steps."""
+    device, workers = here(), job.arguments["workers"]
+    model, workers = begun(job.model, workers, device, job.data, checkpoints)
+    if model != job.model:
+        found = followed(model, job.arguments["workers"]).items()
+        told = ", ".join(f"{name} {'as on a CPU' if n is None else n}" for name, n in found)
+        say(f"on {device}: {told}")
+    return model
 
 
 def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bool) -> None:
