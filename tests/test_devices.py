@@ -28,6 +28,7 @@ from jaxvec.train.fit import Stopped
 KEY = jax.random.key(0)
 CPU, GPU, TPU = Device("cpu"), Device("gpu", "a card"), Device("tpu", memory=16 << 30)
 SMALL = SkipGram(vector_size=16, window=3, sample=0)
+TINY = SkipGram(vector_size=4, window=3, sample=0, spectral_words=0)
 TOPICS, WORDS, TOKENS = 40, 25, 400_000
 
 
@@ -126,7 +127,7 @@ def test_a_softmax_takes_no_more_than_fits():
 
 
 def test_models_of_a_sweep_take_the_same_steps(corpus, monkeypatch):
-    models = [dataclasses.replace(SMALL, sample=sample) for sample in (0, 1e-4)]
+    models = [dataclasses.replace(TINY, sample=sample) for sample in (0, 1e-4)]
     found = settle.chosen(models, GPU, corpus)
     fewest = models[1].for_device(GPU, corpus)
     assert [one.blocks for one in found] == [fewest["blocks"]] * 2
@@ -159,15 +160,15 @@ def test_large_steps_of_glove_learn():
     assert result.history[-1].loss == pytest.approx(alone.history[-1].loss, rel=0.05)
 
 
-def test_a_cpu_trains_as_before(corpus):
+def test_a_cpu_trains_as_before():
     small = text(4, 8000)
-    alone = fit(small, SMALL, key=KEY, epochs=1)
+    alone = fit(small, TINY, key=KEY, epochs=1)
     size = segments.SEGMENT_TOKENS
     told = dataclasses.replace(alone.model, segment_tokens=size)
     assert alone.model.segment_tokens is None
     assert alone.model.blocks <= 2
     assert same(alone.params, fit(small, told, key=KEY, epochs=1).params)
-    assert same(alone.params, fit(small, SMALL, key=KEY, epochs=1, defaults_for=CPU).params)
+    assert same(alone.params, fit(small, TINY, key=KEY, epochs=1, defaults_for=CPU).params)
 
 
 def test_an_accelerator_is_one_worker(corpus):
@@ -193,7 +194,7 @@ def run(data, model, folder, device, **options):
     [(GPU, CPU, "text"), (CPU, GPU, "text"), (GPU, CPU, "counts")], ids=str,
 )  # fmt: skip
 def test_a_run_goes_on_elsewhere_with_its_own_steps(corpus, tmp_path, first, then, kind):
-    data, model = corpus, dataclasses.replace(SMALL, segment_tokens=150_000, vector_size=4)
+    data, model = corpus, dataclasses.replace(TINY, segment_tokens=150_000)
     if kind == "counts":
         data = cooccurrence.count(text(4, 8000), window=2)
         model = GloVe(vector_size=4, segment_cells=2000)
@@ -208,14 +209,14 @@ def test_a_run_goes_on_elsewhere_with_its_own_steps(corpus, tmp_path, first, the
 def test_a_run_goes_on_with_no_other_steps_or_workers(tmp_path):
     data = text(4, 8000)
     with pytest.raises(Stopped):
-        run(data, SkipGram(vector_size=4, blocks=3), tmp_path, CPU, should_stop=lambda: True)
+        run(data, dataclasses.replace(TINY, blocks=3), tmp_path, CPU, should_stop=lambda: True)
     with pytest.raises(ValueError, match=r"blocks were 3, and this one has blocks=4: leave it out"):
-        run(data, SkipGram(vector_size=4, blocks=4), tmp_path, GPU)
+        run(data, dataclasses.replace(TINY, blocks=4), tmp_path, GPU)
     with pytest.raises(ValueError, match=r"segment_tokens were the CPU's default, and .*=5000"):
-        run(data, SkipGram(vector_size=4, segment_tokens=5000), tmp_path, GPU)
+        run(data, dataclasses.replace(TINY, segment_tokens=5000), tmp_path, GPU)
     with pytest.raises(ValueError, match=r"workers were 1, and this one has workers=2"):
-        run(data, SkipGram(vector_size=4), tmp_path, GPU, workers=2)
-    assert run(data, SkipGram(vector_size=4), tmp_path, GPU).model.blocks == 3
+        run(data, TINY, tmp_path, GPU, workers=2)
+    assert run(data, TINY, tmp_path, GPU).model.blocks == 3
 
 
 @pytest.mark.parametrize(
