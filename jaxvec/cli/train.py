@@ -79,7 +79,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--checkpoint-every N",
         "minutes (10m), seconds (30s) or steps (5000) between states, each saved at the end of a "
-        "segment of a million words or cells (default: 10m)",
+        "segment of a million words or cells, 8 million on an accelerator (default: 10m)",
         _interval,
     )
     add("--resume", "continue from the last state in DIR, bit for bit; start anew without one")
@@ -114,7 +114,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers N",
         "cores or devices, each trains on its own share (default: one for 8 million words or 4 "
-        "million cells, at most the devices there are); another number gives other vectors",
+        "million cells, at most the cores there are; 1 accelerator); another number gives other "
+        "vectors",
         whole(1),
     )
     add("--seed N", "default: %(default)s", whole(0), default=1, tags=[IDENTITY])

@@ -58,7 +58,7 @@ def fit(
 ) -> Result:
     """Trains word vectors.
 
-    Each epoch goes over the data once, in segments of about a million tokens or cells. A
+    Each epoch goes over the data once, in segments of a million tokens or cells, or more. A
     segment is one call of a compiled program, while the next is prefetched. The same
     key on the same kind of device gives the same bits, with checkpoints or without.
 
