@@ -3,6 +3,9 @@
 import argparse
 
 from benchmarks import (
+    compile as compiling,
+)
+from benchmarks import (
     cooccurrence,
     device,
     glove,
@@ -25,5 +28,6 @@ vocabulary.add_parser(suites)
 queries.add_parser(suites)
 transfer.add_parser(suites)
 seeds.add_parser(suites)
+compiling.add_parser(suites)
 options = parser.parse_args()
 options.run(options)

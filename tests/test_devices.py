@@ -22,7 +22,7 @@ from jaxvec import (
 )
 from jaxvec.cli import main
 from jaxvec.cli import train as command
-from jaxvec.train import devices, segments, settle, workers
+from jaxvec.train import by_device, devices, segments, workers
 from jaxvec.train.fit import Stopped
 
 KEY = jax.random.key(0)
@@ -97,11 +97,11 @@ def test_segments_fit_in_memory():
 
 def test_options_that_are_given_count(corpus):
     given = SkipGram(blocks=7, segment_tokens=5000)
-    assert settle.chosen([given], GPU, corpus) == [given]
-    (half,) = settle.chosen([SkipGram(blocks=7)], GPU, corpus)
+    assert by_device.filled([given], GPU, corpus) == [given]
+    (half,) = by_device.filled([SkipGram(blocks=7)], GPU, corpus)
     assert half == SkipGram(blocks=7, segment_tokens=1 << 23)
-    assert settle.chosen([SkipGram(), CBOW()], CPU, corpus) == [SkipGram(), CBOW()]
-    assert settle.chosen(["a model of one's own"], GPU, corpus) == ["a model of one's own"]
+    assert by_device.filled([SkipGram(), CBOW()], CPU, corpus) == [SkipGram(), CBOW()]
+    assert by_device.filled(["a model of one's own"], GPU, corpus) == ["a model of one's own"]
 
 
 def test_subsampling_and_workers_leave_less_for_a_step(corpus):
@@ -128,7 +128,7 @@ def test_a_softmax_takes_no_more_than_fits():
 
 def test_models_of_a_sweep_take_the_same_steps(corpus, monkeypatch):
     models = [dataclasses.replace(TINY, sample=sample) for sample in (0, 1e-4)]
-    found = settle.chosen(models, GPU, corpus)
+    found = by_device.filled(models, GPU, corpus)
     fewest = models[1].for_device(GPU, corpus)
     assert [one.blocks for one in found] == [fewest["blocks"]] * 2
     assert [one.sample for one in found] == [0, 1e-4]

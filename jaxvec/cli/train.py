@@ -19,14 +19,16 @@ from jaxvec.cli.log import Log
 from jaxvec.cli.models import TRAINED, add_model_options, given, set_defaults
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.interop.stanford import with_unk
+from jaxvec.optim.probe import slow_scatters
+from jaxvec.optim.writeback import STRATEGIES
 from jaxvec.train import ppmi
+from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model
 from jaxvec.train.devices import here
 from jaxvec.train.fit import Stopped, fit
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Result
-from jaxvec.train.settle import begun, followed
 from jaxvec.train.workers import use_cores
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
@@ -108,6 +110,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "--grad-clip C",
         "bound of each number in a gradient (default: none; 100 with glove's optimizers)",
         number(0, beyond=True),
+    )
+    add(
+        "--write-back NAME",
+        f"how rows that repeat in a step are written: {', '.join(STRATEGIES)} (default: the "
+        "optimizer's own on a CPU, the fastest by a probe on an accelerator)",
     )
     add("--max-norm R", "bound of a vector's length (default: none)", number(0, beyond=True))
     add("--init FILE", "word vectors to start from, by name; other words start at random", path)
@@ -195,6 +202,8 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
                 check_outputs(options, resuming=True)
             say(f"resuming after {done} of {options.epochs} epochs")
     model = _begun(job, checkpoints)
+    if told := slow_scatters():
+        say(told)
     interrupt = Interrupt()
     try:
         with interrupt.listening():

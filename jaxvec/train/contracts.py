@@ -3,8 +3,8 @@
 A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
 hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
 only some models can do is an optional ability, a Protocol of its own that the trainer asks for
-with `isinstance`: `Tunable`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
-`UntrainedLoss`, `ByDevice` and `PredictsWords`.
+with `isinstance`: `Tunable`, `Draws`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
+`ByDevice`, `UntrainedLoss` and `PredictsWords`.
 
 Static is what the program is compiled for: the model (without the options that `Tunable` and
 `HeadStart` name), the optimizer and all shapes. Traced, so that another value runs the same
@@ -28,6 +28,11 @@ Reader = Callable[[int], tuple[np.ndarray, ...]]
 """Returns the arrays of segment i."""
 
 
+STEPS_A_DRAW = 64
+"""How many steps have their batches and random bits made at once: a call for random bits costs as
+much as thousands of them, and a loop of a fixed trip count needs no host between its steps."""
+
+
 class State(NamedTuple):
     """All that training changes."""
 
@@ -36,7 +41,7 @@ class State(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What the steps of a segment report, by draw: `epoch.STEPS_A_DRAW` steps, the last of a
+    """What the steps of a segment report, by draw: `STEPS_A_DRAW` steps, the last of a
     segment fewer; 0 beyond the last."""
 
     loss: jax.Array  # float32[draws], the sum over the pairs of a draw
@@ -192,6 +197,22 @@ class Tunable(Protocol):
 
 
 @runtime_checkable
+class Draws(Protocol):
+    """Makes the batches of a draw in a better way than `jax.vmap` of ``batch``, such as from one
+    slice of the data: a TPU cuts vmapped slices out one by one."""
+
+    def batches(self, constants: PyTree, plan: Any, bits: jax.Array, first: jax.Array) -> Batch:
+        """The batches of consecutive steps, stacked along a first axis of `T`.
+
+        Args:
+          constants, plan: as for `Source.batch`.
+          bits: random, uint32[T, *bits()]; `T` is at most `STEPS_A_DRAW`.
+          first: the first of the steps, a multiple of `STEPS_A_DRAW`. The last of them may be
+            beyond the plan's.
+        """
+
+
+@runtime_checkable
 class HeadStart(Protocol):
     """Has a warm start that is learned from the data. A dataclass."""
 
@@ -278,8 +299,7 @@ class StepSize(Protocol):
 
 @runtime_checkable
 class ByDevice(Protocol):
-    """Has options that follow from the device that trains where the user leaves them None; see
-    `devices`. A dataclass."""
+    """Has options that follow from the device where they are None; see `devices`. A dataclass."""
 
     device_options: ClassVar[tuple[str, ...]]
     """The names of these fields."""
@@ -288,8 +308,7 @@ class ByDevice(Protocol):
         """The value of each of them on a device; None for what a CPU takes.
 
         Args:
-          device: that trains.
-          data: the text or its counts.
+          device, data: what trains, and the text or its counts.
           workers: `N`, who share the data out.
         """
 

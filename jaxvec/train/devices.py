@@ -9,7 +9,7 @@ What limits a step is what is learned from it, for all pairs of a step take thei
 same point. Two numbers say when a text is too small for a large step: how many steps an epoch has
 (`LEAST_STEPS`), and how often a step repeats a word (`MOST_REPEATS`).
 
-A model whose options depend on the device is a `contracts.ByDevice`; `settle.chosen` fills them in.
+A model whose options depend on the device is a `contracts.ByDevice`; `by_device` fills them in.
 """
 
 import dataclasses

@@ -1,19 +1,18 @@
-"""What a run is trained with, settled from its arguments and its device: the optimizer, the
-schedule, a stable step."""
+"""The optimizer, schedule and stable step of a run, settled from its arguments."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import optax
 
-from jaxvec.optim.named import Schedule, rates, resolve_optimizer
+from jaxvec.optim import writeback
+from jaxvec.optim.named import Schedule, rates, resolve_optimizer, write_backs
+from jaxvec.optim.probe import Choice
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import damped
-from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.contracts import ByDevice, Model
-from jaxvec.train.devices import Device
+from jaxvec.train.contracts import Model
 from jaxvec.train.stability import resized, settled
 
 
@@ -24,6 +23,9 @@ class Rules(NamedTuple):
     optimizer: RowOptimizer  # which is compiled, one for all
     inits: list[RowOptimizer]  # whose `init` makes the state of each: it may hold the rate
     schedules: list[Schedule]
+    writing: Callable[[str], RowOptimizer]  # `optimizer` by another strategy
+    write_back: Choice | None  # of `optimizer`; None if that is a `RowOptimizer`, or dense
+    free: tuple[writeback.Name, ...]  # strategies that a probe may choose from; none if it is given
 
 
 def rules(
@@ -35,6 +37,7 @@ def rules(
     *,
     dense: bool = False,
     grad_clip: float | None = None,
+    write_back: writeback.Name | writeback.WriteBack | None = None,
 ) -> Rules:
     """The optimizer and schedules of `k` models, which are kept stable together.
 
@@ -43,7 +46,8 @@ def rules(
       counts: of the vocabulary, int[V].
       optimizer: as for `fit`; None for the models' own.
       learning_rates: as for `fit`, one of each model.
-      min_learning_rate, dense, grad_clip: as for `fit`.
+      min_learning_rate, dense, grad_clip, write_back: as for `fit`; of None a CPU takes the
+        optimizer's own, and an accelerator may choose.
 
     Raises:
       ValueError: if an argument is out of its range.
@@ -55,7 +59,7 @@ def rules(
         learning_rates = [own if rate is None else rate for rate in learning_rates]
     inits, schedules = zip(
         *(
-            resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip)
+            resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip, write_back)
             for rate in learning_rates
         ),
         strict=True,
@@ -67,81 +71,17 @@ def rules(
         ),
         strict=True,
     )
-    program: Any = inits[0]
-    if max(dampings):
-        program = damped(program, max(dampings), scales[0])
-    return Rules(resized(list(found)), program, list(inits), list(schedules))
 
+    def writing(how: Any) -> RowOptimizer:
+        rate = learning_rates[0]
+        made, _ = resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip, how)
+        return damped(made, max(dampings), scales[0]) if max(dampings) else made
 
-def chosen(models: Sequence[Any], device: Device, data: Any, workers: int = 1) -> list[Any]:
-    """Models whose options that depend on the device are filled in, the same in all; options that
-    are given stay.
-
-    Args:
-      models: alike, and returned as they are if they are no `contracts.ByDevice`.
-      device: that trains.
-      data: the text or its counts.
-      workers: `N`, who share the data out.
-    """
-    first = models[0]
-    if not isinstance(first, ByDevice):
-        return list(models)
-    found = [model.for_device(device, data, workers) for model in models]
-    least = {name: min((one[name] for one in found), key=lambda n: n or 0) for name in found[0]}
-    return [_filled(model, least) for model in models]
-
-
-def begun(
-    model: Any,
-    workers: int | None,
-    device: Device,
-    data: Any,
-    checkpoints: Checkpoints | None = None,
-) -> tuple[Any, int | None]:
-    """The model of a run as `chosen` fills it in and the workers as asked for; or, if there is a
-    checkpoint, both as they were when the run began, on whatever device.
-
-    Args:
-      model, workers: as asked for; None for workers that are to be chosen.
-      device: that trains.
-      data: the text or its counts.
-      checkpoints: of the run, if it has any.
-
-    Raises:
-      ValueError: if an option is given that was another; the message names it.
-    """
-    before = checkpoints.progress().chosen if checkpoints else {}
-    if before:
-        return _resumed(model, workers, before)
-    return chosen([model], device, data, workers or 1)[0], workers
-
-
-def followed(model: Any, workers: int) -> dict[str, int | None]:
-    """What followed from the device, by name, as it is kept in checkpoints.
-
-    Args:
-      model: as `chosen` returned it.
-      workers: `N`.
-    """
-    names = model.device_options if isinstance(model, ByDevice) else ()
-    return {"workers": workers} | {name: getattr(model, name) for name in names}
-
-
-def _resumed(
-    model: Any, workers: int | None, before: Mapping[str, int | None]
-) -> tuple[Any, int | None]:
-    names = model.device_options if isinstance(model, ByDevice) else ()
-    asked = {"workers": workers} | {name: getattr(model, name) for name in names}
-    for name, value in asked.items():
-        if value is not None and value != before.get(name):
-            was = "the CPU's default" if before.get(name) is None else before[name]
-            raise ValueError(
-                f"the checkpoints are of a run whose {name} were {was}, and this one has "
-                f"{name}={value}: leave it out, or give another folder"
-            )
-    return (_filled(model, before) if names else model), before["workers"]
-
-
-def _filled(model: Any, values: Mapping[str, int | None]) -> Any:
-    free = [name for name in model.device_options if getattr(model, name) is None]
-    return dataclasses.replace(model, **{name: values.get(name) for name in free})
+    names = () if dense else write_backs(optimizer, grad_clip)
+    taken = names[0] if names and write_back is None else write_back
+    choice = None if taken is None else Choice(writeback.name_of(writeback.resolve(taken)))
+    choosing = write_back is None and jax.default_backend() != "cpu"
+    return Rules(
+        resized(list(found)), writing(write_back), list(inits), list(schedules), writing, choice,
+        names if choosing else (),
+    )  # fmt: skip

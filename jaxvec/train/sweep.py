@@ -10,20 +10,23 @@ import optax
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
+from jaxvec.optim import writeback
 from jaxvec.optim.named import Schedule
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import loop, start
 from jaxvec.train.arguments import as_list, check_sweep
+from jaxvec.train.by_device import filled
 from jaxvec.train.checkpoint import Progress
 from jaxvec.train.contracts import Model, Prior, Program, Tunable
 from jaxvec.train.devices import here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.parallel.many import Many, stacked
 from jaxvec.train.result import Result
-from jaxvec.train.settle import chosen, rules
+from jaxvec.train.settle import rules
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.workers import by_itself, mesh
+from jaxvec.train.written import chosen
 
 
 @explained(
@@ -41,6 +44,7 @@ def sweep(
     learning_rate: float | Schedule | Sequence[float | Schedule | None] | None = None,
     min_learning_rate: float | None = None,
     valid: float = 0.0,
+    write_back: writeback.Name | writeback.WriteBack | None = None,
     workers: int | None = None,
     progress: bool | None = None,
 ) -> list[Result]:
@@ -60,8 +64,8 @@ def sweep(
       model: one, or `k` of them.
       key: one `jax.random.key`, or an array of `k`, as `jax.random.split` makes them.
       learning_rate: one, or `k`; each as for `fit`.
-      epochs, optimizer, min_learning_rate, valid, progress: as for `fit`. Of counts the same
-        cells, chosen by the first key, are held out from all models.
+      epochs, optimizer, min_learning_rate, valid, write_back, progress: as for `fit`. Of counts
+        the same cells, chosen by the first key, are held out from all models.
       workers: how many devices to use; by default the most that divide `k`.
 
     Returns:
@@ -93,8 +97,11 @@ def sweep(
         learning_rate=as_list(learning_rate),
     )
     _check_alike(models)
-    models = chosen(models, here(), data)
-    rule = rules(models, data.vocab.counts, optimizer, learning_rates, min_learning_rate)
+    models = filled(models, here(), data)
+    rule = rules(
+        models, data.vocab.counts, optimizer, learning_rates, min_learning_rate,
+        write_back=write_back,
+    )  # fmt: skip
     models = rule.models
     if rule.optimizer.whole_tables:
         raise ValueError(
@@ -107,15 +114,19 @@ def sweep(
     ).T
     constants = [one.constants(data) for one in models]
     segments, held_out = start.segments(models[0], data, valid, valid_keys[0])
+    written = chosen(rule, len(data.vocab), constants[0], segments)
+    optimize = rule.optimizer
+    if rule.free and written is not None:
+        optimize = rule.writing(written.name)
     states, start_seconds = start.states(models, data, segments, init_keys, rule.inits)
     program = Program(
-        compiled_for(models[0]), rule.optimizer, stacked(constants, over), None,
+        compiled_for(models[0]), optimize, stacked(constants, over), None,
         jax.random.key_impl(key),
     )  # fmt: skip
     how = Many(program, over, len(models), shared=not segments.shuffled)
     job = loop.Job(
         data, models, rule.schedules, constants, train_keys, valid_keys, segments, held_out, how,
-        epochs,
+        epochs, written,
     )  # fmt: skip
     watches = loop.watched(job, states, raises=False)
     return loop.train(
