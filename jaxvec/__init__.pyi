@@ -34,6 +34,7 @@ from .train.callbacks import StopTraining as StopTraining
 from .train.cbow import CBOW as CBOW
 from .train.checkpoint import Checkpoints as Checkpoints
 from .train.contracts import State as State
+from .train.devices import Device as Device
 from .train.fit import fit as fit
 from .train.glove import GloVe as GloVe
 from .train.result import Report as Report

@@ -227,7 +227,7 @@ def test_gradients_are_clipped(cells):
         ).params
         for optimizer, rate in [("sgd", 1.0), ("sgd", 1e-12)]
     )
-    steps = -(-sum(-(-np.diff(cells.indptr) // SMALL.chunk_cells)) // SMALL.chunks)
+    steps = -(-sum(-(-np.diff(cells.indptr) // SMALL.chunk_cells)) // SMALL.step_chunks)
     for a, b in zip(params, start, strict=True):
         assert 0 < np.abs(a - b).max() <= steps * 1e-3 + 1e-5
     with pytest.raises(ValueError, match="grad_clip must be a positive number; got 0"):

@@ -22,7 +22,10 @@ from jaxvec.interop.stanford import with_unk
 from jaxvec.optim.probe import slow_scatters
 from jaxvec.optim.writeback import STRATEGIES
 from jaxvec.train import ppmi
+from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints
+from jaxvec.train.contracts import Model
+from jaxvec.train.devices import here
 from jaxvec.train.fit import Stopped, fit
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Result
@@ -78,7 +81,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--checkpoint-every N",
         "minutes (10m), seconds (30s) or steps (5000) between states, each saved at the end of a "
-        "segment of a million words or cells (default: 10m)",
+        "segment of a million words or cells, 8 million on an accelerator (default: 10m)",
         _interval,
     )
     add("--resume", "continue from the last state in DIR, bit for bit; start anew without one")
@@ -118,7 +121,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers N",
         "cores or devices, each trains on its own share (default: one for 8 million words or 4 "
-        "million cells, at most the devices there are); another number gives other vectors",
+        "million cells, at most the cores there are; 1 accelerator); another number gives other "
+        "vectors",
         whole(1),
     )
     add("--seed N", "default: %(default)s", whole(0), default=1, tags=[IDENTITY])
@@ -197,6 +201,7 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
             if not finished:
                 check_outputs(options, resuming=True)
             say(f"resuming after {done} of {options.epochs} epochs")
+    model = _begun(job, checkpoints)
     if told := slow_scatters():
         say(told)
     interrupt = Interrupt()
@@ -204,7 +209,7 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
         with interrupt.listening():
             result = fit(
                 job.data,
-                job.model,
+                model,
                 **job.arguments,
                 callbacks=[log],
                 step_callbacks=[log.steps] if options.report_every else [],
@@ -221,6 +226,18 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
             checkpoints.close()
     _save(options, job, result, finished=finished)
     return 0
+
+
+def _begun(job: Job, checkpoints: Checkpoints | None) -> Model:
+    """The model as it is trained on this device, told on standard error if that adds to what was
+    asked for: another device may take other steps."""
+    device, workers = here(), job.arguments["workers"]
+    model, workers = begun(job.model, workers, device, job.data, checkpoints)
+    if model != job.model:
+        found = followed(model, job.arguments["workers"]).items()
+        told = ", ".join(f"{name} {'as on a CPU' if n is None else n}" for name, n in found)
+        say(f"on {device}: {told}")
+    return model
 
 
 def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bool) -> None:

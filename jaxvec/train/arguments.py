@@ -14,6 +14,7 @@ from jaxvec.messages.numbers import check_whole, is_number
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model, State, missing
+from jaxvec.train.devices import Device
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors.table import WordTable
@@ -59,6 +60,7 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
             f"should_stop is a function that is asked after each segment, not "
             f"{kind(given['should_stop'])}; a callback ends a run with raise jaxvec.StopTraining"
         )
+    check_device(given["defaults_for"])
     return checked_model(given["model"]), checked_key(given["key"])
 
 
@@ -243,6 +245,22 @@ def check_start(start: Any) -> None:
     elif hasattr(start, "_fields"):
         how = "start=jaxvec.State(params, None), for parameters"
     raise TypeError(f"start takes the Result of an earlier run, not {kind(start)}: write {how}")
+
+
+def check_device(device: Any) -> None:
+    """Makes sure that it is the description of a device, or None.
+
+    Raises:
+      TypeError: for any other object.
+    """
+    if device is None or isinstance(device, Device):
+        return
+    how = "jaxvec.Device('gpu')"
+    if isinstance(device, jax.Device):
+        how = "jax.default_device, to train on it: with jax.default_device(device): fit(…)"
+    elif isinstance(device, str):
+        how = f"jaxvec.Device({device!r})"
+    raise TypeError(f"defaults_for takes a jaxvec.Device, not {kind(device)}: write {how}")
 
 
 def check_words(name: str, words: Any) -> None:

@@ -36,6 +36,7 @@ class CellSegments:
     Args:
       parts: the cells of each part in chunks, [N][N].
       multiple: the number of chunks of a segment is a multiple of this.
+      cells: the most that a segment holds, by default `SEGMENT_CELLS`.
 
     Attributes:
       sizes: int[number of segments], how many cells each has, on average.
@@ -44,19 +45,20 @@ class CellSegments:
     unit = "cell"
     shuffled = True
 
-    def __init__(self, parts: Sequence[Sequence[Cells]], multiple: int):
+    def __init__(self, parts: Sequence[Sequence[Cells]], multiple: int, cells: int | None = None):
         self.parts = parts
         self.workers = len(parts)
         chunk_cells = parts[0][0].contexts.shape[1]
         chunks = np.array([[len(part.words) for part in row] for row in parts])
-        pieces = max(1, -(-chunks.sum() * chunk_cells // (self.workers * SEGMENT_CELLS)))
+        most = self.workers * (cells or SEGMENT_CELLS)
+        pieces = max(1, -(-chunks.sum() * chunk_cells // most))
         shares = np.linspace(0, 1, pieces + 1)[:, None, None]
         self.bounds = (shares * chunks).round().astype(int)
         lengths = np.diff(self.bounds, axis=0)
         self.length = max(1, -(-lengths.max() // multiple)) * multiple
-        cells = sum(int(np.count_nonzero(part.counts)) for row in parts for part in row)
+        real = sum(int(np.count_nonzero(part.counts)) for row in parts for part in row)
         before = np.concatenate([[0], np.cumsum(lengths.sum(axis=2))])
-        self.sizes = np.diff((before / before[-1] * cells).round().astype(int))
+        self.sizes = np.diff((before / before[-1] * real).round().astype(int))
 
     @classmethod
     def split(
@@ -67,6 +69,7 @@ class CellSegments:
         valid: float,
         key: jax.Array,
         workers: int = 1,
+        most: int | None = None,
     ) -> tuple["CellSegments", "CellSegments | None"]:
         """The cells to train on, for `workers` workers, and those held out, for one.
 
@@ -77,6 +80,7 @@ class CellSegments:
           valid: the share of chunks that is held out, chosen at random; 0 for none.
           key: of that choice.
           workers: `N`.
+          most: cells of a segment, by default `SEGMENT_CELLS`.
 
         Raises:
           ValueError: if there are no cells, or too few to hold any out.
@@ -87,7 +91,7 @@ class CellSegments:
             )
         parts = _parts(cells, chunk_cells, workers)
         if not valid:
-            return cls(parts, multiple), None
+            return cls(parts, multiple, most), None
         random = _generator(key)
         kept: list[list[Cells]] = []
         held_out = []
@@ -101,7 +105,7 @@ class CellSegments:
         rest = Cells(*map(np.concatenate, zip(*held_out, strict=True)))
         if not len(rest.words) or not sum(len(part.words) for row in kept for part in row):
             raise ValueError(f"{len(cells)} cells are too few to hold out {valid} of them")
-        return cls(kept, multiple), cls([[rest]], multiple)
+        return cls(kept, multiple, most), cls([[rest]], multiple, most)
 
     def epoch(self, key: jax.Array) -> Reader:
         """A reader of the segments of the epoch with that key, which shuffles each part."""

@@ -29,6 +29,7 @@ class Progress(NamedTuple):
     seconds: float = 0.0
     history: list = []  # noqa: RUF012  a Report, as a list, for each epoch done
     ended: bool = False  # by a callback: no further epoch is trained
+    chosen: dict = {}  # noqa: RUF012  what followed from the device that the run began on, by name
 
 
 @explained("write Checkpoints(folder, {'text': 'its name', 'epochs': 5}), minutes=… beside it")

@@ -4,7 +4,7 @@ A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batc
 hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
 only some models can do is an optional ability, a Protocol of its own that the trainer asks for
 with `isinstance`: `Tunable`, `Draws`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
-`UntrainedLoss` and `PredictsWords`.
+`ByDevice`, `UntrainedLoss` and `PredictsWords`.
 
 Static is what the program is compiled for: the model (without the options that `Tunable` and
 `HeadStart` name), the optimizer and all shapes. Traced, so that another value runs the same
@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from jaxvec.optim.rows import RowOptimizer
+from jaxvec.train.devices import Device
 
 PyTree = Any
 Batch = Any
@@ -293,6 +294,22 @@ class StepSize(Protocol):
         Args:
           counts: of the vocabulary, int[V].
           share: of each word among the tokens that subsampling keeps, float64[V].
+        """
+
+
+@runtime_checkable
+class ByDevice(Protocol):
+    """Has options that follow from the device where they are None; see `devices`. A dataclass."""
+
+    device_options: ClassVar[tuple[str, ...]]
+    """The names of these fields."""
+
+    def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
+        """The value of each of them on a device; None for what a CPU takes.
+
+        Args:
+          device, data: what trains, and the text or its counts.
+          workers: `N`, who share the data out.
         """
 
 

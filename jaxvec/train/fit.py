@@ -18,8 +18,10 @@ from jaxvec.text.vocab import Vocab
 from jaxvec.train import loop, parallel
 from jaxvec.train import start as begin
 from jaxvec.train.arguments import checked
+from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
 from jaxvec.train.contracts import Model, Program, State, Stratified
+from jaxvec.train.devices import Device, here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
 from jaxvec.train.result import Callback, Result
@@ -56,19 +58,32 @@ def fit(
     checkpoints: Checkpoints | None = None,
     should_stop: Callable[[], bool] = lambda: False,
     progress: bool | None = None,
+    defaults_for: Device | None = None,
 ) -> Result:
     """Trains word vectors.
 
-    Each epoch goes over the data once, in segments of about a million tokens or cells. A
+    Each epoch goes over the data once, in segments of a million tokens or cells, or more. A
     segment is one call of a compiled program, while the next is prefetched. The same
     key on the same kind of device gives the same bits, with checkpoints or without; on a GPU by
     the `write_back` "sorted".
+
+    What is left open follows from the device that trains (`devices` has the reasons; an option
+    that is given always counts):
+
+    ============================  ============================  ============================
+    default                       CPU                           accelerator
+    ============================  ============================  ============================
+    `blocks` of 32 words a step   2, fewer for small texts      up to 256, see `step_blocks`
+    `chunks` of 32 cells a step   16                            up to 256, see `step_chunks`
+    words or cells of a segment   1 million                     8 million
+    `workers`                     see below                     1
+    ============================  ============================  ============================
 
     Args:
       data: the text as ids; for GloVe its counts, `cooccurrence.count`.
       model: `SkipGram()`, `CBOW()`, `Softmax()` or `GloVe()`, with its options, or a
         `contracts.Model` of your own. `result.model` is the one that was trained, with
-        `blocks` and `block_tokens` as they were chosen if `blocks` is None; see `stability`.
+        `blocks` and `block_tokens` as they were chosen if `blocks` is None.
       key: a `jax.random` key, the source of every random number.
       epochs: how often to go over the data.
       optimizer: a name out of `OPTIMIZERS`; an optax transformation, which must treat
@@ -77,8 +92,8 @@ def fit(
       workers: the number of devices; each trains on its own share of the data. On text their
         tables are merged at least 16 times an epoch (`parallel.copies`); for GloVe each has
         a part of them (`parallel.strata`). By default one for every 8 million words, or 4 million
-        cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before.
-        Another number gives other bits.
+        cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before;
+        and one accelerator. Another number gives other bits.
       write_back: how the gradients of rows that a step touches more than once reach the tables, a
         name out of `optim.writeback.STRATEGIES` or a `WriteBack`. By default a CPU takes the
         optimizer's own, and an accelerator the fastest that is the same rule, by a probe of some
@@ -116,6 +131,8 @@ def fit(
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: called after each segment; if true, the state is saved and `Stopped` raised.
       progress: a bar on standard error; by default if that is a terminal, and in a notebook.
+      defaults_for: the device whose defaults to take, by default the one that trains. The same
+        run on another device: ``Device("gpu")`` takes large steps on a CPU, too.
 
     Raises:
       TypeError: if an argument is of another kind; the message says what to write.
@@ -135,13 +152,18 @@ def fit(
     """
     model, key = checked(locals())
     given = begin.Given(init, start, max_norm)
+    device = defaults_for or here()
+    model, workers = begun(model, workers, device, data, checkpoints)
+    asked = model
     rule = rules(
         [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate,
         dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
     )  # fmt: skip
     (model,), optimize = rule.models, rule.optimizer
     if workers is None:
-        workers = default_workers(data, model, dense=optimize.whole_tables, freeze=freeze)
+        workers = default_workers(
+            data, model, dense=optimize.whole_tables, freeze=freeze, device=device
+        )
     _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
@@ -163,6 +185,7 @@ def fit(
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
     states[0], at = begin.resumed(checkpoints, states[0])
+    at = at._replace(chosen=followed(asked, workers))
     reports = StepReports(report_every, step_callbacks, at.steps // workers)
     hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
     (result,) = loop.train(

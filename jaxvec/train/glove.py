@@ -16,6 +16,7 @@ from jaxvec.models import glove
 from jaxvec.models.products import check_products
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.contracts import STEPS_A_DRAW
+from jaxvec.train.devices import DEFAULT_CHUNKS, Device, segment_length, step_chunks
 from jaxvec.train.options import Option, Products, VectorSize
 
 
@@ -57,7 +58,10 @@ class GloVe:
         μ/2 ‖w + c - r‖² to the cost of each that has cells in its row, in equal parts over the
         row's chunks (less those held out). 0 for no pull. On one worker.
       chunk_cells: `L`, the most cells of a row that make a chunk.
-      chunks: `R`, chunks a step: a few on a CPU, many on an accelerator.
+      chunks: `R`, chunks a step. None for the device's default: 16 on a CPU, up to 256 on an
+        accelerator, see `devices`.
+      segment_cells: the most cells of a segment of one worker. None for the device's default: a
+        million on a CPU, 8 million on an accelerator.
       products: the precision of products, as of `TextModel`.
 
     References:
@@ -72,7 +76,8 @@ class GloVe:
         float, Option("pull words towards their vectors in --init, with strength M", "M", least=0)
     ] = 0.0
     chunk_cells: int = 32
-    chunks: int = 16
+    chunks: int | None = None
+    segment_cells: int | None = None
     products: Products = None
 
     default_optimizer = "glove_row_adagrad"
@@ -80,17 +85,37 @@ class GloVe:
     default_vectors = "sum"
     loss_unit = "cell"
     traced: ClassVar[tuple[str, ...]] = ("x_max", "alpha")
+    device_options: ClassVar[tuple[str, ...]] = ("chunks", "segment_cells")
     columns = cast(Any, glove.Params)(input=False, output=True, input_bias=False, output_bias=True)
 
     def __post_init__(self):
         check_products(self.products)
-        for name in ("vector_size", "chunk_cells", "chunks"):
-            check_whole(name, getattr(self, name))
+        for name in ("vector_size", "chunk_cells", *self.device_options):
+            given = getattr(self, name)
+            check_whole(name, 1 if given is None else given)
         if not 0 < self.x_max < np.inf:
             raise ValueError(f"x_max must be a positive number; got {self.x_max}")
         for name in ("alpha", "mittens"):
             if not 0 <= getattr(self, name) < np.inf:
                 raise ValueError(f"{name} must be 0 or positive; got {getattr(self, name)}")
+
+    @property
+    def step_chunks(self) -> int:
+        """How many chunks a step takes."""
+        return self.chunks or DEFAULT_CHUNKS
+
+    def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
+        """See `contracts.ByDevice`, and `devices` for the rules.
+
+        Args:
+          device: that trains.
+          data: the counts.
+          workers: `N`, who share them out.
+        """
+        return {
+            "chunks": step_chunks(device, self.chunk_cells, len(data) // workers),
+            "segment_cells": segment_length(device),
+        }
 
     def init(self, key: jax.Array, vocab_size: int) -> glove.Params:
         """The C program's start; see `glove.init`."""
@@ -105,7 +130,9 @@ class GloVe:
         if self.mittens and workers > 1:
             raise ValueError(f"mittens trains on one worker, not {workers}: a word's two vectors "
                              "must be in one place")  # fmt: skip
-        return CellSegments.split(data, self.chunk_cells, self.chunks, valid, key, workers)
+        return CellSegments.split(
+            data, self.chunk_cells, self.step_chunks, valid, key, workers, self.segment_cells
+        )
 
     def constants(self, data: Cooccurrence) -> Constants:
         """The numbers of the weight f(x)."""
@@ -145,18 +172,20 @@ class GloVe:
 
     def max_steps(self, segment: Cells) -> int:
         """The most steps that a segment can take."""
-        return len(segment.words) // self.chunks
+        return len(segment.words) // self.step_chunks
 
     def plan(self, constants: Constants, key: jax.Array, segment: Any) -> Plan:
         """The segment as it is, for it is shuffled already; see `contracts.Source.plan`."""
         filled = (segment.counts > 0).any(axis=1)
         last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
-        room = -len(filled) % (STEPS_A_DRAW * self.chunks)  # the last draw may go beyond the end
+        room = -len(filled) % (
+            STEPS_A_DRAW * self.step_chunks
+        )  # the last draw may go beyond the end
 
         def padded(array):
             return jnp.pad(array, [(0, room)] + [(0, 0)] * (array.ndim - 1))
 
-        return Plan(glove.Chunks(*map(padded, segment)), -(-last // self.chunks))
+        return Plan(glove.Chunks(*map(padded, segment)), -(-last // self.step_chunks))
 
     def bits(self) -> tuple[int]:
         """None: a step draws nothing at random."""
@@ -171,9 +200,9 @@ class GloVe:
         steps = len(bits)
 
         def cut(array):  # [T, R, …]
-            start, size = first * self.chunks, steps * self.chunks
+            start, size = first * self.step_chunks, steps * self.step_chunks
             part = lax.dynamic_slice_in_dim(array, start, size)
-            return part.reshape(steps, self.chunks, *array.shape[1:])
+            return part.reshape(steps, self.step_chunks, *array.shape[1:])
 
         chunks = jax.tree.map(cut, plan.chunks)
         prior, pull = (

@@ -157,7 +157,7 @@ def train(
                 result = Result(*state, history, job.data, job.models[m], job.write_back)
                 ended |= call_all(hooks.callbacks, report, result) or hooks.steps.stopped
             tallies = [
-                Progress(epoch=epoch + 1, steps=tally.steps, history=history, ended=ended)
+                Progress(epoch + 1, 0, tally.steps, history=history, ended=ended, chosen=at.chosen)
                 for tally, history in zip(tallies, histories, strict=True)
             ]
             over = ended or epoch + 1 == job.epochs

@@ -45,7 +45,9 @@ class TokenSegments:
         self.sizes = np.diff(self.bounds)
 
     @classmethod
-    def for_workers(cls, corpus: Corpus, workers: int) -> "TokenSegments":
+    def for_workers(
+        cls, corpus: Corpus, workers: int, tokens: int | None = None
+    ) -> "TokenSegments":
         """Segments for `workers` workers, whose tables are merged after each.
 
         A merge takes time that grows with the vocabulary; too few merges cost quality. So there
@@ -55,9 +57,11 @@ class TokenSegments:
         Args:
           corpus: the text.
           workers: `N`.
+          tokens: the most that a segment of one worker holds, by default `SEGMENT_TOKENS`.
+            Several have the segments that their merges need.
         """
         if workers == 1:
-            return cls(corpus)
+            return cls(corpus, tokens)
         tokens = max(SEGMENT_TOKENS // workers, 5 * len(corpus.vocab))
         tokens = min(tokens, -(-len(corpus) // (16 * workers)))
         return cls(corpus, max(tokens, _LEAST_TOKENS), workers)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +12,8 @@ from jaxvec.messages.gensim import explained_model
 from jaxvec.models import softmax
 from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.devices import Device
+from jaxvec.train.stability import DEFAULT_BLOCKS
 from jaxvec.train.text_model import Constants, Plan, Text, TextModel
 
 _MOST_LOGITS = 1 << 28  # of a step: a gibibyte
@@ -49,6 +51,20 @@ class Softmax(TextModel):
                 f"{len(counts):,} does not fit: leave out rare words, or use negative sampling"
             )
         return jnp.arange(len(counts), dtype=jnp.int32)
+
+    def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
+        """As for all models of text, and no more logits a step than fit.
+
+        Args:
+          device: that trains.
+          data: the text.
+          workers: `N`, who share it out.
+        """
+        found = super().for_device(device, data, workers)
+        most = _MOST_LOGITS // (self.block_tokens * len(data.vocab))
+        if found["blocks"] is not None and found["blocks"] > most:
+            found["blocks"] = most if most > DEFAULT_BLOCKS else None
+        return found
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """Twice the busiest word's share: its own pairs, and the softmax's contrast with others;

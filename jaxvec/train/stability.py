@@ -33,7 +33,7 @@ MOST_GROWTH = 1.5  # of a block in one step: plain SGD held at 1.65, and diverge
 MOST_GROWTH_WITH_MEMORY = 8.0  # with momentum, which carries on what damping held back
 MOST_PUSH = 2.0  # η · n of the busiest row: gradient descent is stable up to η · curvature = 2
 LEAST_STEP = 8  # tokens; vocabularies that ask for fewer keep a block as it is, and are damped
-LEAST_DAMPING = 0.1  # of the curvature bound's own step: enough, as pairs pull many ways
+LEAST_DAMPING = 0.1  # of the curvature bound: pairs pull many ways; enough up to 32,768 tokens
 DEFAULT_BLOCKS = 2  # more are no faster on a CPU, see benchmarks/README.md
 _TRIAL_STEPS = 500  # until the steps of a momentum of 0.99 have added up
 

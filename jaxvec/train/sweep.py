@@ -16,8 +16,10 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import loop, start
 from jaxvec.train.arguments import as_list, check_sweep
+from jaxvec.train.by_device import filled
 from jaxvec.train.checkpoint import Progress
 from jaxvec.train.contracts import Model, Prior, Program, Tunable
+from jaxvec.train.devices import here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.parallel.many import Many, stacked
 from jaxvec.train.result import Result
@@ -78,7 +80,8 @@ def sweep(
     There are no callbacks, and no model ends before the others: see `StopTraining` for `fit`.
 
     Plain SGD is kept stable as by `fit`: all models take the smallest steps, and the most
-    damping, that one of them needs.
+    damping, that one of them needs. What follows from the device is as for `fit`, with the
+    smallest steps that one of them asks for.
 
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
     >>> keys = jax.random.split(jax.random.key(0), 3)
@@ -94,6 +97,7 @@ def sweep(
         learning_rate=as_list(learning_rate),
     )
     _check_alike(models)
+    models = filled(models, here(), data)
     rule = rules(
         models, data.vocab.counts, optimizer, learning_rates, min_learning_rate,
         write_back=write_back,

@@ -16,6 +16,7 @@ from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
 from jaxvec.train.contracts import STEPS_A_DRAW
+from jaxvec.train.devices import Device, segment_length, step_blocks
 from jaxvec.train.options import Option, Products, VectorSize
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import DEFAULT_BLOCKS
@@ -71,8 +72,13 @@ class TextModel:
         a `window` of 1 the model predicts the next word.
       shrink_windows: each word's window is drawn evenly from 1 … `window`; or always `window`.
       block_tokens: `M`, words a block.
-      blocks: `B`, blocks a step. None for 2, or fewer and smaller ones where steps would be too
-        large for a small vocabulary or a very frequent word; see `stability`.
+      blocks: `B`, blocks a step. None for the device's default: on a CPU 2, or fewer and smaller
+        ones where steps would be too large for a small vocabulary or a very frequent word, see
+        `stability`; on an accelerator up to 256, as each step costs it the same launches, and
+        fewer where the text is too small to learn from few large steps, see `devices`.
+      segment_tokens: the most words of a segment. None for the device's default: a million on
+        a CPU, 8 million on an accelerator, which waits for the host between segments. With
+        several workers, whose copies are merged after each, see `TokenSegments.for_workers`.
       products: the precision of products, ``"float32"``, ``"tf32"`` or ``"bfloat16"``, see
         `products.einsum`; None for the device's own. Tables and sums are float32 in each.
     """
@@ -83,13 +89,18 @@ class TextModel:
     shrink_windows: Annotated[bool, Option("windows of W words, not a random 1 to W")] = True
     block_tokens: int = 32
     blocks: Annotated[
-        int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
+        int | None,
+        Option(
+            "blocks of 32 words a step; by default at most 2, 256 on an accelerator", "B", least=1
+        ),
     ] = None
     symmetric: Annotated[bool, Option("only the words that follow are context")] = True
+    segment_tokens: int | None = None
     products: Products = None
 
     loss_unit = "pair"
     traced: ClassVar[tuple[str, ...]] = ("sample",)
+    device_options: ClassVar[tuple[str, ...]] = ("blocks", "segment_tokens")
 
     def __post_init__(self):
         check_products(self.products)
@@ -97,6 +108,7 @@ class TextModel:
         check_whole("window", self.window)
         check_whole("block_tokens", self.block_tokens)
         check_whole("blocks", 1 if self.blocks is None else self.blocks)
+        check_whole("segment_tokens", 1 if self.segment_tokens is None else self.segment_tokens)
         if not 0 <= self.sample < np.inf:
             raise ValueError(f"sample must be 0 (keep all) or positive; got {self.sample}")
 
@@ -131,9 +143,28 @@ class TextModel:
                 "there is nothing to learn from: no two words stand together in a document"
             )
         if not valid:
-            return TokenSegments.for_workers(data, workers), None
+            return TokenSegments.for_workers(data, workers, self.segment_tokens), None
         train, held_out = data.split(valid)
-        return TokenSegments.for_workers(train, workers), TokenSegments(held_out)
+        return (
+            TokenSegments.for_workers(train, workers, self.segment_tokens),
+            TokenSegments(held_out, self.segment_tokens),
+        )
+
+    def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
+        """See `contracts.ByDevice`, and `devices` for the rules.
+
+        Args:
+          device: that trains.
+          data: the text.
+          workers: `N`, who share it out.
+        """
+        counts = data.vocab.counts
+        kept = counts * self.keep_probability(counts)
+        repeats = float(np.square(kept / kept.sum()).sum())
+        return {
+            "blocks": step_blocks(device, self.block_tokens, kept.sum() / workers, repeats),
+            "segment_tokens": segment_length(device),
+        }
 
     def constants(self, data: Corpus) -> Any:
         """The arrays that depend on the vocabulary's counts and on `traced` options."""

@@ -20,6 +20,7 @@ from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.pool import cores
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Prior, Stratified
+from jaxvec.train.devices import Device, here
 
 PyTree = Any
 
@@ -69,6 +70,7 @@ def default_workers(
     *,
     dense: bool = False,
     freeze: Collection[str] = (),
+    device: Device | None = None,
 ) -> int:
     """How many workers `fit` takes by default: `usual_workers`, or 1 where more cannot be.
 
@@ -78,20 +80,28 @@ def default_workers(
       dense: whether the optimizer updates whole tables.
       freeze: as for `fit`. A model that shares its tables out takes neither with several
         workers, and one with a prior takes one worker.
+      device: that trains; None for JAX's default device.
     """
     prior = isinstance(model, Prior) and model.has_prior
     if prior or ((dense or freeze) and isinstance(model, Stratified)):
         return 1
-    return usual_workers(data)
+    return usual_workers(data, device)
 
 
-def usual_workers(data: Corpus | Cooccurrence) -> int:
-    """A worker for every 8 million words of text, or 4 million cells of counts, if JAX has as
-    many devices.
+def usual_workers(data: Corpus | Cooccurrence, device: Device | None = None) -> int:
+    """On a CPU a worker for every 8 million words of text, or 4 million cells of counts, if JAX
+    has as many devices; one accelerator.
 
     On text, workers learn by themselves between merges: with little text, each from little. On
-    counts, a segment must be worth the trip.
+    counts, a segment must be worth the trip. An accelerator takes the whole of it in seconds, to
+    which a second one would add merges and little else: it is for those who ask for it.
+
+    Args:
+      data: the text or its counts.
+      device: that trains; None for JAX's default device.
     """
+    if (device or here()).is_accelerator:
+        return 1
     enough = _CELLS_A_WORKER if isinstance(data, Cooccurrence) else _WORDS_A_WORKER
     return max(1, min(len(data) // enough, len(jax.devices())))
 
