@@ -34,6 +34,7 @@ class Figure:
         to last long enough, seconds a call.
       samples: the value of each run, for figures that are not rates; empty if there are times.
       settings: what the value depends on, flat, JSON scalars: V, D, blocks, ids, precision, …
+        A workload with a `column` stands in the one line of the device, under that name.
       bytes: logical bytes of a run (of one of `times`): what the algorithm reads and writes,
         whatever the caches make of it.
       flops: floating-point operations of a run.
@@ -65,11 +66,23 @@ class Figure:
             raise ValueError(f"{self.name}: times must be above 0 and finite, got {self.times}")
         if not math.isfinite(self.value) and not self.marks:
             raise ValueError(f"{self.name}: the value is {self.value}, and no mark says why")
+        several = self.samples or (self.times if self.unit == "s" else ())
+        if several and not math.isclose(self.value, statistics.median(several), rel_tol=1e-9):
+            raise ValueError(f"{self.name}: the value {self.value} is not the median of {several}")
 
     @property
     def seconds(self) -> float | None:
         """The median of the times; None without times."""
         return statistics.median(self.times) if self.times else None
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether less of it is better: of seconds and bytes."""
+        return self.unit in LOWER_IS_BETTER
+
+    def better(self, value: float) -> float:
+        """A value, with its sign changed if less of it is better."""
+        return -value if self.lower_is_better else value
 
     @property
     def range(self) -> tuple[float, float]:
@@ -154,12 +167,13 @@ def duration(name: str, times, **fields) -> Figure:
 
 
 def short(number: int) -> str:
-    """A count for names: 68k, 4M.
+    """A count for names: 68k, 4M. Powers of 2 count in steps of 1,024.
 
-    >>> [short(n) for n in (500, 67_867, 1_000_000, 4_194_304)]
-    ['500', '68k', '1M', '4M']
+    >>> [short(n) for n in (500, 67_867, 1_000_000, 65_536, 1 << 20)]
+    ['500', '68k', '1M', '64k', '1M']
     """
-    for size, letter in ((10**6, "M"), (10**3, "k")):
+    step = 1000 if number & (number - 1) else 1024
+    for size, letter in ((step**2, "M"), (step, "k")):
         if number >= size:
             return f"{round(number / size)}{letter}"
     return str(number)

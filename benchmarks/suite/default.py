@@ -1,0 +1,66 @@
+"""The benchmark of a device: its ceilings, then training on a synthetic text beside them.
+
+Runs on whatever device JAX finds, in minutes (--quick: in seconds, too short to quote), with the
+packages that jaxvec needs and without a download.
+"""
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+
+from benchmarks.common import target
+
+
+def add_parser(suites) -> None:
+    """Adds the suite to a parser: `python -m benchmarks`, or `python -m benchmarks device`."""
+    parser = suites.add_parser("device", help=__doc__.splitlines()[0], description=__doc__)
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small sizes, in seconds: to see that all works")
+    add("--runs", type=_runs, default=5, metavar="N",
+        help="warm runs of each figure, at least 5 (default: %(default)s)")  # fmt: skip
+    add("--ceilings-only", action="store_true", help="no training")
+    add("--json", type=target, metavar="FILE",
+        help="write machine, options, all figures and raw times as JSON")  # fmt: skip
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measures, prints the tables, and writes the document."""
+    from benchmarks.suite import ceilings, machine, table
+    from benchmarks.suite.document import Document, by_name, write
+    from benchmarks.suite.timing import Timer
+
+    started, since = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
+    described = machine.describe()
+    timer = Timer(options.runs, least=0.002 if options.quick else 0.05)
+    found, notes = ceilings.run(ceilings.sizes(options.quick), timer, tell)
+    workloads: list = []
+    for figure in workloads:
+        tell(table.one_line(figure))
+    document = Document(
+        started=started,
+        seconds=time.perf_counter() - since,
+        options={k: v for k, v in vars(options).items() if k not in ("run", "json")},
+        machine=described | {"after": machine.state()},
+        notes=tuple(notes),
+        ceilings=found,
+        workloads=by_name(workloads),
+    )
+    if options.json:  # before the tables, which cannot be worth more
+        write(document, options.json)
+    figures = document.figures.values()
+    print(table.details(figures), table.summary(document), sep="\n\n")
+    if marked := table.marks(figures):
+        print("", *marked, sep="\n")
+
+
+def tell(line: str) -> None:
+    """Prints a line of progress, on standard error."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def _runs(text: str) -> int:
+    if not text.isdecimal() or int(text) < 5:
+        raise argparse.ArgumentTypeError(f"expected a whole number of 5 or more, got {text}")
+    return int(text)
