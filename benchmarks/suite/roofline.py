@@ -6,7 +6,9 @@ bandwidth, a level line the peak of products. Needs the extra `plot`.
 
 import argparse
 import dataclasses
-from collections.abc import Sequence
+import itertools
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from benchmarks.suite import table
