@@ -149,11 +149,11 @@ def _draw_roofs(
       color: of the device.
     """
     top, steepest = max(found.levels.values()), max(found.slopes.values())
-    for name, slope in found.slopes.items():
+    for place, (name, slope) in enumerate(found.slopes.items()):
         ends = (left, top / slope)
         dashes = "--" if name.startswith("gather") else "-"
         ax.plot(ends, [slope * end for end in ends], color=color, lw=1.3, ls=dashes)
-        start = left * 1.08
+        start = left * 1.08 * 3.5**place  # equal slopes have their names one after the other
         ax.text(
             start, slope * start * 1.07, f"{name}: {table.number(slope)} GB/s", fontsize=8,
             color=color, rotation=math.degrees(math.atan(slope)), rotation_mode="anchor",

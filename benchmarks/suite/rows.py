@@ -19,7 +19,7 @@ WIDTH = 128
 """Numbers of a row, float32."""
 
 
-@functools.cache
+@functools.lru_cache(maxsize=2)  # both kinds, for one size after another
 def draw_ids(kind: str, words: int, count: int) -> np.ndarray:
     """Random ids, int32[count], the same in every run.
 
