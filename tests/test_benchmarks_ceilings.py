@@ -2,6 +2,7 @@
 
 import doctest
 import importlib
+import math
 import pkgutil
 
 import jax
@@ -84,6 +85,14 @@ BROKEN = [
 @pytest.mark.parametrize(("name", "program"), BROKEN)
 def test_faults_that_one_could_make_are_marked(name, program):
     assert measure(KERNELS[name], ONCE, program).marks == (WRONG,)
+
+
+def test_a_ceiling_that_the_device_refuses_is_marked_and_the_others_go_on():
+    figure = ceilings.measured(dense.product(16, "tf32"), ONCE)
+    assert math.isnan(figure.value)
+    assert figure.times == ()
+    assert len(figure.marks) == 1
+    assert "\n" not in figure.marks[0]
 
 
 def test_threefry_is_that_of_jax():
