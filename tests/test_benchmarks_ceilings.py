@@ -1,11 +1,17 @@
 """The default benchmark's ceilings: right kernels pass their check, wrong ones are marked."""
 
+import doctest
+import importlib
+import math
+import pkgutil
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from benchmarks.suite import ceilings, dense, rows
+import benchmarks.suite
+from benchmarks.suite import ceilings, dense, machine, rows
 from benchmarks.suite.figures import Figure, duration, rate, score
 from benchmarks.suite.kernels import WRONG, Kernel, measure
 from benchmarks.suite.limits import Traffic, bound, limited
@@ -79,6 +85,14 @@ BROKEN = [
 @pytest.mark.parametrize(("name", "program"), BROKEN)
 def test_faults_that_one_could_make_are_marked(name, program):
     assert measure(KERNELS[name], ONCE, program).marks == (WRONG,)
+
+
+def test_a_ceiling_that_the_device_refuses_is_marked_and_the_others_go_on():
+    figure = ceilings.measured(dense.product(16, "tf32"), ONCE)
+    assert math.isnan(figure.value)
+    assert figure.times == ()
+    assert len(figure.marks) == 1
+    assert "\n" not in figure.marks[0]
 
 
 def test_threefry_is_that_of_jax():
@@ -200,3 +214,34 @@ def test_a_figure_holds_no_nonsense():
     assert duration("x", [1, 4, 2]).range == (1.0, 4.0)
     assert score("x", [1, 4, 2], "%").range == (1.0, 4.0)
     assert Figure("x", 3.0, "%").range == (3.0, 3.0)
+
+
+@pytest.mark.parametrize(
+    "name", [one.name for one in pkgutil.iter_modules(benchmarks.suite.__path__)]
+)
+def test_examples_run(name):
+    found = doctest.testmod(importlib.import_module(f"benchmarks.suite.{name}"))
+    assert found.failed == 0
+
+
+def test_the_machine_is_described():
+    found = machine.describe()
+    assert found["cores"] >= 1
+    assert found["packages"]["jax"] == jax.__version__
+    assert found["device_memory"] is None or found["device_memory"] > 1e8
+    assert machine.busy({"cores": 2, "before": {"load": 0.5}}) == []
+    assert machine.busy({"cores": 2, "before": {"load": None}}) == []
+
+
+def test_nvidias_tool_is_read(tmp_path, monkeypatch):
+    line = "Card, 570.1, 1500 MHz, 1980 MHz, 2619 MHz, 2619 MHz, 70.5 W, 700.00 W, 31, 0x0"
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text(f"#!/bin/sh\necho '{line}'\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    (card,) = machine.state()["gpus"]
+    assert (card["clocks.sm"], card["clocks.max.sm"]) == ("1500 MHz", "1980 MHz")
+    assert (card["power.draw"], card["power.limit"]) == ("70.5 W", "700.00 W")
+    assert machine.driver() == "570.1"
+    tool.write_text("#!/bin/sh\necho 'no devices were found'\nexit 6\n")
+    assert machine.state()["gpus"] == []

@@ -1,5 +1,6 @@
 """The ceilings of JAX's default device, measured and checked."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -128,10 +129,25 @@ def run(
     fitting, notes = fit(sizes, memory_available())
     found = {}
     for kernel in kernels(fitting):
-        figure = measure(kernel, timer)
+        figure = measured(kernel, timer)
         found[figure.name] = figure
         tell(table.one_line(figure))
     return found, notes
+
+
+def measured(kernel: Kernel, timer: Timer) -> Figure:
+    """The figure of a ceiling; one without a value, marked, if the device cannot do it.
+
+    Args:
+      kernel: what to measure.
+      timer: how.
+    """
+    try:
+        return measure(kernel, timer)
+    except (jax.errors.JaxRuntimeError, NotImplementedError, ValueError) as error:
+        why = str(error).strip().splitlines()[0]
+        settings = {"what": kernel.what, **kernel.settings}
+        return Figure(kernel.name, math.nan, kernel.unit, settings=settings, marks=(why,))
 
 
 def fit(sizes: Sizes, memory: int | None) -> tuple[Sizes, list[str]]:

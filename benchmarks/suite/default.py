@@ -33,6 +33,8 @@ def run(options: argparse.Namespace) -> None:
 
     started, since = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     described = machine.describe()
+    for note in (busy := machine.busy(described)):
+        tell(note)
     timer = Timer(options.runs, least=0.002 if options.quick else 0.05)
     found, notes = ceilings.run(ceilings.sizes(options.quick), timer, tell)
     workloads: list = []
@@ -43,7 +45,7 @@ def run(options: argparse.Namespace) -> None:
         seconds=time.perf_counter() - since,
         options={k: v for k, v in vars(options).items() if k not in ("run", "json")},
         machine=described | {"after": machine.state()},
-        notes=tuple(notes),
+        notes=(*busy, *notes),
         ceilings=found,
         workloads=by_name(workloads),
     )

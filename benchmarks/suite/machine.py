@@ -56,6 +56,21 @@ def state() -> dict:
     return {"load": load, "processor_mhz": processor_mhz(), "gpus": gpus()}
 
 
+def busy(described: dict) -> list[str]:
+    """A line if other work shared the machine when the run began: its times are too long.
+
+    Args:
+      described: of `describe`.
+
+    >>> busy({"cores": 2, "before": {"load": 3.5}})
+    ['other work shares the machine: load 3.5 on 2 cores before the run']
+    """
+    load, cores = described["before"]["load"], described["cores"]
+    if load is None or load < cores / 2:
+        return []
+    return [f"other work shares the machine: load {load:.1f} on {cores} cores before the run"]
+
+
 def memory_available() -> int | None:
     """Bytes that arrays on the default device may take: on a CPU, those free; None if untold."""
     device = jax.devices()[0]
@@ -75,14 +90,14 @@ def packages() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit of the checkout that runs, with "changed" if files differ from it."""
-    here = Path(__file__).parent
-    command = ["git", "-C", str(here), "describe", "--always", "--abbrev=40", "--exclude=*"]
-    found = _output(*command)
-    if not found:
+    """The commit of the checkout that runs, with "changed" if files differ from it; None for files
+    that git does not keep."""
+    git = ("git", "-C", str(Path(__file__).parent))
+    if _output(*git, "ls-files", "--error-unmatch", Path(__file__).name) is None:
         return None
-    changed = _output("git", "-C", str(here), "status", "--porcelain", "--untracked-files=no")
-    return f"{found}, changed" if changed else found
+    found = _output(*git, "rev-parse", "HEAD")
+    changed = _output(*git, "status", "--porcelain", "--untracked-files=no")
+    return f"{found}, changed" if found and changed else found
 
 
 def driver() -> str | None:
