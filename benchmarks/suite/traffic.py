@@ -1,0 +1,136 @@
+"""The logical traffic of training and counting: bytes, operations and random bits, as formulas.
+
+Logical is what the algorithm moves whatever the caches and compilers make of it. A step of SGD
+gathers each row that a batch reads, each occurrence, and adds to as many. So a block of skip-gram
+moves M + X + N rows of D numbers both ways, and multiplies M by X + N vectors three times: for the
+logits, and for the gradients of either side.
+
+Letters: `B` blocks a step, `M` tokens, `X` = M + 2W contexts and `N` negatives of a block, `D`
+vector size; `R` chunks a step of up to `L` cells.
+"""
+
+import math
+
+import numpy as np
+
+from benchmarks.suite.limits import Traffic
+from jaxvec import Corpus, GloVe, SkipGram
+
+NUMBER = 4  # bytes of a float32, an int32, 32 random bits
+CHAIN = 4  # kernels of a step that wait for each other: gather, logits, gradients, write-back
+_SEGMENT_BYTES = 2 * NUMBER  # of a token: its id and its document
+
+
+def skip_gram(model: SkipGram, corpus: Corpus, epochs: int, workers: int = 1) -> Traffic:
+    """The traffic of training on a corpus by SGD.
+
+    Subsampling reads 32 random bits and the token's id and document, and writes the kept ones; a
+    step reads them again.
+
+    Args:
+      model: as `Result.model` has it, with its blocks.
+      corpus: the text.
+      epochs: how often it is read.
+      workers: how many share the steps, so that fewer follow each other.
+    """
+    kept = kept_tokens(model, corpus)
+    blocks = kept / model.block_tokens
+    rows = blocks * rows_of_block(model)
+    contexts = model.block_tokens + 2 * model.window
+    read = (len(corpus) + kept + blocks * contexts) * _SEGMENT_BYTES
+    block_bits = 2 * model.negatives + model.block_tokens
+    steps = kept / model.step_tokens / workers
+    return Traffic(
+        gather_bytes=epochs * rows * model.vector_size * NUMBER,
+        scatter_bytes=epochs * rows * model.vector_size * NUMBER,
+        stream_bytes=epochs * read,
+        table_rows=len(corpus.vocab),
+        flops=epochs * blocks * flops_of_block(model),
+        random_bits=epochs * 32 * (len(corpus) + blocks * block_bits),
+        launches=epochs * steps * CHAIN,
+    )
+
+
+def kept_tokens(model: SkipGram, corpus: Corpus) -> float:
+    """The expected number of tokens that subsampling keeps in an epoch.
+
+    Args:
+      model: with `sample`.
+      corpus: the text.
+    """
+    counts = corpus.vocab.counts
+    return float((counts * model.keep_probability(counts)).sum())
+
+
+def rows_of_block(model: SkipGram) -> int:
+    """M + X + N: rows that a block gathers, and adds to."""
+    return 2 * model.block_tokens + 2 * model.window + model.negatives
+
+
+def flops_of_block(model: SkipGram) -> int:
+    """3 · 2 · M (X + N) D."""
+    others = model.block_tokens + 2 * model.window + model.negatives
+    return 6 * model.block_tokens * others * model.vector_size
+
+
+def glove(model: GloVe, cells: int, chunks: int, words: int, epochs: int) -> Traffic:
+    """The traffic of training GloVe on counts by row-wise AdaGrad, on one worker.
+
+    A row of a table is its vector, its bias, and an accumulator for either: D + 3 numbers.
+
+    Args:
+      model: as it was trained.
+      cells: of the counts.
+      chunks: that they make.
+      words: `V`.
+      epochs: iterations.
+    """
+    rows = epochs * (cells + chunks)
+    return Traffic(
+        gather_bytes=rows * (model.vector_size + 3) * NUMBER,
+        scatter_bytes=rows * (model.vector_size + 3) * NUMBER,
+        stream_bytes=epochs * (cells * 2 + chunks) * NUMBER,
+        table_rows=words,
+        flops=epochs * 6 * cells * model.vector_size,
+        launches=epochs * math.ceil(chunks / model.chunks) * CHAIN,
+    )
+
+
+def glove_chunks(model: GloVe, indptr: np.ndarray) -> int:
+    """How many chunks of up to `L` cells the rows of a matrix make.
+
+    Args:
+      model: with `chunk_cells`.
+      indptr: of the counts, int[V + 1].
+    """
+    return int((-(-np.diff(indptr) // model.chunk_cells)).sum())
+
+
+def counting(corpus: Corpus, window: int, cells: int, *, on_device: bool) -> Traffic:
+    """The traffic of counting pairs, symmetric: a key a pair is written, sorted and read.
+
+    On the device a key is two words of 32 bits, which are sorted there; on the host one of 64, and
+    only its streams have a ceiling here, as the host's sort is not one of the device's.
+
+    Args:
+      corpus: the text.
+      window: `W`.
+      cells: that were found; each has two indices' worth of a key and a count.
+      on_device: where the keys are sorted.
+    """
+    found = pairs(corpus, window)
+    return Traffic(
+        stream_bytes=len(corpus) * _SEGMENT_BYTES + 2 * found * 8 + cells * 12,
+        sorted_keys=2 * found if on_device else 0,
+    )
+
+
+def pairs(corpus: Corpus, window: int) -> int:
+    """How many pairs of words stand up to `window` apart in a document.
+
+    Args:
+      corpus: the text.
+      window: `W`.
+    """
+    lengths = np.diff(corpus.offsets)
+    return sum(int(np.maximum(lengths - d, 0).sum()) for d in range(1, window + 1))
