@@ -30,10 +30,12 @@ def number(value: float | None, digits: int = 3) -> str:
 def percent(fraction: float | None) -> str:
     """A fraction as a percentage of two digits at least; empty for None.
 
-    >>> [percent(x) for x in (0.431, 0.0123, 0.0004, None)]
-    ['43%', '1.2%', '0.040%', '']
+    >>> [percent(x) for x in (1.14, 0.431, 0.0123, 0.0004, None)]
+    ['114%', '43%', '1.2%', '0.040%', '']
     """
-    return "" if fraction is None else f"{number(100 * fraction, 2)}%"
+    if fraction is None:
+        return ""
+    return f"{fraction:.0%}" if fraction >= 0.1 else f"{number(100 * fraction, 2)}%"
 
 
 def quantity(value: float, unit: str) -> str:
