@@ -14,7 +14,7 @@ from benchmarks import (
     transfer,
     vocabulary,
 )
-from benchmarks.suite import compare, default, roofline
+from benchmarks.suite import bands, compare, default, roofline
 
 
 class Parser(argparse.ArgumentParser):
@@ -32,6 +32,7 @@ def make_parser() -> argparse.ArgumentParser:
     default.add_parser(suites)
     compare.add_parser(suites)
     roofline.add_parser(suites)
+    bands.add_parser(suites)
     sgns.add_parser(suites)
     glove.add_parser(suites)
     cooccurrence.add_parser(suites)

@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 
 from benchmarks.common import target
+from benchmarks.suite.options import add_options, refused
 
 
 def add_parser(suites) -> None:
@@ -22,12 +23,24 @@ def add_parser(suites) -> None:
     add("--ceilings-only", action="store_true", help="no training")
     add("--json", type=target, metavar="FILE",
         help="write machine, options, all figures and raw times as JSON")  # fmt: skip
+    add_options(parser)
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Measures, prints the tables, and writes the document."""
-    from benchmarks.suite import ceilings, machine, table
+    """Measures, prints the tables, and writes the document.
+
+    Raises:
+      SystemExit: with status 2 for options that do not go together; with 1 at the end if a
+        workload is marked for its quality, see `bands.FAILS`.
+    """
+    if fault := refused(options):
+        tell(f"python -m benchmarks: {fault}")
+        raise SystemExit(2)
+    import jaxvec
+
+    jaxvec.use_cores()  # a device is a core, for ceilings and training alike
+    from benchmarks.suite import bands, ceilings, machine, table, workloads
     from benchmarks.suite.document import Document, by_name, write
     from benchmarks.suite.timing import Timer
 
@@ -37,8 +50,9 @@ def run(options: argparse.Namespace) -> None:
         tell(note)
     timer = Timer(options.runs, least=0.002 if options.quick else 0.05)
     found, notes = ceilings.run(ceilings.sizes(options.quick), timer, tell)
-    workloads: list = []
-    for figure in workloads:
+    trained = []
+    for figure in () if options.ceilings_only else workloads.run(options, found, timer):
+        trained.append(figure)
         tell(table.one_line(figure))
     document = Document(
         started=started,
@@ -47,7 +61,7 @@ def run(options: argparse.Namespace) -> None:
         machine=described | {"after": machine.state()},
         notes=(*busy, *notes),
         ceilings=found,
-        workloads=by_name(workloads),
+        workloads=by_name(trained),
     )
     if options.json:  # before the tables, which cannot be worth more
         write(document, options.json)
@@ -55,6 +69,8 @@ def run(options: argparse.Namespace) -> None:
     print(table.details(figures), table.summary(document), sep="\n\n")
     if marked := table.marks(figures):
         print("", *marked, sep="\n")
+    if bands.failed(trained):
+        raise SystemExit(1)
 
 
 def tell(line: str) -> None:

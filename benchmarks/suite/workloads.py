@@ -9,14 +9,12 @@ scores of all runs are held against the band of reference seeds, see `bands`.
 import argparse
 import dataclasses
 import math
-import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import jax
 
 import jaxvec
-from benchmarks.common import source
 from benchmarks.suite import bands, quality, sizes, traffic
 from benchmarks.suite.figures import Figure, duration, rate, score
 from benchmarks.suite.limits import Traffic, limited
@@ -26,7 +24,6 @@ from benchmarks.suite.timing import Peak, Timer
 from jaxvec.train.watch import DivergedError
 
 Ceilings = Mapping[str, Figure]
-LEAST_TOKENS = 200_000  # of fewer no analogy can be asked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,26 +66,11 @@ class Text:
     size: Size
 
 
-def add_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the options of the workloads to a parser."""
-    add = parser.add_argument
-    add("--tokens", type=_tokens, metavar="N", help="length of the planted text")
-    add("--seed", type=_seed, default=0, metavar="N",
-        help="of the text; the runs have this and the next (default: %(default)s)")  # fmt: skip
-    add("--corpus", type=source, metavar="FILE",
-        help="train on this plain text instead, scored by --analogies and --pairs")  # fmt: skip
-    add("--analogies", type=source, metavar="FILE", help="in the format of questions-words.txt")
-    add("--pairs", nargs="*", type=source, default=[], metavar="FILE",
-        help="word pairs with similarity scores")  # fmt: skip
-    add("--scaling", action="store_true",
-        help="all blocks, vector sizes, vocabularies and devices, not a few")  # fmt: skip
-
-
-def run(options: argparse.Namespace, ceilings: Ceilings, timer: Timer) -> list[Figure]:
-    """The figures of all workloads.
+def run(options: argparse.Namespace, ceilings: Ceilings, timer: Timer) -> Iterator[Figure]:
+    """The figures of all workloads, as they are measured.
 
     Args:
-      options: those of `add_options`, and `quick`.
+      options: those of `options.add_options`, and `quick`.
       ceilings: of the device, by name.
       timer: how often a workload is run.
     """
@@ -96,14 +78,13 @@ def run(options: argparse.Namespace, ceilings: Ceilings, timer: Timer) -> list[F
 
     text = _text(options)
     seeds = range(options.seed, options.seed + timer.runs)
-    found = [*skip_gram(text, seeds, ceilings, timer)]
+    yield from skip_gram(text, seeds, ceilings, timer)
     cells = jaxvec.cooccurrence.count(text.corpus, window=sizes.COUNT_WINDOW)
-    found += counting(text, len(cells), ceilings, timer)
-    found += glove(text, cells, seeds, ceilings, timer)
-    del cells
+    yield from counting(text, len(cells), ceilings, timer)
+    yield from glove(text, cells, seeds, ceilings, timer)
+    del text, cells
     if not options.quick:
-        found += scaling.measure(ceilings, timer, full=options.scaling)
-    return found
+        yield from scaling.measure(ceilings, timer, full=options.scaling)
 
 
 def train(
@@ -277,16 +258,10 @@ def _text(options: argparse.Namespace) -> Text:
     """The planted text, or the user's."""
     size = sizes.chosen(options.quick, jax.default_backend(), options.tokens)
     if options.corpus is None:
-        if options.analogies or options.pairs:
-            _refuse("--analogies and --pairs are about a --corpus: name that too")
         planted = plant(
             jax.random.key(options.seed), size.tokens, size.words, strength=size.strength
         )
         return Text(planted.corpus, quality.exam(planted, options.seed), size)
-    if options.tokens is not None:
-        _refuse("--tokens is the length of the planted text: leave it out with --corpus")
-    if not (options.analogies or options.pairs):
-        _refuse("a --corpus needs --analogies or --pairs: no speed is told without its quality")
     corpus = jaxvec.Corpus.from_files(options.corpus)
     scores = quality.files(options.analogies, options.pairs, restrict_vocab=30_000)
     given = dataclasses.replace(
@@ -356,23 +331,3 @@ def _time_to(goal: float, model: str, runs: Sequence[Run]) -> Figure:
 def _diverged(runs: Sequence[Run]) -> tuple[str, ...]:
     messages = list(dict.fromkeys(one.diverged for one in runs if one.diverged))
     return tuple(f"{bands.DIVERGED}: {message}" for message in messages)
-
-
-def _tokens(text: str) -> int:
-    if not text.isdecimal() or int(text) < LEAST_TOKENS:
-        raise argparse.ArgumentTypeError(
-            f"expected a whole number of {LEAST_TOKENS:,} or more, got {text}"
-        )
-    return int(text)
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected 0 or a positive whole number, got {text}")
-    return int(text)
-
-
-def _refuse(message: str) -> NoReturn:
-    """Ends the command with a line on standard error and status 2."""
-    print(f"python -m benchmarks: {message}", file=sys.stderr)
-    raise SystemExit(2)
