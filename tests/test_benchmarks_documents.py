@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import make_parser, with_suite
-from benchmarks.suite import compare, document, machine, roofline, table
+from benchmarks.suite import ceilings, compare, document, machine, roofline, table, workloads
 from benchmarks.suite.document import Document
 from benchmarks.suite.figures import Figure, duration, rate, score
+from benchmarks.suite.kernels import WRONG
 
 ROOT = Path(__file__).parent.parent
 COPY = {"what": "copy", "amount": 4e9}
@@ -233,16 +234,47 @@ def test_commands_that_cannot_be_are_refused_in_one_line(
     assert message in line
 
 
+@pytest.mark.filterwarnings("ignore:use_cores")
+def test_what_was_measured_is_kept_when_a_workload_fails(tmp_path, monkeypatch, capsys):
+    copied = a_document().ceilings["copy, 1 MiB"]
+
+    def fails(*_):
+        yield rate("sgns", 5e6, "words/s", [1.0])
+        raise MemoryError("no\nroom")
+
+    def run(*others):
+        options = make_parser().parse_args(["device", "--json", str(tmp_path / "a.json"), *others])
+        options.run(options)
+
+    monkeypatch.setattr(ceilings, "run", lambda *_: ({copied.name: copied}, ["V=4M left out"]))
+    monkeypatch.setattr(workloads, "run", fails)
+    with pytest.raises(MemoryError):
+        run()
+    found = document.read(tmp_path / "a.json")
+    assert list(found.figures) == ["copy, 1 MiB", "sgns"]
+    assert found.notes[-2:] == ("ended early: MemoryError: no room", "V=4M left out")
+    assert "5.00M words/s" in capsys.readouterr().out
+    wrong = copied.marked(WRONG)
+    monkeypatch.setattr(ceilings, "run", lambda *_: ({wrong.name: wrong}, []))
+    with pytest.raises(SystemExit) as caught:
+        run("--ceilings-only")
+    assert caught.value.code == 1
+    assert "(!) copy, 1 MiB: computes wrong values" in capsys.readouterr().out
+
+
 def test_one_command_measures_this_machine(tmp_path):
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}  # fast programs pay
+    command = [sys.executable, "-m", "benchmarks", "--quick", "--tokens", "200000", "--json"]
     done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "--quick", "--json", tmp_path / "a.json"],
-        cwd=ROOT, env=os.environ | {"JAX_PLATFORMS": "cpu"}, capture_output=True, text=True,
-        check=True,
+        [*command, tmp_path / "a.json"], cwd=ROOT, env=environment | {"JAX_PLATFORMS": "cpu"},
+        capture_output=True, text=True, check=True,
     )  # fmt: skip
     found = document.read(tmp_path / "a.json")
+    assert {"skip-gram, raw words", "glove, cells", "counting, host"} <= found.workloads.keys()
     assert all(len(one.times) == 5 and not one.marks for one in found.ceilings.values())
     kinds = {one.settings["what"] for one in found.ceilings.values()}
     assert {"copy", "product", "gather", "scatter-add", "sort", "random bits", "launch"} <= kinds
+    assert found.workloads["skip-gram, raw words"].limit in found.ceilings
     assert found.device in done.stdout
     assert all(name in done.stdout for name in found.figures)
     assert {compare.ratio(one, one).value for one in found.ceilings.values()} == {1.0}

@@ -48,7 +48,7 @@ class Sizes(NamedTuple):
 
 
 QUICK = Sizes(
-    copies=(1 << 18, 1 << 24), streamed=1 << 24, sides=(512,), batch=64, vocabularies=(67_867,),
+    copies=(1 << 18, 1 << 26), streamed=1 << 26, sides=(512,), batch=64, vocabularies=(67_867,),
     rows=(4096,), called=1 << 14, keys=(1 << 16,), words=(1 << 16,), launches=64,
 )  # fmt: skip
 CPU = Sizes(

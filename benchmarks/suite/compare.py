@@ -125,7 +125,7 @@ def _row(a: Figure, b: Figure) -> tuple[list[str], list[str]]:
             f"{table.number(found.value)}{table.mark(a) or table.mark(b)}",
             f"{low} to {high}",
         ]
-    cells += ["" if one.fraction is None else f"{one.fraction:.0%}" for one in (a, b)]
+    cells += [table.percent(one.fraction) for one in (a, b)]
     return cells, notes
 
 

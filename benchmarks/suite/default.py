@@ -10,6 +10,7 @@ import time
 from datetime import UTC, datetime
 
 from benchmarks.common import target
+from benchmarks.suite.figures import Figure
 from benchmarks.suite.options import add_options, refused
 
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> None:
 
     Raises:
       SystemExit: with status 2 for options that do not go together; with 1 at the end if a
-        workload is marked for its quality, see `bands.FAILS`.
+        ceiling computes wrong values, or a workload is marked for its quality (`bands.FAILS`).
     """
     if fault := refused(options):
         tell(f"python -m benchmarks: {fault}")
@@ -40,36 +41,44 @@ def run(options: argparse.Namespace) -> None:
     import jaxvec
 
     jaxvec.use_cores()  # a device is a core, for ceilings and training alike
-    from benchmarks.suite import bands, ceilings, machine, table, workloads
+    from benchmarks.suite import bands, ceilings, kernels, machine, table, workloads
     from benchmarks.suite.document import Document, by_name, write
     from benchmarks.suite.timing import Timer
 
     started, since = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
     described = machine.describe()
-    for note in (busy := machine.busy(described)):
+    notes = machine.busy(described)
+    for note in notes:
         tell(note)
     timer = Timer(options.runs, least=0.002 if options.quick else 0.05)
-    found, notes = ceilings.run(ceilings.sizes(options.quick), timer, tell)
-    trained = []
-    for figure in () if options.ceilings_only else workloads.run(options, found, timer):
-        trained.append(figure)
-        tell(table.one_line(figure))
+    found, left_out = ceilings.run(ceilings.sizes(options.quick), timer, tell)
+    trained: list[Figure] = []
+    failure = None
+    try:
+        for figure in () if options.ceilings_only else workloads.run(options, found, timer):
+            trained.append(figure)
+            tell(table.one_line(figure))
+    except (Exception, KeyboardInterrupt) as error:  # what was measured is kept
+        failure = error
+        notes.append(f"ended early: {type(error).__name__}: {' '.join(str(error).split())}")
     document = Document(
         started=started,
         seconds=time.perf_counter() - since,
         options={k: v for k, v in vars(options).items() if k not in ("run", "json")},
         machine=described | {"after": machine.state()},
-        notes=(*busy, *notes),
+        notes=(*notes, *left_out),
         ceilings=found,
         workloads=by_name(trained),
     )
-    if options.json:  # before the tables, which cannot be worth more
+    if options.json:
         write(document, options.json)
     figures = document.figures.values()
     print(table.details(figures), table.summary(document), sep="\n\n")
     if marked := table.marks(figures):
         print("", *marked, sep="\n")
-    if bands.failed(trained):
+    if failure is not None:
+        raise failure
+    if bands.failed(trained) or any(kernels.WRONG in one.marks for one in found.values()):
         raise SystemExit(1)
 
 

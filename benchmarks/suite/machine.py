@@ -14,7 +14,7 @@ PACKAGES = re.compile(r"(jax|jaxlib|jaxvec|numpy|optax|libtpu.*|(jax|rocm)-(cuda
 """Packages whose versions matter: jax's plugins among them."""
 
 FLAGS = re.compile(
-    r"XLA_\w+|JAX_\w+|LIBTPU_INIT_ARGS|CUDA_VISIBLE_DEVICES|NVIDIA_TF32_OVERRIDE|OMP_NUM_THREADS"
+    r"XLA_\w+|JAX_\w+|LIBTPU_INIT_ARGS|CUDA_VISIBLE_DEVICES|NVIDIA_TF32_OVERRIDE|NPROC"
 )
 """Variables of the environment that change programs or their speed."""
 

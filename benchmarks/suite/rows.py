@@ -82,7 +82,7 @@ def gather(kind: str, words: int, rows: int, chunks: int) -> Kernel:
         ),
         right=right,
         donates=True,
-        bytes=8.0 * WIDTH * rows * chunks,
+        bytes=4.0 * WIDTH * rows * chunks,
         settings={"ids": kind, "V": words, "D": WIDTH, "rows": rows, "chunks": chunks},
     )
 

@@ -27,6 +27,17 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{round(value, places):,.{max(0, places)}f}"
 
 
+def percent(fraction: float | None) -> str:
+    """A fraction as a percentage of two digits at least; empty for None.
+
+    >>> [percent(x) for x in (1.14, 0.431, 0.0123, 0.0004, None)]
+    ['114%', '43%', '1.2%', '0.040%', '']
+    """
+    if fraction is None:
+        return ""
+    return f"{fraction:.0%}" if fraction >= 0.1 else f"{number(100 * fraction, 2)}%"
+
+
 def quantity(value: float, unit: str) -> str:
     """A value with its unit, of a size to read.
 
@@ -75,7 +86,7 @@ def columns(document: Document) -> dict[str, str]:
     cells = {"device": document.device}
     for figure in document.workloads.values():
         if column := figure.settings.get("column"):
-            share = "" if figure.fraction is None else f", {figure.fraction:.0%} of limit"
+            share = "" if figure.fraction is None else f", {percent(figure.fraction)} of limit"
             cells[str(column)] = quantity(figure.value, figure.unit) + share + mark(figure)
     for column, figures in _kinds(document).items():
         if figures:
@@ -160,7 +171,7 @@ def _detail(figure: Figure) -> list[str]:
         str(len(figure.times or figure.samples) or ""),
         number(figure.gigabytes_per_second),
         number(figure.gigaflops_per_second),
-        "" if figure.fraction is None else f"{figure.fraction:.0%}",
+        percent(figure.fraction),
         figure.limit or "",
         number(figure.compile_seconds),
         number(peak),
@@ -178,7 +189,7 @@ def one_line(figure: Figure) -> str:
     spread = f" ({low} to {high})" if figure.times or figure.samples else ""
     text = f"{figure.name}: {quantity(figure.value, figure.unit)}{spread}"
     if figure.fraction is not None:
-        text += f", {figure.fraction:.0%} of {figure.limit}"
+        text += f", {percent(figure.fraction)} of {figure.limit}"
     return text + "".join(f"; MARKED: {mark}" for mark in figure.marks)
 
 
