@@ -1,5 +1,7 @@
 """The planted text, what is asked of it, and the traffic of training on it."""
 
+import types
+
 import jax
 import numpy as np
 import pytest
@@ -209,6 +211,20 @@ def test_the_traffic_of_glove_is_that_of_its_batches(text):
     assert counted.flops == pytest.approx(len(cells) * of_cell)
     assert counted.launches == -(-chunks // model.chunks) * traffic.CHAIN
     assert counted.stream_bytes == 8 * len(cells) + 4 * chunks
+
+
+@pytest.mark.parametrize(
+    ("backend", "products", "setting", "found"),
+    [
+        ("cpu", None, None, "float32"), ("gpu", None, None, "tf32"), ("tpu", None, None, "bf16"),
+        ("gpu", "float32", None, "float32"), ("gpu", "bfloat16", "highest", "bf16"),
+        ("tpu", None, "highest", "float32"), ("gpu", None, "tensorfloat32", "tf32"),
+    ],
+)  # fmt: skip
+def test_the_precision_of_products(backend, products, setting, found, monkeypatch):
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    with jax.default_matmul_precision(setting):
+        assert traffic.precision(types.SimpleNamespace(products=products)) == found
 
 
 def test_the_pairs_of_a_text(text):

@@ -167,6 +167,10 @@ def test_a_higher_goal_takes_longer_and_one_out_of_reach_has_no_time():
 def test_glove_and_counting_have_their_figures(topic_corpus, tmp_path):
     file = tmp_path / "pairs.txt"
     file.write_text("t0w1\tt0w2\t9\nt0w1\tt1w2\t1\nt1w1\tt1w3\t8\n")
+    other, unknown = tmp_path / "other" / "pairs.txt", tmp_path / "none.txt"
+    other.parent.mkdir()
+    other.write_text(file.read_text())
+    unknown.write_text("x\ty\t1\nx\tz\t2\n")
     scored = quality.files(None, [str(file)], None)
 
     def scores(vectors):
@@ -185,6 +189,11 @@ def test_glove_and_counting_have_their_figures(topic_corpus, tmp_path):
     assert each.seconds == pytest.approx(speed.seconds / 2)
     assert len(found["glove, pairs"].samples) == 2
     assert sum(speed.times) + speed.compile_seconds + 4 * 0.2 <= taken  # two epochs of two runs
+    scored = quality.files(None, [str(file), str(other), str(unknown)], None)
+    marked = {one.name: one for one in workloads.glove(given, cells, [1], {}, ONCE)}
+    assert list(marked)[2:] == ["glove, pairs", f"glove, {other}", "glove, none"]
+    assert math.isnan(marked["glove, none"].value)
+    assert bands.failed(marked.values()) == [marked["glove, none"]]
     sort, counted = counting.figures(topic_corpus, len(cells), {}, ONCE)
     assert counted.limit == sort.name
     assert counted.fraction == pytest.approx(sort.seconds / counted.seconds)

@@ -24,8 +24,8 @@ from benchmarks.suite.sizes import SIZES
 WIDTH = 4.0  # standard deviations
 LEAST = 2.0  # points
 TOO_LITTLE, TOO_WELL = "learned too little", "learned too well"
-NEVER, DIVERGED = "never reached", "diverged"
-FAILS = (TOO_LITTLE, TOO_WELL, NEVER, DIVERGED)
+NEVER, DIVERGED, UNSCORED = "never reached", "diverged", "no score"
+FAILS = (TOO_LITTLE, TOO_WELL, NEVER, DIVERGED, UNSCORED)
 """How marks begin that end the command with a status above 0."""
 
 

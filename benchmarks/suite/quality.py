@@ -123,7 +123,8 @@ def files(
             answers = evaluate.analogies(vectors, analogy_file, restrict_vocab=restrict_vocab)
             found["analogies"] = 100 * answers.accuracy
         for file in pair_files:
-            found[Path(file).stem] = 100 * evaluate.pairs(vectors, file).spearman
+            name = Path(file).stem if Path(file).stem not in found else file
+            found[name] = 100 * evaluate.pairs(vectors, file).spearman
         return found
 
     return scores

@@ -10,7 +10,9 @@ vector size; `R` chunks a step of up to `L` cells.
 """
 
 import math
+from typing import Any, Literal
 
+import jax
 import numpy as np
 
 from benchmarks.suite.limits import Traffic
@@ -46,9 +48,24 @@ def skip_gram(model: SkipGram, corpus: Corpus, epochs: int, workers: int = 1) ->
         stream_bytes=epochs * read,
         table_rows=len(corpus.vocab),
         flops=epochs * blocks * flops_of_block(model),
+        precision=precision(model),
         random_bits=epochs * 32 * (len(corpus) + blocks * block_bits),
         launches=epochs * steps * CHAIN,
     )
+
+
+def precision(model: Any) -> Literal["float32", "tf32", "bf16"]:
+    """Of a model's products: as it says itself, or what JAX does on its default device.
+
+    Args:
+      model: its `products` name a kind, if it has them.
+    """
+    kind = getattr(model, "products", None) or jax.config.jax_default_matmul_precision
+    if kind in (None, "default", "fastest"):
+        kind = {"gpu": "tf32", "tpu": "bf16"}.get(jax.default_backend())
+    if kind in ("bf16", "bfloat16"):
+        return "bf16"
+    return "tf32" if kind in ("tf32", "tensorfloat32") else "float32"
 
 
 def kept_tokens(model: SkipGram, corpus: Corpus) -> float:
@@ -92,6 +109,7 @@ def glove(model: GloVe, cells: int, chunks: int, words: int, epochs: int) -> Tra
         stream_bytes=epochs * (cells * 2 + chunks) * NUMBER,
         table_rows=words,
         flops=epochs * 6 * cells * model.vector_size,
+        precision=precision(model),
         launches=epochs * math.ceil(chunks / model.chunks) * CHAIN,
     )
 

@@ -273,11 +273,13 @@ def _qualities(model: str, runs: Sequence[Run], text: Text) -> Iterator[Figure]:
     marks = _diverged(runs)
     names = list(ended[0].scores[-1]) if ended else []
     for name in names:
-        samples = [one.scores[-1][name] for one in ended]
-        if not all(map(math.isfinite, samples)):
-            marks = (*marks, f"{bands.DIVERGED}: no finite score")
-        figure = score(f"{model}, {name}", samples, "%", marks=marks)
-        yield bands.judged(figure, text.size.name, model, name)
+        samples, title = [one.scores[-1][name] for one in ended], f"{model}, {name}"
+        if all(map(math.isfinite, samples)):
+            figure = score(title, samples, "%", marks=marks)
+            yield bands.judged(figure, text.size.name, model, name)
+        else:
+            unscored = f"{bands.UNSCORED}: vectors are not finite, or too few words are known"
+            yield Figure(title, math.nan, "%", marks=(*marks, unscored))
     if text.size.goals:
         yield time_to(text.size.goal(model), model, runs)
 
