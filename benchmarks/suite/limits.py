@@ -3,7 +3,8 @@
 A workload's logical traffic is counted from shapes: rows gathered, rows added, numbers streamed,
 products, random bits, sorted keys, launches. Each part alone would take the device's measured
 ceiling a certain time. The part that takes longest is the limit: no schedule of the same work is
-faster, if all else hides behind it. The fraction is that time over the time that was taken.
+faster, if all else hides behind it. The fraction is that time over the time that was taken. A
+ceiling counts at its best run, which says what the device can do; a workload at its median.
 
 The ceilings say in `settings["what"]` what they measure, and in `settings["amount"]` how much of
 it a run did, in the units of `Traffic`; see `benchmarks.suite.ceilings`.
@@ -172,5 +173,5 @@ def _nearest(figures: Iterable[Figure], setting: str, least: float | None) -> li
 
 
 def _speed(figure: Figure) -> float:
-    """What a ceiling does a second: bytes, operations, bits, keys or launches."""
-    return figure.settings["amount"] / figure.seconds
+    """What a ceiling does a second in its best run: bytes, operations, bits, keys, launches."""
+    return figure.settings["amount"] / min(figure.times)

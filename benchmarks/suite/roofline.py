@@ -66,7 +66,8 @@ def intensity(figure: Figure) -> float | None:
 
 def roofs(document: Document) -> Roofs:
     """The roofs of a document: copies in the fastest cache and in memory, rows gathered from the
-    largest table, products of each precision. Figures with marks do not count."""
+    largest table, products of each precision, at their best runs. Figures with marks do not
+    count."""
     sound = [one for one in document.ceilings.values() if not one.marks]
 
     def of(what: str, **settings) -> list[Figure]:
@@ -75,15 +76,15 @@ def roofs(document: Document) -> Roofs:
 
     slopes, levels = {}, {}
     if copies := of("copy"):
-        slopes["copy, cache"] = max(one.value for one in copies)
-        slopes["copy, memory"] = max(copies, key=lambda one: one.settings["working_set"]).value
+        slopes["copy, cache"] = max(one.range[1] for one in copies)
+        slopes["copy, memory"] = max(copies, key=lambda one: one.settings["working_set"]).range[1]
     if gathers := of("gather", ids="zipf"):
         words = max(one.settings["V"] for one in gathers)
-        best = max(one.value for one in gathers if one.settings["V"] == words)
+        best = max(one.range[1] for one in gathers if one.settings["V"] == words)
         slopes[f"gather, V={short(int(words))}"] = best
     for precision in ("float32", "tf32", "bf16"):
         if products := of("product", precision=precision):
-            levels[f"product, {precision}"] = max(one.value for one in products)
+            levels[f"product, {precision}"] = max(one.range[1] for one in products)
     return Roofs(slopes, levels)
 
 
