@@ -11,6 +11,7 @@ measures them anew, and prints the lines of `BANDS`.
 """
 
 import argparse
+import dataclasses
 import json
 import statistics
 import sys
@@ -57,7 +58,17 @@ class Band(NamedTuple):
         return self.mean + self.half
 
 
-BANDS: dict[tuple[str, str, str], Band] = {}
+BANDS = {
+    ("quick", "skip-gram", "recovery"): Band(52.00, 0.30, 2),
+    ("quick", "skip-gram", "analogies"): Band(38.73, 2.44, 2),
+    ("quick", "glove", "recovery"): Band(31.75, 0.41, 2),
+    ("quick", "glove", "analogies"): Band(9.18, 1.10, 2),
+    ("cpu", "skip-gram", "recovery"): Band(60.03, 0.53, 8),
+    ("cpu", "skip-gram", "analogies"): Band(52.96, 1.38, 8),
+    ("cpu", "glove", "recovery"): Band(41.02, 0.28, 8),
+    ("cpu", "glove", "analogies"): Band(22.35, 0.91, 8),
+}
+"""By size, model and score."""
 
 
 def judged(figure: Figure, size: str, model: str, score: str) -> Figure:
@@ -69,8 +80,6 @@ def judged(figure: Figure, size: str, model: str, score: str) -> Figure:
       model: "skip-gram" or "glove".
       score: "recovery" or "analogies".
     """
-    import dataclasses
-
     band = BANDS.get((size, model, score))
     text = "none: not a standard size" if band is None else f"{band.low:.1f} to {band.high:.1f}"
     figure = dataclasses.replace(figure, settings={**figure.settings, "band": text})

@@ -5,6 +5,7 @@ is measured: quality at the default is measured by `workloads`. One fit serves a
 an epoch each, as they take the same time and the program is compiled once.
 """
 
+import dataclasses
 import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -75,7 +76,7 @@ def measure(
             base = found
         ratio = found.value / base.value if base.value else float("nan")
         settings: dict[str, Any] = {**found.settings, "of_default": round(ratio, 4)}
-        yield _with(found, settings)
+        yield dataclasses.replace(found, settings=settings)
 
 
 def grid(full: bool, devices: int) -> list[Point]:
@@ -140,9 +141,3 @@ def _measured(
 def _corpus(words: int, tokens: int):
     """Plain Zipf text: one topic and one attribute are none."""
     return plant(jax.random.key(0), tokens, words, topics=1, attributes=1).corpus
-
-
-def _with(figure: Figure, settings: dict) -> Figure:
-    import dataclasses
-
-    return dataclasses.replace(figure, settings=settings)

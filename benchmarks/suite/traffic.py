@@ -106,22 +106,18 @@ def glove_chunks(model: GloVe, indptr: np.ndarray) -> int:
     return int((-(-np.diff(indptr) // model.chunk_cells)).sum())
 
 
-def counting(corpus: Corpus, window: int, cells: int, *, on_device: bool) -> Traffic:
-    """The traffic of counting pairs, symmetric: a key a pair is written, sorted and read.
-
-    On the device a key is two words of 32 bits, which are sorted there; on the host one of 64, and
-    only its streams have a ceiling here, as the host's sort is not one of the device's.
+def counting(corpus: Corpus, window: int, cells: int) -> Traffic:
+    """The traffic of counting pairs on a device: keys of two int32 are made, sorted and summed.
 
     Args:
       corpus: the text.
       window: `W`.
-      cells: that were found; each has two indices' worth of a key and a count.
-      on_device: where the keys are sorted.
+      cells: that were found; each has a key and a count.
     """
     found = pairs(corpus, window)
     return Traffic(
-        stream_bytes=len(corpus) * _SEGMENT_BYTES + 2 * found * 8 + cells * 12,
-        sorted_keys=2 * found if on_device else 0,
+        stream_bytes=(2 * len(corpus) + 2 * 2 * found + 3 * cells) * NUMBER,
+        sorted_keys=2 * found,
     )
 
 

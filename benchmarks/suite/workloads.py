@@ -15,7 +15,7 @@ from typing import Any
 import jax
 
 import jaxvec
-from benchmarks.suite import bands, quality, sizes, traffic
+from benchmarks.suite import bands, counting, quality, sizes, traffic
 from benchmarks.suite.figures import Figure, duration, rate, score
 from benchmarks.suite.limits import Traffic, limited
 from benchmarks.suite.planted import plant
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace, ceilings: Ceilings, timer: Timer) -> Iterat
     seeds = range(options.seed, options.seed + timer.runs)
     yield from skip_gram(text, seeds, ceilings, timer)
     cells = jaxvec.cooccurrence.count(text.corpus, window=sizes.COUNT_WINDOW)
-    yield from counting(text, len(cells), ceilings, timer)
+    yield from counting.figures(text.corpus, len(cells), ceilings, timer)
     yield from glove(text, cells, seeds, ceilings, timer)
     del text, cells
     if not options.quick:
@@ -146,17 +146,15 @@ def skip_gram(
     size, corpus = text.size, text.corpus
     with timer.peak() as peak:
         runs = [train(corpus, sizes.skip_gram(), seed, size.epochs, text.scores) for seed in seeds]
-    model = next((one.model for one in runs if one.model is not None), None)
-    moved, kept, settings = Traffic(), math.nan, {"V": len(corpus.vocab), "epochs": size.epochs}
-    if model is not None:
-        moved = traffic.skip_gram(model, corpus, size.epochs)
-        kept = traffic.kept_tokens(model, corpus)
-        settings |= {
-            "D": model.vector_size, "blocks": model.blocks, "block_tokens": model.block_tokens,
-            "negatives": model.negatives, "window": model.window, "sample": model.sample,
-        }  # fmt: skip
+    model = next((one.model for one in runs if one.model is not None), sizes.skip_gram())
+    moved = traffic.skip_gram(model, corpus, size.epochs)
+    kept = traffic.kept_tokens(model, corpus)
+    settings = {
+        "V": len(corpus.vocab), "D": model.vector_size, "tokens": len(corpus),
+        "epochs": size.epochs, "window": model.window, "sample": model.sample,
+        "blocks": model.blocks, "block_tokens": model.block_tokens, "negatives": model.negatives,
+    }  # fmt: skip
     for column, amount in (("raw words", corpus.raw_words), ("kept words", kept)):
-        settings["tokens"] = len(corpus)
         yield _speed(
             f"skip-gram, {column}", amount * size.epochs, "words/s", runs, peak, moved, ceilings,
             {**settings, "column": f"skip-gram, {column}"},
@@ -197,39 +195,6 @@ def glove(
     if each:
         yield duration("glove, an iteration", each, settings=settings)
     yield from _qualities("glove", runs, text)
-
-
-def counting(text: Text, cells: int, ceilings: Ceilings, timer: Timer) -> Iterator[Figure]:
-    """Words a second of counting: on the host's cores, and on an accelerator too if it is one.
-
-    Args:
-      text: to count.
-      cells: how many it has.
-      ceilings, timer: as for `run`.
-    """
-    window, corpus = sizes.COUNT_WINDOW, text.corpus
-    accelerated = jax.default_backend() != "cpu"
-    for where in ("host", "device") if accelerated else ("host",):
-
-        def count(_: int, on_device: bool = where == "device") -> None:
-            jaxvec.cooccurrence.count(corpus, window=window, on_device=on_device)
-
-        if where == "device":
-            count(0)  # compiles
-        with timer.peak() as peak:
-            times, _ = timer.runs_of(count)
-        settings = {
-            "V": len(corpus.vocab), "tokens": len(corpus), "window": window, "cells": cells,
-            "pairs": traffic.pairs(corpus, window), "column": f"counting, {where}",
-        }  # fmt: skip
-        figure = rate(
-            f"counting, {where}", len(corpus), "words/s", times,
-            settings=settings, peak_bytes=peak.bytes,
-        )  # fmt: skip
-        moved = traffic.counting(corpus, window, cells, on_device=where == "device")
-        # the device's memory is the host's on a CPU alone
-        known = where == "device" or not accelerated
-        yield limited(figure, moved, ceilings) if known else figure
 
 
 def reference(
@@ -314,10 +279,10 @@ def _qualities(model: str, runs: Sequence[Run], text: Text) -> Iterator[Figure]:
         figure = score(f"{model}, {name}", samples, "%", marks=marks)
         yield bands.judged(figure, text.size.name, model, name)
     if text.size.goals:
-        yield _time_to(text.size.goal(model), model, runs)
+        yield time_to(text.size.goal(model), model, runs)
 
 
-def _time_to(goal: float, model: str, runs: Sequence[Run]) -> Figure:
+def time_to(goal: float, model: str, runs: Sequence[Run]) -> Figure:
     """The time to a recovery; no number, and a mark, unless every run reached it."""
     name = f"{model}, time to {goal:g} % recovery"
     taken = [one.seconds_to("recovery", goal) for one in runs]
