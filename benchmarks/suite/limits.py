@@ -11,10 +11,11 @@ it a run did, in the units of `Traffic`; see `benchmarks.suite.ceilings`.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from benchmarks.suite.figures import Figure
+from benchmarks.suite.figures import Figure, having
 
 ABOVE = 1.1
 """A fraction above this is marked: the traffic is counted wrong, or the ceiling is too low."""
@@ -105,19 +106,16 @@ def bound(traffic: Traffic, ceilings: Mapping[str, Figure]) -> Bound | None:
     """
     sound = [one for one in ceilings.values() if one.times and not one.marks]
 
-    def of(what: str, **settings) -> list[Figure]:
-        asked = {"what": what, **settings}
-        return [one for one in sound if asked.items() <= dict(one.settings).items()]
-
+    of = functools.partial(having, sound)
     rows, size, ids = traffic.table_rows, traffic.working_set, traffic.ids
     parts = [
-        (traffic.gather_bytes, _nearest(of("gather", ids=ids), "V", rows)),
-        (traffic.scatter_bytes, _nearest(of("scatter-add", ids=ids), "V", rows)),
-        (traffic.stream_bytes, _nearest(of("copy"), "working_set", size)),
-        (traffic.flops, of("product", precision=traffic.precision)),
-        (traffic.random_bits, of("random bits")),
-        (traffic.sorted_keys, of("sort")),
-        (traffic.launches, of("launch")),
+        (traffic.gather_bytes, _nearest(of(what="gather", ids=ids), "V", rows)),
+        (traffic.scatter_bytes, _nearest(of(what="scatter-add", ids=ids), "V", rows)),
+        (traffic.stream_bytes, _nearest(of(what="copy"), "working_set", size)),
+        (traffic.flops, of(what="product", precision=traffic.precision)),
+        (traffic.random_bits, of(what="random bits")),
+        (traffic.sorted_keys, of(what="sort")),
+        (traffic.launches, of(what="launch")),
     ]
     times = {}
     for amount, figures in parts:
