@@ -178,7 +178,7 @@ def test_the_line_of_a_device_has_its_best_sound_ceilings():
     marked = dataclasses.replace(found, ceilings={**found.ceilings, wrong.name: wrong})
     assert table.columns(marked)["copy, cache"] == "20.0 GB/s"
     assert "(!) copy, 1 MiB: computes wrong values" in table.marks(marked.figures.values())
-    assert roofline.roofs(marked).slopes["copy, cache"] == pytest.approx(20)
+    assert roofline.roofs(marked).slopes["copy, cache"] == pytest.approx(40)
     details = table.details(found.figures.values())
     assert len(details.splitlines()) == 2 + len(found.figures)
     assert "4.00M words/s" in details
@@ -193,7 +193,7 @@ def test_the_roofline_has_roofs_and_points_where_they_belong(tmp_path):
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     slopes = [line for line in ax.lines if len(set(line.get_ydata())) == 2]
     first = [y / x for line in slopes[:3] for x, y in zip(*line.get_data(), strict=True)]
-    assert first == pytest.approx([200, 200, 20, 20, 5, 5])
+    assert first == pytest.approx([400, 400, 40, 40, 5, 5])
     points = [line for line in ax.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in points] == pytest.approx([2, 2])
     assert [line.get_ydata()[0] for line in points] == pytest.approx([6 / 1.25, 4 * 6 / 1.25])

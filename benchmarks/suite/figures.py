@@ -8,7 +8,7 @@ the raw times and are stored nowhere.
 import dataclasses
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 Setting = str | int | float | bool | None
 
@@ -164,6 +164,19 @@ def duration(name: str, times, **fields) -> Figure:
     """
     times = tuple(float(t) for t in times)
     return Figure(name, statistics.median(times), "s", times=times, **fields)
+
+
+def having(figures: Iterable[Figure], **settings: Setting) -> list[Figure]:
+    """The figures with these settings.
+
+    Args:
+      figures: any.
+      settings: that they have, beside others.
+
+    >>> having([score("x", [1], "%", settings={"V": 5, "D": 2})], D=2)[0].name
+    'x'
+    """
+    return [one for one in figures if settings.items() <= dict(one.settings).items()]
 
 
 def short(number: int) -> str:

@@ -3,17 +3,19 @@
 A workload's logical traffic is counted from shapes: rows gathered, rows added, numbers streamed,
 products, random bits, sorted keys, launches. Each part alone would take the device's measured
 ceiling a certain time. The part that takes longest is the limit: no schedule of the same work is
-faster, if all else hides behind it. The fraction is that time over the time that was taken.
+faster, if all else hides behind it. The fraction is that time over the time that was taken. A
+ceiling counts at its best run, which says what the device can do; a workload at its median.
 
 The ceilings say in `settings["what"]` what they measure, and in `settings["amount"]` how much of
 it a run did, in the units of `Traffic`; see `benchmarks.suite.ceilings`.
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from benchmarks.suite.figures import Figure
+from benchmarks.suite.figures import Figure, having
 
 ABOVE = 1.1
 """A fraction above this is marked: the traffic is counted wrong, or the ceiling is too low."""
@@ -104,19 +106,16 @@ def bound(traffic: Traffic, ceilings: Mapping[str, Figure]) -> Bound | None:
     """
     sound = [one for one in ceilings.values() if one.times and not one.marks]
 
-    def of(what: str, **settings) -> list[Figure]:
-        asked = {"what": what, **settings}
-        return [one for one in sound if asked.items() <= dict(one.settings).items()]
-
+    of = functools.partial(having, sound)
     rows, size, ids = traffic.table_rows, traffic.working_set, traffic.ids
     parts = [
-        (traffic.gather_bytes, _nearest(of("gather", ids=ids), "V", rows)),
-        (traffic.scatter_bytes, _nearest(of("scatter-add", ids=ids), "V", rows)),
-        (traffic.stream_bytes, _nearest(of("copy"), "working_set", size)),
-        (traffic.flops, of("product", precision=traffic.precision)),
-        (traffic.random_bits, of("random bits")),
-        (traffic.sorted_keys, of("sort")),
-        (traffic.launches, of("launch")),
+        (traffic.gather_bytes, _nearest(of(what="gather", ids=ids), "V", rows)),
+        (traffic.scatter_bytes, _nearest(of(what="scatter-add", ids=ids), "V", rows)),
+        (traffic.stream_bytes, _nearest(of(what="copy"), "working_set", size)),
+        (traffic.flops, of(what="product", precision=traffic.precision)),
+        (traffic.random_bits, of(what="random bits")),
+        (traffic.sorted_keys, of(what="sort")),
+        (traffic.launches, of(what="launch")),
     ]
     times = {}
     for amount, figures in parts:
@@ -172,5 +171,5 @@ def _nearest(figures: Iterable[Figure], setting: str, least: float | None) -> li
 
 
 def _speed(figure: Figure) -> float:
-    """What a ceiling does a second: bytes, operations, bits, keys or launches."""
-    return figure.settings["amount"] / figure.seconds
+    """What a ceiling does a second in its best run: bytes, operations, bits, keys, launches."""
+    return figure.settings["amount"] / min(figure.times)

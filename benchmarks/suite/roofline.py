@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from benchmarks.suite import table
 from benchmarks.suite.compare import load
 from benchmarks.suite.document import Document
-from benchmarks.suite.figures import Figure, short
+from benchmarks.suite.figures import Figure, having, short
 
 if TYPE_CHECKING:
     import matplotlib.axes
@@ -66,24 +66,21 @@ def intensity(figure: Figure) -> float | None:
 
 def roofs(document: Document) -> Roofs:
     """The roofs of a document: copies in the fastest cache and in memory, rows gathered from the
-    largest table, products of each precision. Figures with marks do not count."""
+    largest table, products of each precision, at their best runs. Figures with marks do not
+    count."""
     sound = [one for one in document.ceilings.values() if not one.marks]
 
-    def of(what: str, **settings) -> list[Figure]:
-        asked = {"what": what, **settings}.items()
-        return [one for one in sound if asked <= dict(one.settings).items()]
-
     slopes, levels = {}, {}
-    if copies := of("copy"):
-        slopes["copy, cache"] = max(one.value for one in copies)
-        slopes["copy, memory"] = max(copies, key=lambda one: one.settings["working_set"]).value
-    if gathers := of("gather", ids="zipf"):
+    if copies := having(sound, what="copy"):
+        slopes["copy, cache"] = max(one.range[1] for one in copies)
+        slopes["copy, memory"] = max(copies, key=lambda one: one.settings["working_set"]).range[1]
+    if gathers := having(sound, what="gather", ids="zipf"):
         words = max(one.settings["V"] for one in gathers)
-        best = max(one.value for one in gathers if one.settings["V"] == words)
+        best = max(one.range[1] for one in gathers if one.settings["V"] == words)
         slopes[f"gather, V={short(int(words))}"] = best
     for precision in ("float32", "tf32", "bf16"):
-        if products := of("product", precision=precision):
-            levels[f"product, {precision}"] = max(one.value for one in products)
+        if products := having(sound, what="product", precision=precision):
+            levels[f"product, {precision}"] = max(one.range[1] for one in products)
     return Roofs(slopes, levels)
 
 

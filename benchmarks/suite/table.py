@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.suite.document import Document
-from benchmarks.suite.figures import Figure, short
+from benchmarks.suite.figures import Figure, having, short
 
 
 def number(value: float | None, digits: int = 3) -> str:
@@ -99,8 +99,7 @@ def _kinds(document: Document) -> dict[str, list[Figure]]:
     """The ceilings of each column."""
 
     def of(what: str, largest: str = "", **settings) -> list[Figure]:
-        asked = {"what": what, **settings}.items()
-        found = [f for f in document.ceilings.values() if asked <= dict(f.settings).items()]
+        found = having(document.ceilings.values(), what=what, **settings)
         sizes = [one.settings[largest] for one in found] if largest else []
         return [one for one in found if not largest or one.settings[largest] == max(sizes)]
 
