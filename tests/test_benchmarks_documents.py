@@ -188,12 +188,18 @@ def test_the_line_of_a_device_has_its_best_sound_ceilings():
 
 
 def test_the_roofline_has_roofs_and_points_where_they_belong(tmp_path):
-    figure = roofline.draw([a_document(), a_document(4.0, "another card")])
+    first, second = a_document(), a_document(4.0, "another card")
+    kept = dataclasses.replace(first.workloads["sgns"], name="sgns, kept", value=2e6)
+    first = dataclasses.replace(first, workloads={**first.workloads, kept.name: kept})
+    figure = roofline.draw([first, second])
+    (legend,) = figure.legends
+    names = [text.get_text() for text in legend.get_texts()]
+    assert names == ["a card, 2026-11-28", "another card, 2026-11-28", "sgns"]
     (ax,) = figure.axes
     assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
     slopes = [line for line in ax.lines if len(set(line.get_ydata())) == 2]
-    first = [y / x for line in slopes[:3] for x, y in zip(*line.get_data(), strict=True)]
-    assert first == pytest.approx([400, 400, 40, 40, 5, 5])
+    slopes = [y / x for line in slopes[:3] for x, y in zip(*line.get_data(), strict=True)]
+    assert slopes == pytest.approx([400, 400, 40, 40, 5, 5])
     points = [line for line in ax.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in points] == pytest.approx([2, 2])
     assert [line.get_ydata()[0] for line in points] == pytest.approx([6 / 1.25, 4 * 6 / 1.25])

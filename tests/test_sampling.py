@@ -122,7 +122,28 @@ def test_windows_equal_the_obvious_way_and_never_leave_a_document():
     documents = [list(range(rng.integers(1, 9))) for _ in range(12)]
     docs = np.repeat(np.arange(12), [len(d) for d in documents])
     reach = rng.integers(1, window + 1, len(docs))
-    padded = np.pad(docs, window, constant_values=-1)
-    weights = sampling.window_weights(jnp.asarray(padded), jnp.asarray(reach), window)
+    near = (np.minimum(side, reach) for side in sampling.sides(jnp.asarray(docs), window))
+    weights = sampling.in_window(*map(jnp.asarray, near), window)
     found = {(int(i), int(j) - window) for i, j in zip(*np.nonzero(weights), strict=True)}
     assert found == window_pairs(documents, reach)
+
+
+@pytest.mark.parametrize("window", [1, 2, 3, 5, 8, 21])
+def test_sides_count_the_tokens_of_the_document(window):
+    rng = np.random.default_rng(window)
+    docs = np.repeat(np.arange(40) % 7 - (np.arange(40) % 3 == 0), rng.integers(0, 30, 40))
+    for sign, found in zip((-1, 1), sampling.sides(jnp.asarray(docs), window), strict=True):
+        for i, doc in enumerate(docs):
+            run = 0
+            while run < window and 0 <= (j := i + sign * (run + 1)) < len(docs) and docs[j] == doc:
+                run += 1
+            assert found[i] == (run if doc >= 0 else 0)
+
+
+def test_in_window_beyond_the_block_is_false():
+    near = sampling.in_window(jnp.array([[2, 1]]), jnp.array([[2, 2]]), 2, width=9)
+    assert near.shape == (1, 2, 9)
+    assert np.array_equal(
+        near[..., :6], sampling.in_window(jnp.array([[2, 1]]), jnp.array([[2, 2]]), 2)
+    )
+    assert not near[..., 6:].any()

@@ -26,7 +26,9 @@ def batches(corpus, model):
     """All the batches of an epoch over a corpus of one segment."""
     constants, plan = model.constants(corpus), segment_of(corpus, model)
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
-    return [model.batch(constants, plan, bits[t], t) for t in range(int(plan.steps))]
+    return [
+        model.expanded(model.batch(constants, plan, bits[t], t)) for t in range(int(plan.steps))
+    ]
 
 
 @pytest.mark.parametrize(("blocks", "size"), [(1, 32), (4, 32), (3, 8), (8, 64)])
@@ -73,9 +75,11 @@ def test_blocks_have_the_expected_loss_of_the_textbook_form(topic_corpus, option
     )
     constants, plan = model.constants(topic_corpus), segment_of(topic_corpus, model)
     draws = jax.random.bits(KEY, (2000, *model.bits()))
-    losses = jax.vmap(lambda bits: sgns.loss(params, model.batch(constants, plan, bits, 3)))(draws)
+    losses = jax.vmap(
+        lambda bits: sgns.loss(params, model.expanded(model.batch(constants, plan, bits, 3)))
+    )(draws)
 
-    batch = model.batch(constants, plan, draws[0], 3)
+    batch = model.expanded(model.batch(constants, plan, draws[0], 3))
     noise = sampling.noise_distribution(topic_corpus.vocab.counts, model.ns_exponent)
     logits = np.asarray(params.input @ params.output.T, np.float64)
     expected = 0.0

@@ -22,7 +22,7 @@ def planned(model, corpus):
     """The constants and the plan of the one segment of a corpus, and which tokens are kept."""
     constants = model.constants(corpus)
     plan = model.plan(constants, KEY, TokenSegments(corpus).epoch(KEY)(0))
-    return constants, plan, np.asarray(plan.docs)[model.window :][: len(corpus)] >= 0
+    return constants, plan, np.asarray(plan.ids)[model.window :][: len(corpus)] >= 0
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
@@ -40,7 +40,7 @@ def test_pairs_are_the_obvious_ones(symmetric):
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
     found, expected = np.zeros((2, 20, 20))
     for t in range(int(plan.steps)):
-        batch = model.batch(constants, plan, bits[t], t)
+        batch = model.expanded(model.batch(constants, plan, bits[t], t))
         centers = np.broadcast_to(batch.centers[:, :, None], batch.weights.shape)
         contexts = np.broadcast_to(batch.contexts[:, None, :], batch.weights.shape)
         np.add.at(found, (centers, contexts), batch.weights)

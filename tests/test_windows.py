@@ -45,7 +45,7 @@ def pairs(model, corpus):
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
     found = np.zeros((len(corpus.vocab), len(corpus.vocab)))
     for t in range(int(plan.steps)):
-        batch = model.batch(constants, plan, bits[t], t)
+        batch = model.expanded(model.batch(constants, plan, bits[t], t))
         centers = np.broadcast_to(batch.centers[:, :, None], batch.weights.shape)
         contexts = np.broadcast_to(batch.contexts[:, None, :], batch.weights.shape)
         np.add.at(found, (centers, contexts), batch.weights)

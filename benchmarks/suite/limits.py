@@ -88,8 +88,8 @@ def bound(traffic: Traffic, ceilings: Mapping[str, Figure]) -> Bound | None:
     """The time that each ceiling needs for a traffic.
 
     Of several ceilings of a kind the nearest is taken: the smallest table with at least as many
-    rows, the smallest copy of at least the working set; and then the fastest, whatever its rows
-    a call or its strategy. Ceilings with marks do not count.
+    rows (or a tenth fewer), the smallest copy of at least the working set; and then the fastest,
+    whatever its rows a call or its strategy. Ceilings with marks do not count.
 
     Args:
       traffic: of a run.
@@ -154,7 +154,8 @@ def limited(figure: Figure, traffic: Traffic, ceilings: Mapping[str, Figure]) ->
 
 
 def _nearest(figures: Iterable[Figure], setting: str, least: float | None) -> list[Figure]:
-    """Those of the smallest setting that is at least `least`; of the largest if none is.
+    """Those of the smallest setting that is at least `least`, or short of it by a tenth; of the
+    largest if none is.
 
     Args:
       figures: of a kind.
@@ -165,7 +166,7 @@ def _nearest(figures: Iterable[Figure], setting: str, least: float | None) -> li
     sizes = sorted({one.settings[setting] for one in figures})
     if not sizes:
         return []
-    above = [size for size in sizes if least is not None and size >= least]
+    above = [size for size in sizes if least is not None and size >= 0.9 * least]
     chosen = above[0] if above else sizes[-1]
     return [one for one in figures if one.settings[setting] == chosen]
 

@@ -66,8 +66,8 @@ def intensity(figure: Figure) -> float | None:
 
 def roofs(document: Document) -> Roofs:
     """The roofs of a document: copies in the fastest cache and in memory, rows gathered from the
-    largest table, products of each precision, at their best runs. Figures with marks do not
-    count."""
+    smallest and the largest table, products of each precision, all at their best runs. Figures
+    with marks do not count."""
     sound = [one for one in document.ceilings.values() if not one.marks]
 
     slopes, levels = {}, {}
@@ -75,9 +75,10 @@ def roofs(document: Document) -> Roofs:
         slopes["copy, cache"] = max(one.range[1] for one in copies)
         slopes["copy, memory"] = max(copies, key=lambda one: one.settings["working_set"]).range[1]
     if gathers := having(sound, what="gather", ids="zipf"):
-        words = max(one.settings["V"] for one in gathers)
-        best = max(one.range[1] for one in gathers if one.settings["V"] == words)
-        slopes[f"gather, V={short(int(words))}"] = best
+        tables = [one.settings["V"] for one in gathers]
+        for words in dict.fromkeys((min(tables), max(tables))):
+            best = max(one.range[1] for one in having(gathers, V=words))
+            slopes[f"gather, V={short(int(words))}"] = best
     for precision in ("float32", "tf32", "bf16"):
         if products := having(sound, what="product", precision=precision):
             levels[f"product, {precision}"] = max(one.range[1] for one in products)
@@ -217,9 +218,16 @@ def _legend(
 
 
 def _markers(documents: Sequence[Document]) -> dict[str, str]:
-    """A marker for each workload that is drawn, by name."""
-    every = [(n, f) for document in documents for n, f in document.workloads.items()]
-    names = dict.fromkeys(name for name, figure in every if intensity(figure))
+    """A marker for each workload that is drawn, by name; two names of the same runs (raw words,
+    kept words) are one."""
+    names = {}
+    for document in documents:
+        seen = set()
+        for name, one in document.workloads.items():
+            point = (one.flops, one.bytes, one.times)
+            if intensity(one) and point not in seen:
+                names[name] = None
+            seen.add(point)
     return dict(zip(names, itertools.cycle("os^DvP*X<>ph8d"), strict=False))
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 
 class AliasTable(NamedTuple):
@@ -237,40 +238,52 @@ def subsample(
     )
 
 
-def window_weights(
-    docs: jax.Array,
-    reach: jax.Array,
-    window: int,
-    *,
-    symmetric: bool = True,
-) -> jax.Array:
-    """The weight of each pair of center and context of one block: 1 in the window, else 0.
+def sides(docs: jax.Array, window: int) -> tuple[jax.Array, jax.Array]:
+    """How many tokens on each side of a token are of its document, `W` at most.
+
+    Documents are runs of equal numbers. The length of a run is found by doubling: of the tokens
+    in reach of 2^j, those that are all of the document ask the token 2^j away for its own.
 
     Args:
-      docs: the documents of `M` centers and of the `W` tokens on each side, int32[X]; negative
-        for a token that is neither center nor context, such as padding.
-      reach: the window of each center, int32[M], in 1 … W.
+      docs: the document of each token, int32[S]; negative for none.
       window: `W`.
-      symmetric: whether tokens before a center are context as well as those after it.
 
     Returns:
-      float32[M, X].
+      ``(before, after)``, int32[S] each, 0 … W; 0 for a token of no document.
 
-    >>> docs = jnp.array([0, 0, 0, 1, 1, -1])
-    >>> window_weights(docs, jnp.array([2, 1]), 2).tolist()
-    [[1.0, 1.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
-    >>> window_weights(docs, jnp.array([2, 1]), 2, symmetric=False).tolist()
-    [[0.0, 0.0, 0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+    >>> before, after = sides(jnp.array([0, 0, 0, 1, -1, -1]), 2)
+    >>> before.tolist(), after.tolist()
+    ([0, 1, 2, 0, 0, 0], [2, 1, 0, 0, 0, 0])
     """
-    own = docs[window:-window]
-    places = jnp.arange(len(docs), dtype=jnp.int32)
-    after = places[None] - window - places[: len(own), None]
-    offset = jnp.abs(after)
-    near = (offset > 0) & (offset <= reach[:, None])
-    same = (docs[None] == own[:, None]) & (own >= 0)[:, None]
-    if not symmetric:
-        near &= after > 0
-    return (near & same).astype(jnp.float32)
+
+    def before(docs):
+        joined = (docs[1:] == docs[:-1]) & (docs[1:] >= 0)
+        run, step = jnp.pad(joined, (1, 0)).astype(jnp.int32), 1
+        while step < window:
+            further = jnp.pad(run, (step, 0))[: len(run)]
+            run, step = run + jnp.where(run == step, further, 0), 2 * step
+        return jnp.minimum(run, window)
+
+    return before(docs), before(docs[::-1])[::-1]
+
+
+def in_window(
+    before: jax.Array, after: jax.Array, window: int, width: int | None = None
+) -> jax.Array:
+    """Whether a token of a block is context of a center: bool[..., M, X].
+
+    Args:
+      before, after: how far the window of each of `M` centers reaches, int32[..., M], 0 … W.
+      window: `W`; center m is token m + W of its block.
+      width: the length of the last axis, by default `X` = M + 2W; what is beyond `X` is False.
+
+    >>> in_window(jnp.array([0, 1]), jnp.array([1, 0]), 1).astype(int).tolist()
+    [[0, 0, 1, 0], [0, 1, 0, 0]]
+    """
+    shape = (*before.shape, width or before.shape[-1] + 2 * window)
+    center, token = (lax.broadcasted_iota(jnp.int32, shape, len(shape) - k) for k in (2, 1))
+    offset = token - window - center
+    return (offset >= -before[..., None]) & (offset <= after[..., None]) & (offset != 0)
 
 
 def _probability_bits(probability: np.ndarray) -> np.ndarray:

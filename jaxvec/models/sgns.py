@@ -169,8 +169,16 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
       vectors: from `take`: [B, M, D] and [B, X + N, D].
       batch: the `B` pairs or blocks whose `rows` were gathered.
     """
-    blocks = as_blocks(batch)
-    weights = _weights(blocks)
+    return curvature(vectors, _weights(as_blocks(batch)))
+
+
+def curvature(vectors: Params, weights: jax.Array) -> Params:
+    """`rows_curvature` of blocks whose weights are written out.
+
+    Args:
+      vectors: as for `center_losses`.
+      weights: of every center with the contexts and negatives, [B, M, X + N].
+    """
     centers, others = (jnp.square(v).sum(-1) for v in vectors)
     return Params(
         jnp.einsum("bmk,bk->bm", weights, others) / 4,

@@ -14,7 +14,7 @@ from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.text_model import Constants, Plan
+from jaxvec.train.text_model import Constants, Plan, Text
 
 LEAST_TOKENS = 4_000_000  # with fewer, five epochs leave most vectors near their initial values
 
@@ -91,7 +91,7 @@ class NormalSkipGram(SkipGram):
     def plan(
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
-        """The plan of all tokens of a segment; a dropped one of document d has document -2 - d.
+        """The plan of all tokens of a segment: of a dropped one `ids` has ``-1 - id``.
 
         Args:
           constants: of the vocabulary; see `TextModel.constants`.
@@ -100,19 +100,43 @@ class NormalSkipGram(SkipGram):
         """
         ids, docs = segment
         kept = sampling.random_bits(key, ids.shape) <= constants.keep[ids]
-        return self.padded(ids, jnp.where(kept, docs, -2 - docs), (docs >= 0).sum(dtype=jnp.int32))
+        count = (docs >= 0).sum(dtype=jnp.int32)
+        return self.padded(
+            jnp.where(kept, ids, -1 - ids), *sampling.sides(docs, self.window), count
+        )
 
-    def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
-        """1 for each pair of a block whose center has a whole window, else 0: float32[M, X].
+    def text(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Text:
+        """The text of a step: only centers that were kept and have a whole window have pairs.
 
         Args:
-          docs: documents of a block and of `window` tokens on each side, int32[X], from `plan`.
-          reach: the window of each center, int32[M].
+          plan: from `plan`.
+          bits: random, uint32[B, M], one of each token's window.
+          step: from 0, int32[].
         """
-        window = self.window
-        all_docs = jnp.where(docs < 0, -2 - docs, docs)  # of dropped tokens too; -1 stays
-        own = all_docs[window:-window]
-        whole = all_docs[2 * window :] == own
+        text = super().text(plan, bits, step)
+        kept = text.ids >= 0
+        chosen = self.centers(kept)
+        before, after = (jnp.where(chosen, side, 0) for side in (text.before, text.after))
+        near = sampling.in_window(before, after, self.window) & kept[:, None]
+        return Text(
+            ids=jnp.where(kept, text.ids, -1 - text.ids),
+            before=before,
+            after=after,
+            pairs=near.sum(-1).astype(jnp.float32),
+            context=kept,
+        )
+
+    def windows(
+        self, before: jax.Array, after: jax.Array, bits: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """See `TextModel.windows`; empty for a token whose window is not whole.
+
+        Args:
+          before, after: how many tokens of its document stand on each side of a token, dropped
+            ones included, up to `W`, int32[B, M].
+          bits: random, uint32[B, M].
+        """
+        whole = after == self.window
         if self.symmetric:
-            whole &= all_docs[: -2 * window] == own
-        return jnp.where(whole[:, None], super().window_weights(docs, reach), 0)
+            whole &= before == self.window
+        return super().windows(jnp.where(whole, before, 0), jnp.where(whole, after, 0), bits)

@@ -11,7 +11,7 @@ from jaxvec.messages.gensim import explained_model
 from jaxvec.models import cbow
 from jaxvec.models.sgns import Params
 from jaxvec.train.options import Option
-from jaxvec.train.text_model import Constants, NegativeSampling, Plan
+from jaxvec.train.text_model import NegativeSampling, Sampled
 
 
 @explained_model
@@ -41,32 +41,34 @@ class CBOW(NegativeSampling):
         """0.1 for a mean, of whose gradient each word gets a share; 0.0125 for a sum."""
         return 0.1 if self.cbow_mean else 0.0125
 
-    rows = staticmethod(cbow.rows)
-
-    def rows_loss(self, vectors: Params, batch: cbow.Blocks) -> jax.Array:
-        """See `cbow.loss`."""
-        return cbow.rows_loss(vectors, batch, self.cbow_mean)
-
-    def rows_curvature(self, vectors: Params, batch: cbow.Blocks) -> Params:
-        """See `cbow.rows_curvature`."""
-        return cbow.rows_curvature(vectors, batch, self.cbow_mean)
-
-    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array):
-        """The blocks of a step; see `contracts.Source.batch`."""
-        text, negatives = self.sampled(constants, plan, bits, step)
+    def expanded(self, batch: Sampled) -> cbow.Blocks:
+        """A batch with its pairs' weights written out."""
+        text, negatives = batch
         return cbow.Blocks(
             centers=self.centers(text.ids),
             contexts=text.ids,
             negatives=negatives,
-            weights=text.weights,
+            weights=self.weights(text),
             negative_weights=jnp.full(
-                text.weights.shape[:2], self.negative / negatives.shape[1], jnp.float32
+                text.pairs.shape, self.negative / self.negatives, jnp.float32
             ),
         )
 
-    def weight(self, batch: cbow.Blocks) -> jax.Array:
+    def rows(self, batch: Sampled) -> Params:
+        """See `cbow.rows`."""
+        return cbow.rows(self.expanded(batch))
+
+    def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
+        """See `cbow.loss`."""
+        return cbow.rows_loss(vectors, self.expanded(batch), self.cbow_mean)
+
+    def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
+        """See `cbow.rows_curvature`."""
+        return cbow.rows_curvature(vectors, self.expanded(batch), self.cbow_mean)
+
+    def weight(self, batch: Sampled) -> jax.Array:
         """How many words of a batch have a context."""
-        return (batch.weights.sum(-1) > 0).sum().astype(jnp.float32)
+        return (batch.text.pairs > 0).sum().astype(jnp.float32)
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The mean, or with `cbow_mean=False` the sum, of the context's input vectors, [C, D]."""

@@ -35,10 +35,13 @@ class State(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What each step of a segment reports; 0 beyond the last step."""
+    """What the steps of a segment report, by draw: `epoch.STEPS_A_DRAW` steps, the last of a
+    segment fewer; 0 beyond the last."""
 
-    loss: jax.Array  # float32[max_steps], the sum over the step's pairs
-    weight: jax.Array  # float32[max_steps], the pairs' summed weight
+    loss: jax.Array  # float32[draws], the sum over the pairs of a draw
+    weight: jax.Array  # float32[draws], the pairs' summed weight
+    taken: jax.Array  # int32[draws], how many steps
+    first: jax.Array  # float32[draws], the mean loss of the first of them
 
 
 class Objective(Protocol):
@@ -75,7 +78,8 @@ class Objective(Protocol):
         repeats; structured as the tables."""
 
     def rows_loss(self, vectors: PyTree, batch: Batch) -> jax.Array:
-        """The weighted sum of a batch's losses, a scalar.
+        """The weighted losses of a batch, whose sum is minimized: a scalar, or an array of any
+        shape, such as a loss for each word, which then is summed once for many steps.
 
         Args:
           vectors: for each table its rows at ``rows(batch)``, float32[*shape of the ids, …].
@@ -154,7 +158,8 @@ class Source(Protocol):
         """The shape of the random bits of one step. Static; ``(0,)`` for none."""
 
     def batch(self, constants: PyTree, plan: Any, bits: jax.Array, step: jax.Array) -> Batch:
-        """The batch of a step.
+        """The batch of a step. Made for many steps at once, by `jax.vmap`: large arrays that follow
+        from smaller ones are for `rows_loss` to write out.
 
         Args:
           constants, plan: from `constants` and `plan`.
@@ -344,8 +349,8 @@ class Parallel(Protocol):
           rates: float32[k, P], for each model the learning rate at P evenly spaced points.
 
         Returns:
-          The same after training, and the steps: [max_steps] of one worker, [N, max_steps] of
-          `N`, [k, max_steps] of `k` models.
+          The same after training, and the steps: [draws] of one worker, [N, draws] of `N`,
+          [k, draws] of `k` models.
         """
 
     def state(self, training: Any, model: int = 0) -> State:

@@ -59,14 +59,19 @@ def run_segment(
       together: the name of the axis that `jax.vmap` maps this function over; see `_masked`.
 
     Returns:
-      The state after the segment, and the loss and weight of each step, float32[max_steps].
+      The state after the segment, and the steps' losses.
     """
 
-    def step(t, batch, rows, steps, carry):
+    def summed(vectors, batch):
+        losses = model.rows_loss(vectors, batch)
+        return losses.sum(), losses
+
+    def step(carry, batch, rows, rate, inside):
         state, scratch = carry
         # every read of the tables done before the first write, so that writes are in place
         vectors = lax.optimization_barrier(_gathered(state.params, rows))
-        loss, gradients = jax.value_and_grad(model.rows_loss)(vectors, batch)
+        gradients, losses = jax.grad(summed, has_aux=True)(vectors, batch)
+        gradients = lax.optimization_barrier(gradients)
         curvature = ()
         if optimizer.uses_curvature:
             if not isinstance(model, Curvature):
@@ -77,15 +82,19 @@ def run_segment(
         if frozen is not None:
             rows = held(rows, frozen)
         params, opt_state, scratch = optimizer.update(
-            state.params, state.opt_state, scratch, rows, gradients,
-            _interpolate(rates, t, steps), *curvature,
+            state.params, state.opt_state, scratch, rows, gradients, rate, *curvature
+        )
+        # a step beyond the last changes no row; nor may it change a counter
+        opt_state = jax.tree.map(
+            lambda old, new: new if new.ndim else jnp.where(inside, new, old),
+            state.opt_state, opt_state,
         )  # fmt: skip
-        return (State(params, opt_state), scratch), Steps(loss, model.weight(batch))
+        return (State(params, opt_state), scratch), losses
 
     carry = state, optimizer.scratch(state.params)
-    if together is not None:
-        step = _masked(step)
-    (state, _), report = _run(model, constants, segment, key, step, carry, together)
+    (state, _), report = _run(
+        model, state.params, constants, segment, key, step, carry, rates, together
+    )
     return state, report
 
 
@@ -115,69 +124,69 @@ def evaluate_segment(
       constants, segment, key: as for `run_segment`.
     """
 
-    def step(t, batch, rows, steps, carry):
-        return carry, Steps(model.rows_loss(_gathered(params, rows), batch), model.weight(batch))
+    def step(carry, batch, rows, rate, inside):
+        return carry, model.rows_loss(_gathered(params, rows), batch)
 
-    return _run(model, constants, segment, key, step, ())[1]
+    return _run(model, params, constants, segment, key, step, (), jnp.zeros(2))[1]
 
 
 def _gathered(params: PyTree, rows: PyTree) -> PyTree:
     return jax.tree.map(lambda table, ids: table[ids], params, rows)
 
 
-def _masked(step: Callable) -> Callable:
-    """`step` with no effect from trip count `steps` on.
-
-    For `jax.vmap`: loops of different lengths would have it select between old and new tables
-    after each step, a copy of both. So all models take as many steps as the longest, and those
-    beyond a model's own write to row `V`, which is nowhere.
-    """
-
-    def masked(t, batch, rows, steps, carry):
-        state, _ = carry
-        inside = t < steps
-        rows = jax.tree.map(
-            lambda table, ids: jnp.where(inside, ids, len(table)), state.params, rows
-        )
-        (after, scratch), report = step(t, batch, rows, steps, carry)
-        opt_state = jax.tree.map(
-            lambda old, new: new if new.ndim else jnp.where(inside, new, old),
-            state.opt_state, after.opt_state,
-        )  # fmt: skip
-        report = jax.tree.map(lambda number: jnp.where(inside, number, 0), report)
-        return (after._replace(opt_state=opt_state), scratch), report
-
-    return masked
-
-
 def _run(
-    model: Model, constants, segment, key, step: Callable, carry, together: str | None = None
+    model: Model, params, constants, segment, key, step: Callable, carry, rates, together=None
 ) -> tuple[PyTree, Steps]:
-    """Takes ``carry, Steps(loss, weight) = step(t, batch, rows, steps, carry)`` over the batches
-    of a segment.
+    """Takes ``carry, losses = step(carry, batch, rows, rate, inside)`` over a segment's batches.
 
-    The random bits of `STEPS_A_DRAW` steps are drawn in one call: a call costs as much
-    as thousands of numbers.
+    The steps go in draws of `STEPS_A_DRAW`. What does not depend on the tables is made for a
+    whole draw: random bits, batches, ids of rows, rates. The loop over its steps has a fixed trip
+    count, so that a GPU does not wait for its host between them; in the last draw, steps beyond
+    the segment's end have rows `V`, which are none, and `inside` is False.
     """
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
     last = plan.steps if together is None else lax.pmax(plan.steps, together)
+    most = max(model.max_steps(segment), 1)
+    places = jnp.arange(min(STEPS_A_DRAW, most), dtype=jnp.int32)
 
     def draw(i, carry):
-        first = i * STEPS_A_DRAW
-        bits = random_bits(jax.random.fold_in(bits_key, i), (STEPS_A_DRAW, *model.bits()))
+        carry, report = carry
+        ts = i * STEPS_A_DRAW + places
+        inside = ts < plan.steps
+        bits = random_bits(jax.random.fold_in(bits_key, i), (len(ts), *model.bits()))
+        batches = jax.vmap(model.batch, (None, None, 0, 0))(constants, plan, bits, ts)
+        rows = jax.tree.map(
+            lambda table, ids: _where(inside, ids, len(table)),
+            params,
+            jax.vmap(model.rows)(batches),
+        )
+        weight = _where(inside, jax.vmap(model.weight)(batches), 0)
 
-        def one(t, carry):
-            carry, report = carry
-            batch = model.batch(constants, plan, bits[t - first], t)
-            carry, done = step(t, batch, model.rows(batch), plan.steps, carry)
-            return carry, jax.tree.map(lambda all, number: all.at[t].set(number), report, done)
+        def one(carry, now):
+            carry, total, first = carry
+            place, *now = now
+            carry, losses = step(carry, *now)
+            return (carry, total + _where(now[-1], losses, 0), _where(place > 0, first, losses)), ()
 
-        return lax.fori_loop(first, jnp.minimum(first + STEPS_A_DRAW, last), one, carry)
+        now = batches, rows, _interpolate(rates, ts, plan.steps), inside
+        _, losses = jax.eval_shape(lambda: step(carry, *jax.tree.map(lambda part: part[0], now)))
+        zeros = jnp.zeros(losses.shape, losses.dtype)
+        (carry, total, first), _ = lax.scan(one, (carry, zeros, zeros), (places, *now))
+        done = Steps(
+            loss=total.sum(), weight=weight.sum(), taken=inside.sum(dtype=jnp.int32),
+            first=first.sum() / jnp.maximum(weight[0], 1),
+        )  # fmt: skip
+        return carry, jax.tree.map(lambda all, number: all.at[i].set(number), report, done)
 
-    zeros = jnp.zeros(model.max_steps(segment), jnp.float32)
-    draws = -(-last // STEPS_A_DRAW)
-    return lax.fori_loop(0, draws, draw, (carry, Steps(zeros, zeros)))
+    zeros = jnp.zeros(-(-most // STEPS_A_DRAW), jnp.float32)
+    report = Steps(zeros, zeros, zeros.astype(jnp.int32), zeros)
+    return lax.fori_loop(0, -(-last // STEPS_A_DRAW), draw, (carry, report))
+
+
+def _where(chosen: jax.Array, array: jax.Array, other) -> jax.Array:
+    """`jnp.where` along the first axes."""
+    return jnp.where(jnp.expand_dims(chosen, [*range(chosen.ndim, array.ndim)]), array, other)
 
 
 def _interpolate(values: jax.Array, t: jax.Array, steps: jax.Array) -> jax.Array:

@@ -100,9 +100,10 @@ def fit(
       callbacks: called after each epoch with its `Report` and the `Result` so far. Its arrays are
         donated to the next epoch, after which they are deleted or overwritten: copy what is to
         be kept (`vectors` does). One that raises `StopTraining` ends the run.
-      report_every: how many steps a `StepReport` covers.
-      step_callbacks: called with a `StepReport` for every `report_every` steps, at the end of the
-        segment of a million tokens or cells that they end in.
+      report_every: the least steps that a `StepReport` covers. Losses are added up by draws of 64
+        steps (`epoch.STEPS_A_DRAW`), and a report ends with a draw.
+      step_callbacks: called with each `StepReport`, at the end of the segment of a million tokens
+        or cells that its steps end in.
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: called after each segment; if true, the state is saved and `Stopped` raised.
       progress: a bar on standard error; by default if that is a terminal, and in a notebook.

@@ -258,7 +258,7 @@ def _added(tally: Progress, steps: Steps, until: int, seconds: float) -> Progres
     loss, pairs = sums(steps)
     return tally._replace(
         segment=until,
-        steps=tally.steps + int(np.count_nonzero(steps.weight)),
+        steps=tally.steps + int(np.sum(steps.taken)),
         loss=tally.loss + loss,
         pairs=tally.pairs + pairs,
         seconds=tally.seconds + seconds,

@@ -3,10 +3,13 @@
 import dataclasses
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import sgns
-from jaxvec.train.text_model import Constants, NegativeSampling, Plan
+from jaxvec.models.sgns import Params
+from jaxvec.train.text_model import NegativeSampling, Sampled
 
 
 @explained_model
@@ -23,19 +26,34 @@ class SkipGram(NegativeSampling):
     default_learning_rate = 0.03
     default_vectors = "input"
 
-    rows = staticmethod(sgns.rows)
-    rows_loss = staticmethod(sgns.rows_loss)
-    rows_curvature = staticmethod(sgns.rows_curvature)
-
-    def batch(
-        self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
-    ) -> sgns.Blocks:
-        """The blocks of a step; see `contracts.Source.batch`."""
-        text, negatives = self.sampled(constants, plan, bits, step)
+    def expanded(self, batch: Sampled) -> sgns.Blocks:
+        """A batch with its pairs' weights written out."""
+        text, negatives = batch
         return sgns.Blocks(
             centers=self.centers(text.ids),
             contexts=text.ids,
             negatives=negatives,
-            weights=text.weights,
-            negative_weights=text.weights.sum(-1) * (self.negative / negatives.shape[1]),
+            weights=self.weights(text),
+            negative_weights=text.pairs * (self.negative / self.negatives),
         )
+
+    def rows(self, batch: Sampled) -> Params:
+        """See `sgns.rows`."""
+        return sgns.rows(self.expanded(batch))
+
+    def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
+        """See `sgns.loss`, by center: [B, M]."""
+        return sgns.center_losses(vectors, self.all_weights(batch), batch.text.ids.shape[1])
+
+    def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
+        """See `sgns.rows_curvature`."""
+        return sgns.curvature(vectors, self.all_weights(batch))
+
+    def all_weights(self, batch: Sampled) -> jax.Array:
+        """The weights of every center with the contexts, then with the negatives of its block:
+        float32[B, M, X + N]."""
+        contexts = batch.text.ids.shape[1]
+        near = self.weights(batch.text, contexts + self.negatives)
+        negative = batch.text.pairs * (self.negative / self.negatives)
+        is_context = lax.broadcasted_iota(jnp.int32, near.shape, 2) < contexts
+        return jnp.where(is_context, near, negative[..., None])

@@ -12,7 +12,7 @@ from jaxvec.messages.gensim import explained_model
 from jaxvec.models import softmax
 from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.text_model import Constants, Plan, TextModel
+from jaxvec.train.text_model import Constants, Plan, Text, TextModel
 
 _MOST_LOGITS = 1 << 28  # of a step: a gibibyte
 
@@ -20,7 +20,7 @@ _MOST_LOGITS = 1 << 28  # of a step: a gibibyte
 class Step(NamedTuple):
     """A batch, and the vocabulary over which the softmax is taken."""
 
-    blocks: softmax.Blocks
+    text: Text
     words: jax.Array  # int32[V], all of them
 
 
@@ -66,23 +66,22 @@ class Softmax(TextModel):
         return self.step_tokens // self.block_tokens, self.block_tokens
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
-        """The blocks of a step; see `contracts.Source.batch`."""
-        text = self.stretches(plan, bits, step)
-        blocks = softmax.Blocks(self.centers(text.ids), text.ids, text.weights)
-        return Step(blocks, constants.words)
+        """The text of a step; see `contracts.Source.batch`."""
+        return Step(self.text(plan, bits, step), constants.words)
+
+    def expanded(self, batch: Step) -> softmax.Blocks:
+        """A batch with its pairs' weights written out."""
+        ids = batch.text.ids
+        return softmax.Blocks(self.centers(ids), ids, self.weights(batch.text))
 
     def rows(self, batch: Step) -> Params:
         """The rows of `input` that a batch touches, and all of `output`."""
-        return Params(batch.blocks.centers, batch.words)
+        return Params(self.centers(batch.text.ids), batch.words)
 
     def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
         """See `softmax.loss`."""
-        return softmax.rows_loss(vectors, batch.blocks)
+        return softmax.rows_loss(vectors, self.expanded(batch))
 
     def rows_curvature(self, vectors: Params, batch: Step) -> Params:
         """See `softmax.rows_curvature`."""
-        return softmax.rows_curvature(vectors, batch.blocks)
-
-    def weight(self, batch: Step) -> jax.Array:
-        """How many pairs a batch holds."""
-        return batch.blocks.weights.sum()
+        return softmax.rows_curvature(vectors, self.expanded(batch))

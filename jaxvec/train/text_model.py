@@ -30,16 +30,31 @@ class Plan(NamedTuple):
     """A segment after subsampling, padded by a window at its start and a step at its end."""
 
     ids: jax.Array  # int32[W + S + B·M + W]
-    docs: jax.Array  # the same; -1 where there is no token
+    before: jax.Array  # int32[S + B·M], how many of the W tokens before are of its document
+    after: jax.Array  # int32[S + B·M], the same of those that follow
     steps: jax.Array  # int32, how many steps the kept tokens fill
 
 
-class Stretches(NamedTuple):
+class Text(NamedTuple):
     """The text of a step: `B` blocks of `M` tokens, each with `W` more on both sides, in all
-    `X` = M + 2W."""
+    `X` = M + 2W.
+
+    A token's window is a range: small enough to be kept for many steps, where the weights of all
+    pairs, [B, M, X], are not.
+    """
 
     ids: jax.Array  # int32[B, X]
-    weights: jax.Array  # float32[B, M, X], 1 where a word has another in its window
+    before: jax.Array  # int32[B, M], how far the window of each token reaches to the left
+    after: jax.Array  # int32[B, M], and to the right
+    pairs: jax.Array  # float32[B, M], how many tokens are in it
+    context: Any  # bool[B, X], the tokens that may be context; () for all
+
+
+class Sampled(NamedTuple):
+    """A batch of a model with negatives."""
+
+    text: Text
+    negatives: jax.Array  # int32[B, N]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,24 +145,26 @@ class TextModel:
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Plan:
         """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
-        return self.padded(*sampling.subsample(key, *segment, constants.keep))
+        ids, docs, count = sampling.subsample(key, *segment, constants.keep)
+        return self.padded(ids, *sampling.sides(docs, self.window), count)
 
-    def padded(self, ids: jax.Array, docs: jax.Array, count: jax.Array) -> Plan:
+    def padded(self, ids: jax.Array, before: jax.Array, after: jax.Array, count: jax.Array) -> Plan:
         """The plan of `count` tokens, padded; see `Plan`.
 
         Args:
           ids: token ids, int32[S].
-          docs: their documents, int32[S]; negative where there is none.
+          before, after: from `sampling.sides`, int32[S].
           count: how many tokens the steps cover, int32.
         """
-        room = (self.window, self.step_tokens + self.window)
+        step = (0, self.step_tokens)
         return Plan(
-            ids=jnp.pad(ids, room),
-            docs=jnp.pad(docs, room, constant_values=-1),
+            ids=jnp.pad(ids, (self.window, self.step_tokens + self.window)),
+            before=jnp.pad(before, step),
+            after=jnp.pad(after, step),
             steps=-(-count // self.step_tokens),
         )
 
-    def stretches(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Stretches:
+    def text(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Text:
         """The text of a step and its windows.
 
         Args:
@@ -155,30 +172,51 @@ class TextModel:
           bits: random, uint32[B, M], one of each token's window.
           step: from 0, int32[].
         """
-        window, size = self.window, self.block_tokens
-        blocks = self.step_tokens // size
-        starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + step) * size
+        blocks = self.step_tokens // self.block_tokens
+        starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + step) * self.block_tokens
 
-        def stretch(tokens, start):  # a block's tokens and a window's width on each side
-            return lax.dynamic_slice(tokens, (start,), (size + 2 * window,))
+        def cut(tokens, margin=0):  # from each block's start on
+            def one(start):
+                return lax.dynamic_slice(tokens, (start,), (self.block_tokens + 2 * margin,))
 
-        ids = jax.vmap(stretch, (None, 0))(plan.ids, starts)
-        docs = jax.vmap(stretch, (None, 0))(plan.docs, starts)
-        if self.shrink_windows:
-            reach = 1 + sampling.scale(bits, window)
-        else:
-            reach = jnp.full(bits.shape, window, jnp.int32)
+            return jax.vmap(one)(starts)
 
-        return Stretches(ids, jax.vmap(self.window_weights)(docs, reach))
+        before, after = self.windows(cut(plan.before), cut(plan.after), bits)
+        return Text(
+            ids=cut(plan.ids, self.window),
+            before=before,
+            after=after,
+            pairs=(before + after).astype(jnp.float32),
+            context=(),
+        )
 
-    def window_weights(self, docs: jax.Array, reach: jax.Array) -> jax.Array:
-        """The weight of each pair of center and context of one block: float32[M, X].
+    def windows(
+        self, before: jax.Array, after: jax.Array, bits: jax.Array
+    ) -> tuple[jax.Array, jax.Array]:
+        """How far the windows of tokens reach to each side: two arrays int32[B, M], 0 … W.
 
         Args:
-          docs: documents of a block and of `W` tokens on each side, int32[X].
-          reach: the window of each center, int32[M].
+          before, after: how many tokens of its document stand on each side of a token, up to
+            `W`, int32[B, M].
+          bits: random, uint32[B, M].
         """
-        return sampling.window_weights(docs, reach, self.window, symmetric=self.symmetric)
+        if self.shrink_windows:
+            reach = 1 + sampling.scale(bits, self.window)
+            before, after = jnp.minimum(before, reach), jnp.minimum(after, reach)
+        return (before if self.symmetric else jnp.zeros_like(before)), after
+
+    def weights(self, text: Text, width: int | None = None) -> jax.Array:
+        """The weight of each pair of center and context, 1 in the window: float32[B, M, X].
+
+        Args:
+          text: from `text`.
+          width: the length of the last axis, by default `X`; 0 beyond `X`.
+        """
+        near = sampling.in_window(text.before, text.after, self.window, width)
+        if isinstance(text.context, jax.Array):
+            beyond = near.shape[-1] - text.context.shape[-1]
+            near &= jnp.pad(text.context, ((0, 0), (0, beyond)))[:, None]
+        return near.astype(jnp.float32)
 
     def centers(self, ids: jax.Array) -> jax.Array:
         """The tokens of the blocks themselves: int32[B, M]."""
@@ -186,7 +224,7 @@ class TextModel:
 
     def weight(self, batch) -> jax.Array:
         """How many pairs a batch holds."""
-        return batch.weights.sum()
+        return batch.text.pairs.sum()
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The mean of the context's input vectors, [C, D]."""
@@ -273,19 +311,17 @@ class NegativeSampling(TextModel):
         the alias table), one per token (its window)."""
         return self.step_tokens // self.block_tokens, 2 * self.negatives + self.block_tokens
 
-    def sampled(
-        self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array
-    ) -> tuple[Stretches, jax.Array]:
-        """The text of a step, and negatives for each block: int32[B, N].
+    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Sampled:
+        """The text of a step, and negatives for each block; see `contracts.Source.batch`.
 
         Args:
           constants, plan: from `constants` and `plan`.
           bits: random, uint32[B, 2N + M]; see `bits`.
           step: from 0, int32[].
         """
-        text = self.stretches(plan, bits[:, 2 * self.negatives :], step)
+        text = self.text(plan, bits[:, 2 * self.negatives :], step)
         noise_bits = bits[:, : 2 * self.negatives].reshape(-1, self.negatives, 2)
-        return text, sampling.draw(constants.words, noise_bits)
+        return Sampled(text, sampling.draw(constants.words, noise_bits))
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a row as input, or as output, its negatives included."""

@@ -52,7 +52,7 @@ class Watch:
         self._longest = max(LONGEST_ROW, 10 * longest)
 
     def steps(self, steps: Steps, epoch: int, segment: int) -> None:
-        """Checks the losses of a segment's steps, [max_steps], or of `N` workers', [N, max_steps].
+        """Checks the losses of a segment's steps, [draws], or of `N` workers', [N, draws].
 
         Args:
           steps: NumPy arrays.
@@ -67,9 +67,11 @@ class Watch:
         where = f"segment {segment + 1}, epoch {epoch + 1}"
         bad = np.argwhere(~np.isfinite(np.atleast_2d(steps.loss)))  # by worker and step
         if len(bad):
-            worker, step = bad[0]
+            worker, draw = bad[0]
+            before = np.atleast_2d(steps.taken)[worker, : draw + 1]
             raise NonFiniteError(
-                f"the loss is no longer finite at step {step} of segment {segment + worker + 1}, "
+                f"the loss is no longer finite after {before[:-1].sum()} to {before.sum()} steps "
+                f"of segment {segment + worker + 1}, "
                 f"epoch {epoch + 1}: training diverged; {_ADVICE}"
             )
         if self.loss_diverged(steps):
@@ -82,9 +84,9 @@ class Watch:
     def loss_diverged(self, steps: Steps) -> bool:
         """Whether a loss is not finite, or the mean over the second half of the steps out of
         bounds: the first steps may overshoot."""
-        first, pairs = (float(np.atleast_2d(part)[:, 0].sum()) for part in steps)
-        if pairs and not self._begun:
-            self._begun, self._bound = True, max(self._bound, mean(first, pairs))
+        first, pairs = (np.atleast_2d(part)[:, 0] for part in (steps.first, steps.weight))
+        if pairs.any() and not self._begun:
+            self._begun, self._bound = True, max(self._bound, float(first[pairs > 0].mean()))
         loss, weight = _second_half(steps)
         return not np.isfinite(steps.loss).all() or loss > MOST_LOSS * self._bound * weight
 
@@ -125,10 +127,9 @@ def _lengths(params: Any) -> list[jax.Array]:
 
 def _second_half(steps: Steps) -> tuple[float, float]:
     """The loss and the weight of each worker's steps after the first half."""
-    loss, weight = (np.atleast_2d(part) for part in steps)
-    taken = np.cumsum(weight > 0, axis=1)
-    late: Any = [np.where(taken > taken[:, -1:] // 2, part, 0) for part in (loss, weight)]
-    return sums(Steps(*late))
+    count = np.cumsum(np.atleast_2d(steps.taken), axis=1)
+    late = count > count[:, -1:] // 2
+    return sums(steps._replace(loss=steps.loss * late, weight=steps.weight * late))
 
 
 def sums(steps: Steps) -> tuple[float, float]:

@@ -87,7 +87,7 @@ def train_copies(
       segments, keys: stacked along a first axis of `N`, one for each worker.
 
     Returns:
-      The combined state, twice, and the steps of each worker, [N, max_steps].
+      The combined state, twice, and the steps of each worker, [N, draws].
     """
 
     def work(twins, constants, frozen, segment, key, rates):

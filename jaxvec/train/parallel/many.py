@@ -98,7 +98,7 @@ def train_many(
       segment: along a first axis too, or one for all if `shared`.
 
     Returns:
-      The states, and the steps of each model, [k, max_steps].
+      The states, and the steps of each model, [k, draws].
     """
 
     def work(states, constants, segment, keys, rates):

@@ -130,7 +130,7 @@ def train_strata(
       keys: [N].
 
     Returns:
-      The shards, and the steps of each worker, [N, N · max_steps].
+      The shards, and the steps of each worker, [N, N · draws].
     """
     workers = mesh.size
     turns = [(source, (source - 1) % workers) for source in range(workers)]
