@@ -180,7 +180,7 @@ def test_the_traffic_of_skip_gram_is_that_of_its_batches(text):
     assert counted.gather_bytes / 2 / steps == pytest.approx(gathered)
     assert counted.scatter_bytes == counted.gather_bytes
     assert counted.table_rows == WORDS
-    flops = products(jax.grad(lambda v: model.rows_loss(v, batch)), vectors)
+    flops = products(jax.grad(lambda v: model.rows_loss(v, batch).sum()), vectors)
     assert counted.flops / 2 / steps == pytest.approx(flops)
     of_step = (counted.random_bits / 2 - 32 * len(corpus)) / steps
     assert of_step == pytest.approx(32 * bits.size)
@@ -206,7 +206,7 @@ def test_the_traffic_of_glove_is_that_of_its_batches(text):
     constants, segment = model.constants(cells), segments.epoch(KEY)(0)
     batch = model.batch(constants, model.plan(constants, KEY, segment), None, 0)
     vectors = vectors_of(model, batch, WORDS)
-    flops = products(jax.grad(lambda v: model.rows_loss(v, batch)), vectors)
+    flops = products(jax.grad(lambda v: model.rows_loss(v, batch).sum()), vectors)
     of_cell = flops / batch.chunks.counts.size  # padding among them
     assert counted.flops == pytest.approx(len(cells) * of_cell)
     assert counted.launches == -(-chunks // model.chunks) * traffic.CHAIN
