@@ -204,7 +204,8 @@ def test_the_traffic_of_glove_is_that_of_its_batches(text):
     row = sum(table.nbytes for table in rows) / WORDS / 2  # of one side
     assert counted.gather_bytes == (len(cells) + chunks) * row == counted.scatter_bytes
     constants, segment = model.constants(cells), segments.epoch(KEY)(0)
-    batch = model.batch(constants, model.plan(constants, KEY, segment), None, 0)
+    bits = jax.random.bits(KEY, model.bits(), np.uint32)
+    batch = model.batch(constants, model.plan(constants, KEY, segment), bits, 0)
     vectors = vectors_of(model, batch, WORDS)
     flops = products(jax.grad(lambda v: model.rows_loss(v, batch).sum()), vectors)
     of_cell = flops / batch.chunks.counts.size  # padding among them

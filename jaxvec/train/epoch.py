@@ -12,11 +12,18 @@ from jax import lax
 from jaxvec.models.sampling import random_bits
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import held
-from jaxvec.train.contracts import Curvature, HeadStart, Model, State, Steps, Tunable
+from jaxvec.train.contracts import (
+    STEPS_A_DRAW,
+    Curvature,
+    Draws,
+    HeadStart,
+    Model,
+    State,
+    Steps,
+    Tunable,
+)
 
 PyTree = Any
-
-STEPS_A_DRAW = 64
 
 
 def compiled_for(model: Model) -> Model:
@@ -155,7 +162,10 @@ def _run(
         ts = i * STEPS_A_DRAW + places
         inside = ts < plan.steps
         bits = random_bits(jax.random.fold_in(bits_key, i), (len(ts), *model.bits()))
-        batches = jax.vmap(model.batch, (None, None, 0, 0))(constants, plan, bits, ts)
+        if isinstance(model, Draws):
+            batches = model.batches(constants, plan, bits, ts[0])
+        else:
+            batches = jax.vmap(model.batch, (None, None, 0, 0))(constants, plan, bits, ts)
         rows = jax.tree.map(
             lambda table, ids: _where(inside, ids, len(table)),
             params,

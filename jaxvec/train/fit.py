@@ -101,7 +101,7 @@ def fit(
         donated to the next epoch, after which they are deleted or overwritten: copy what is to
         be kept (`vectors` does). One that raises `StopTraining` ends the run.
       report_every: the least steps that a `StepReport` covers. Losses are added up by draws of 64
-        steps (`epoch.STEPS_A_DRAW`), and a report ends with a draw.
+        steps (`contracts.STEPS_A_DRAW`), and a report ends with a draw.
       step_callbacks: called with each `StepReport`, at the end of the segment of a million tokens
         or cells that its steps end in.
       checkpoints: where to save states, and to resume from the last if there is one.

@@ -14,6 +14,7 @@ from jaxvec.messages.gensim import explained_model
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
 from jaxvec.train.cells import Cells, CellSegments
+from jaxvec.train.contracts import STEPS_A_DRAW
 from jaxvec.train.options import Option, VectorSize
 
 
@@ -146,7 +147,12 @@ class GloVe:
         """The segment as it is, for it is shuffled already; see `contracts.Source.plan`."""
         filled = (segment.counts > 0).any(axis=1)
         last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
-        return Plan(glove.Chunks(*segment), -(-last // self.chunks))
+        room = -len(filled) % (STEPS_A_DRAW * self.chunks)  # the last draw may go beyond the end
+
+        def padded(array):
+            return jnp.pad(array, [(0, room)] + [(0, 0)] * (array.ndim - 1))
+
+        return Plan(glove.Chunks(*map(padded, segment)), -(-last // self.chunks))
 
     def bits(self) -> tuple[int]:
         """None: a step draws nothing at random."""
@@ -154,15 +160,24 @@ class GloVe:
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
         """The chunks of a step; see `contracts.Source.batch`."""
-        chunks = jax.tree.map(
-            lambda array: lax.dynamic_slice_in_dim(array, step * self.chunks, self.chunks),
-            plan.chunks,
-        )
+        return jax.tree.map(lambda part: part[0], self.batches(constants, plan, bits[None], step))
+
+    def batches(self, constants: Constants, plan: Plan, bits: jax.Array, first: jax.Array) -> Step:
+        """The chunks of steps; see `contracts.Draws.batches`."""
+        steps = len(bits)
+
+        def cut(array):  # [T, R, …]
+            start, size = first * self.chunks, steps * self.chunks
+            part = lax.dynamic_slice_in_dim(array, start, size)
+            return part.reshape(steps, self.chunks, *array.shape[1:])
+
+        chunks = jax.tree.map(cut, plan.chunks)
         prior, pull = (
             jax.tree.map(lambda table: table[chunks.words], table)
             for table in (constants.prior, constants.pull)
         )
-        return Step(chunks, constants.x_max, constants.alpha, prior, pull)
+        x_max, alpha = (jnp.full(steps, number) for number in (constants.x_max, constants.alpha))
+        return Step(chunks, x_max, alpha, prior, pull)
 
     def rows(self, batch: Step) -> glove.Params:
         """See `glove.rows`; with a prior the words' own context vectors too, at the end."""
