@@ -115,17 +115,9 @@ class NormalSkipGram(SkipGram):
         """
         text = super().texts(plan, bits, first)
         kept = text.ids >= 0
-        before, after = (
-            jnp.where(self.centers(kept), side, 0) for side in (text.before, text.after)
-        )
-        near = sampling.in_window(before, after, self.window) & jnp.expand_dims(kept, 2)
-        return Text(
-            ids=jnp.where(kept, text.ids, -1 - text.ids),
-            before=before,
-            after=after,
-            pairs=near.sum(-1).astype(jnp.float32),
-            context=kept,
-        )
+        chosen = self.centers(kept)
+        before, after = (jnp.where(chosen, side, 0) for side in (text.before, text.after))
+        return Text(jnp.where(kept, text.ids, -1 - text.ids), before, after, context=kept)
 
     def windows(
         self, before: jax.Array, after: jax.Array, bits: jax.Array

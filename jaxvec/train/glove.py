@@ -13,9 +13,10 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained_model
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
+from jaxvec.models.products import check_products
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.contracts import STEPS_A_DRAW
-from jaxvec.train.options import Option, VectorSize
+from jaxvec.train.options import Option, Products, VectorSize
 
 
 class Constants(NamedTuple):
@@ -57,6 +58,7 @@ class GloVe:
         row's chunks (less those held out). 0 for no pull. On one worker.
       chunk_cells: `L`, the most cells of a row that make a chunk.
       chunks: `R`, chunks a step: a few on a CPU, many on an accelerator.
+      products: the precision of products, as of `TextModel`.
 
     References:
       Dingwall and Potts 2018, "Mittens: An Extension of GloVe for Learning Domain-Specialized
@@ -71,6 +73,7 @@ class GloVe:
     ] = 0.0
     chunk_cells: int = 32
     chunks: int = 16
+    products: Products = None
 
     default_optimizer = "glove_row_adagrad"
     default_learning_rate = 0.05
@@ -80,6 +83,7 @@ class GloVe:
     columns = cast(Any, glove.Params)(input=False, output=True, input_bias=False, output_bias=True)
 
     def __post_init__(self):
+        check_products(self.products)
         for name in ("vector_size", "chunk_cells", "chunks"):
             check_whole(name, getattr(self, name))
         if not 0 < self.x_max < np.inf:
@@ -191,12 +195,17 @@ class GloVe:
         """Half of `glove.rows_loss`, as the C program has it, and the pull of a prior; see
         `contracts.Objective.rows_loss`."""
         if not self.mittens:
-            return glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha) / 2
+            return self._cost(vectors, batch) / 2
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])
-        cost = glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha)
+        cost = self._cost(vectors, batch)
         distances = jnp.square(vectors.input + own - batch.prior).sum(-1)
         real = (batch.chunks.counts > 0).any(axis=1)
         return (cost + jnp.sum(jnp.where(real, batch.pull, 0) * distances)) / 2
+
+    def _cost(self, vectors: glove.Params, batch: Step) -> jax.Array:
+        return glove.rows_loss(
+            vectors, batch.chunks, batch.x_max, batch.alpha, products=self.products
+        )
 
     def weight(self, batch: Step) -> jax.Array:
         """How many cells a batch holds."""

@@ -81,8 +81,8 @@ class Softmax(TextModel):
 
     def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
         """See `softmax.loss`."""
-        return softmax.rows_loss(vectors, self.expanded(batch))
+        return softmax.rows_loss(vectors, self.expanded(batch), products=self.products)
 
     def rows_curvature(self, vectors: Params, batch: Step) -> Params:
         """See `softmax.rows_curvature`."""
-        return softmax.rows_curvature(vectors, self.expanded(batch))
+        return softmax.rows_curvature(vectors, self.expanded(batch), products=self.products)

@@ -11,11 +11,12 @@ from jax import lax
 
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
+from jaxvec.models.products import check_products
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
 from jaxvec.train.contracts import STEPS_A_DRAW
-from jaxvec.train.options import Option, VectorSize
+from jaxvec.train.options import Option, Products, VectorSize
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import DEFAULT_BLOCKS
 
@@ -45,9 +46,8 @@ class Text(NamedTuple):
     """
 
     ids: jax.Array  # int32[B, X]
-    before: jax.Array  # int32[B, M], how far the window of each token reaches to the left
-    after: jax.Array  # int32[B, M], and to the right
-    pairs: jax.Array  # float32[B, M], how many tokens are in it
+    before: jax.Array  # int32[B, M], how far the window of each token reaches before it
+    after: jax.Array  # int32[B, M], and after it
     context: Any  # bool[B, X], the tokens that may be context; () for all
 
 
@@ -72,6 +72,8 @@ class TextModel:
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones where steps would be too
         large for a small vocabulary or a very frequent word; see `stability`.
+      products: the precision of products, ``"float32"``, ``"tf32"`` or ``"bfloat16"``, see
+        `products.einsum`; None for the device's own. Tables and sums are float32 in each.
     """
 
     vector_size: VectorSize = 100
@@ -83,11 +85,13 @@ class TextModel:
         int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
     ] = None
     symmetric: Annotated[bool, Option("only the words that follow are context")] = True
+    products: Products = None
 
     loss_unit = "pair"
     traced: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __post_init__(self):
+        check_products(self.products)
         check_whole("vector_size", self.vector_size)
         check_whole("window", self.window)
         check_whole("block_tokens", self.block_tokens)
@@ -193,14 +197,8 @@ class TextModel:
         around = [ids[:, k : k + steps] for k in range(ids.shape[1] - steps + 1)]
         ids = jnp.concatenate(around, axis=2)  # of each block, from a margin before to one after
         inner = slice(self.margin - self.window, self.margin + size + self.window)
-        before, after = self.windows(own(plan.before), own(plan.after), bits)
-        return Text(
-            ids=ids[:, :, inner].swapaxes(0, 1),
-            before=before,
-            after=after,
-            pairs=(before + after).astype(jnp.float32),
-            context=(),
-        )
+        sides = self.windows(own(plan.before), own(plan.after), bits)
+        return Text(ids[:, :, inner].swapaxes(0, 1), *sides, context=())
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Any:
         """The batch of a step; see `contracts.Source.batch`."""
@@ -245,7 +243,13 @@ class TextModel:
 
     def weight(self, batch) -> jax.Array:
         """How many pairs a batch holds."""
-        return batch.text.pairs.sum()
+        return self.pairs(batch.text).sum()
+
+    def pairs(self, text: Text) -> jax.Array:
+        """How many tokens are in the window of each token of a step: float32[B, M]."""
+        if isinstance(text.context, jax.Array):
+            return self.weights(text).sum(-1)
+        return (text.before + text.after).astype(jnp.float32)
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The mean of the context's input vectors, [C, D]."""
