@@ -5,6 +5,9 @@ import sys
 from typing import NoReturn
 
 from benchmarks import (
+    compile as compiling,
+)
+from benchmarks import (
     cooccurrence,
     glove,
     queries,
@@ -41,6 +44,7 @@ def make_parser() -> argparse.ArgumentParser:
     queries.add_parser(suites)
     transfer.add_parser(suites)
     seeds.add_parser(suites)
+    compiling.add_parser(suites)
     return parser
 
 

@@ -22,7 +22,7 @@ def planned(model, corpus):
     """The constants and the plan of the one segment of a corpus, and which tokens are kept."""
     constants = model.constants(corpus)
     plan = model.plan(constants, KEY, TokenSegments(corpus).epoch(KEY)(0))
-    return constants, plan, np.asarray(plan.ids)[model.window :][: len(corpus)] >= 0
+    return constants, plan, np.asarray(plan.ids)[model.margin :][: len(corpus)] >= 0
 
 
 @pytest.mark.parametrize("symmetric", [True, False])

@@ -51,6 +51,7 @@ def check(options: argparse.Namespace) -> None:
             options.learning_rate,
             options.min_learning_rate,
             options.grad_clip,
+            options.write_back,
         )
     formats.writer(options.output)
     stanford.check(options)
@@ -147,8 +148,11 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
         settings["start"] = f"{options.start}, crc {crc(run.params.input):08x}"
     model = make_model(options)
     settings["workers"] = options.workers or default_workers(data, model, freeze=freeze)
-    names = ("epochs", "optimizer", "learning_rate", "min_learning_rate", "valid")
-    arguments = {name: getattr(options, name) for name in (*names, "grad_clip", "max_norm")} | {
+    names = (
+        "epochs", "optimizer", "learning_rate", "min_learning_rate", "valid", "grad_clip",
+        "max_norm", "write_back",
+    )  # fmt: skip
+    arguments = {name: getattr(options, name) for name in names} | {
         "key": jax.random.key(options.seed),
         "workers": settings["workers"],
         "init": init,

@@ -37,6 +37,7 @@ class Log:
             which=options.vectors,
         )
         self._told: dict[int, dict] = {}  # the log's lines, by epoch
+        self._begun = False
         if resuming and options.log and Path(options.log).exists():
             for number, line in text_lines(options.log, "log"):
                 try:
@@ -49,6 +50,10 @@ class Log:
                     ) from None
 
     def __call__(self, report: Report, result: Result) -> None:
+        write_back = result.write_back
+        if write_back and not self._begun and (write_back.seconds or self._options.write_back):
+            say(f"write-back: {write_back}")
+        self._begun = True
         say(_line(report, "cells" if isinstance(result.data, Cooccurrence) else "words"))
         options = self._options
         score = Score(report.epoch, None, [])

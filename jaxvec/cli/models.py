@@ -69,8 +69,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
             table.setdefault(name, {})[model] = declared
     for name, takers in table.items():
         declared, *_ = takers.values()
-        flag, (_, metavar, least, above, _) = _flag(name, declared), declared.option
-        if declared.kind is bool:
+        flag, (_, metavar, least, above, _, choices) = _flag(name, declared), declared.option
+        if choices:
+            add(f"{flag} {metavar}", _help(takers), choices=choices)
+        elif declared.kind is bool:
             const = not declared.default
             add(flag, _help(takers), dest=name, action="store_const", const=const)
         elif declared.kind is int:

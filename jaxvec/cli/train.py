@@ -19,6 +19,8 @@ from jaxvec.cli.log import Log
 from jaxvec.cli.models import TRAINED, add_model_options, given, set_defaults
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.interop.stanford import with_unk
+from jaxvec.optim.probe import slow_scatters
+from jaxvec.optim.writeback import STRATEGIES
 from jaxvec.train import ppmi
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.fit import Stopped, fit
@@ -106,6 +108,11 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "bound of each number in a gradient (default: none; 100 with glove's optimizers)",
         number(0, beyond=True),
     )
+    add(
+        "--write-back NAME",
+        f"how rows that repeat in a step are written: {', '.join(STRATEGIES)} (default: the "
+        "optimizer's own on a CPU, the fastest by a probe on an accelerator)",
+    )
     add("--max-norm R", "bound of a vector's length (default: none)", number(0, beyond=True))
     add("--init FILE", "word vectors to start from, by name; other words start at random", path)
     add(
@@ -190,6 +197,8 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
             if not finished:
                 check_outputs(options, resuming=True)
             say(f"resuming after {done} of {options.epochs} epochs")
+    if told := slow_scatters():
+        say(told)
     interrupt = Interrupt()
     try:
         with interrupt.listening():

@@ -3,6 +3,7 @@
 import difflib
 import functools
 import inspect
+import typing
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -151,14 +152,18 @@ def _unknown(name: str, signature: inspect.Signature, kwargs, names: dict[str, s
 
 
 def explained_model(model: type[T]) -> type[T]:
-    """A decorator of a model's dataclass, whose options are numbers: refuses data among them."""
+    """A decorator of a model's dataclass, whose options are numbers, or texts where they are
+    declared as such: refuses data among them."""
     name = model.__name__
     call = f"fit(corpus, {name}(vector_size=100), key=jax.random.key(0))"
     make = model.__init__
 
     @functools.wraps(make)
     def init(self, *args, **kwargs):
-        for option, value in [*zip(inspect.signature(model).parameters, args), *kwargs.items()]:  # noqa: B905
+        parameters = inspect.signature(model).parameters
+        for option, value in [*zip(parameters, args), *kwargs.items()]:  # noqa: B905
+            if option in parameters and _takes_text(parameters[option]):
+                continue
             if value is not None and (isinstance(value, str) or not np.isscalar(value)):
                 if option == "vector_size" and not isinstance(value, str):
                     raise TypeError(
@@ -175,6 +180,11 @@ def explained_model(model: type[T]) -> type[T]:
     model.__init__ = init  # type: ignore[method-assign]
     model.__getattr__ = no_attribute  # type: ignore[attr-defined]
     return explained(f"write {call}")(model)
+
+
+def _takes_text(parameter: inspect.Parameter) -> bool:
+    declared = getattr(parameter.annotation, "__origin__", parameter.annotation)
+    return str in (declared, *typing.get_args(declared))
 
 
 class _Method:

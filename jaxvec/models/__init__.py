@@ -3,6 +3,7 @@
 from jaxvec.models import cbow as cbow
 from jaxvec.models import checks as checks
 from jaxvec.models import glove as glove
+from jaxvec.models import products as products
 from jaxvec.models import sampling as sampling
 from jaxvec.models import sgns as sgns
 from jaxvec.models import softmax as softmax

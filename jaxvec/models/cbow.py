@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.products import einsum
 from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
 from jaxvec.models.tables import softplus
@@ -59,7 +60,9 @@ class Blocks(NamedTuple):
     negative_weights: jax.Array  # float[B, M]
 
 
-def loss(params: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
+def loss(
+    params: Params, batch: Batch | Blocks, mean: bool = True, *, products: str | None = None
+) -> jax.Array:
     """The negative-sampling loss, summed over center words: a scalar.
 
     For the vectors v_j of a center's context and their weights w_j, the hidden vector is
@@ -81,6 +84,7 @@ def loss(params: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
       params: the tables, [V, D] each.
       batch: `B` words, or `B` blocks.
       mean: whether h is the mean or the sum.
+      products: their kind, see `products.einsum`.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(
@@ -89,7 +93,7 @@ def loss(params: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
     >>> print(f"{loss(params, batch):.4f}")  # 3 log 2 while `output` is zero
     2.0794
     """
-    return rows_loss(take(params, rows(batch)), batch, mean)
+    return rows_loss(take(params, rows(batch)), batch, mean, products=products)
 
 
 def as_blocks(batch: Batch | Blocks) -> Blocks:
@@ -111,24 +115,29 @@ def rows(batch: Batch | Blocks) -> Params:
     return Params(blocks.contexts, jnp.concatenate([blocks.centers, blocks.negatives], axis=1))
 
 
-def rows_loss(vectors: Params, batch: Batch | Blocks, mean: bool = True) -> jax.Array:
+def rows_loss(
+    vectors: Params, batch: Batch | Blocks, mean: bool = True, *, products: str | None = None
+) -> jax.Array:
     """`loss` as a function of the gathered vectors.
 
     Args:
       vectors: from `take`: [B, X, D] and [B, M + N, D].
       batch: the `B` words or blocks whose `rows` were gathered.
       mean: see `loss`.
+      products: their kind, see `products.einsum`.
     """
     blocks = as_blocks(batch)
     shares, known = _shares(blocks, mean)
     words, noise = _split(vectors.output, blocks)
-    hidden = jnp.einsum("bmx,bxd->bmd", shares, vectors.input)
-    positive = softplus(-jnp.einsum("bmd,bmd->bm", hidden, words))
-    negative = softplus(jnp.einsum("bmd,bnd->bmn", hidden, noise)).sum(-1)
+    hidden = einsum("bmx,bxd->bmd", shares, vectors.input, products)
+    positive = softplus(-einsum("bmd,bmd->bm", hidden, words, products))
+    negative = softplus(einsum("bmd,bnd->bmn", hidden, noise, products)).sum(-1)
     return jnp.sum(known * (positive + blocks.negative_weights * negative))
 
 
-def rows_curvature(vectors: Params, batch: Batch | Blocks, mean: bool = True) -> Params:
+def rows_curvature(
+    vectors: Params, batch: Batch | Blocks, mean: bool = True, *, products: str | None = None
+) -> Params:
     """A bound of the loss's second derivative along each gathered vector: [B, X], [B, M + N].
 
     See `sgns.rows_curvature` for the method.
@@ -137,16 +146,17 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks, mean: bool = True) ->
       vectors: from `take`: [B, X, D] and [B, M + N, D].
       batch: the `B` words or blocks whose `rows` were gathered.
       mean: see `loss`.
+      products: their kind, see `products.einsum`.
     """
     blocks = as_blocks(batch)
     shares, known = _shares(blocks, mean)
     words, noise = (jnp.square(v).sum(-1) for v in _split(vectors.output, blocks))
-    hidden = jnp.square(jnp.einsum("bmx,bxd->bmd", shares, vectors.input)).sum(-1)
+    hidden = jnp.square(einsum("bmx,bxd->bmd", shares, vectors.input, products)).sum(-1)
     along_hidden = known * (words + blocks.negative_weights * noise.sum(-1, keepdims=True))
-    along_noise = jnp.einsum("bm,bm->b", known * blocks.negative_weights, hidden)
+    along_noise = einsum("bm,bm->b", known * blocks.negative_weights, hidden, products)
     output = [known * hidden, jnp.broadcast_to(along_noise[:, None], noise.shape)]
     return Params(
-        jnp.einsum("bmx,bm->bx", jnp.square(shares), along_hidden) / 4,
+        einsum("bmx,bm->bx", jnp.square(shares), along_hidden, products) / 4,
         jnp.concatenate(output, axis=1) / 4,
     )
 

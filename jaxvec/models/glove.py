@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.products import einsum
 from jaxvec.models.tables import take as take
 
 
@@ -107,6 +108,8 @@ def loss(
     batch: Batch | Chunks,
     x_max: float | jax.Array = 100.0,
     alpha: float | jax.Array = 0.75,
+    *,
+    products: str | None = None,
 ) -> jax.Array:
     """The squared errors, summed over cells with their `weight` f: a scalar.
 
@@ -121,13 +124,14 @@ def loss(
       params: the tables, [V, D] and [V].
       batch: `B` cells, or `R` chunks.
       x_max, alpha: see `weight`; the C program's defaults.
+      products: their kind, see `products.einsum`.
 
     >>> params = jax.tree.map(jnp.zeros_like, init(jax.random.key(0), vocab_size=10, vector_size=4))
     >>> batch = Batch(jnp.array([1, 2]), jnp.array([3, 4]), jnp.array([2.0, 200.0]))
     >>> print(f"{loss(params, batch):.4f}")  # f(2) log²2 + log²200
     28.0977
     """
-    return rows_loss(take(params, rows(batch)), batch, x_max, alpha)
+    return rows_loss(take(params, rows(batch)), batch, x_max, alpha, products=products)
 
 
 def cell_loss(
@@ -135,6 +139,8 @@ def cell_loss(
     batch: Batch,
     x_max: float | jax.Array = 100.0,
     alpha: float | jax.Array = 0.75,
+    *,
+    products: str | None = None,
 ) -> jax.Array:
     """The weighted squared error of each cell of a batch: float[B]; see `loss`.
 
@@ -142,9 +148,10 @@ def cell_loss(
       params: the tables, [V, D] and [V].
       batch: `B` cells.
       x_max, alpha: see `weight`.
+      products: their kind, see `products.einsum`.
     """
     chunks = as_chunks(batch)
-    return _cell_losses(take(params, rows(chunks)), chunks, x_max, alpha)[:, 0]
+    return _cell_losses(take(params, rows(chunks)), chunks, x_max, alpha, products)[:, 0]
 
 
 def as_chunks(batch: Batch | Chunks) -> Chunks:
@@ -165,6 +172,8 @@ def rows_loss(
     batch: Batch | Chunks,
     x_max: float | jax.Array = 100.0,
     alpha: float | jax.Array = 0.75,
+    *,
+    products: str | None = None,
 ) -> jax.Array:
     """`loss` as a function of the gathered vectors and biases.
 
@@ -172,12 +181,13 @@ def rows_loss(
       vectors: from `take`: [R, D], [R, L, D], [R] and [R, L].
       batch: the `B` cells or `R` chunks whose `rows` were gathered.
       x_max, alpha: see `weight`.
+      products: their kind, see `products.einsum`.
     """
-    return _cell_losses(vectors, as_chunks(batch), x_max, alpha).sum()
+    return _cell_losses(vectors, as_chunks(batch), x_max, alpha, products).sum()
 
 
-def _cell_losses(vectors: Params, chunks: Chunks, x_max, alpha) -> jax.Array:
-    products = jnp.einsum("rd,rld->rl", vectors.input, vectors.output)
-    fit = products + vectors.input_bias[:, None] + vectors.output_bias
+def _cell_losses(vectors: Params, chunks: Chunks, x_max, alpha, products) -> jax.Array:
+    fit = einsum("rd,rld->rl", vectors.input, vectors.output, products)
+    fit = fit + vectors.input_bias[:, None] + vectors.output_bias
     error = fit - jnp.log(jnp.where(chunks.counts > 0, chunks.counts, 1))
     return weight(chunks.counts, x_max, alpha) * jnp.square(error)

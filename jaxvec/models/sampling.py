@@ -241,8 +241,8 @@ def subsample(
 def sides(docs: jax.Array, window: int) -> tuple[jax.Array, jax.Array]:
     """How many tokens on each side of a token are of its document, `W` at most.
 
-    Documents are runs of equal numbers. The length of a run is found by doubling: of the tokens
-    in reach of 2^j, those that are all of the document ask the token 2^j away for its own.
+    Documents are runs of equal numbers. The length of a run is found by doubling: a token whose
+    2^j neighbors all belong to its document adds the count of the token 2^j away.
 
     Args:
       docs: the document of each token, int32[S]; negative for none.

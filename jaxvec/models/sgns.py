@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.products import einsum
 from jaxvec.models.tables import softplus as softplus
 from jaxvec.models.tables import take as take
 
@@ -89,7 +90,7 @@ def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32
     return Params(input=start, output=jnp.zeros_like(start))
 
 
-def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
+def loss(params: Params, batch: Batch | Blocks, *, products: str | None = None) -> jax.Array:
     """The negative-sampling loss, summed over pairs with their weights: a scalar.
 
     For a center vector v, a context vector u and the vectors u_k of the pair's negatives:
@@ -105,6 +106,7 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
     Args:
       params: the tables, [V, D] each.
       batch: `B` pairs, or `B` blocks.
+      products: their kind, see `products.einsum`.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(
@@ -113,18 +115,20 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
     >>> print(f"{loss(params, batch):.4f}")  # 2 pairs, each 3 log 2 while `output` is zero
     4.1589
     """
-    return rows_loss(take(params, rows(batch)), batch)
+    return rows_loss(take(params, rows(batch)), batch, products=products)
 
 
-def pair_loss(params: Params, batch: Batch) -> jax.Array:
+def pair_loss(params: Params, batch: Batch, *, products: str | None = None) -> jax.Array:
     """The loss of each pair of a batch, without its weight: float[B]; see `loss`.
 
     Args:
       params: the tables, [V, D] each.
       batch: `B` pairs.
+      products: their kind, see `products.einsum`.
     """
     alone = as_blocks(batch._replace(weights=jnp.ones_like(batch.weights)))
-    return center_losses(take(params, rows(alone)), _weights(alone), 1)[:, 0]
+    vectors = take(params, rows(alone))
+    return center_losses(vectors, _weights(alone), 1, products=products)[:, 0]
 
 
 def as_blocks(batch: Batch | Blocks) -> Blocks:
@@ -146,18 +150,22 @@ def rows(batch: Batch | Blocks) -> Params:
     return Params(blocks.centers, jnp.concatenate([blocks.contexts, blocks.negatives], axis=1))
 
 
-def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
+def rows_loss(vectors: Params, batch: Batch | Blocks, *, products: str | None = None) -> jax.Array:
     """`loss` as a function of the gathered vectors; its gradient covers the gathered rows alone.
 
     Args:
       vectors: from `take`: [B, M, D] and [B, X + N, D].
       batch: the `B` pairs or blocks whose `rows` were gathered.
+      products: their kind, see `products.einsum`.
     """
     blocks = as_blocks(batch)
-    return center_losses(vectors, _weights(blocks), blocks.contexts.shape[1]).sum()
+    contexts = blocks.contexts.shape[1]
+    return center_losses(vectors, _weights(blocks), contexts, products=products).sum()
 
 
-def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
+def rows_curvature(
+    vectors: Params, batch: Batch | Blocks, *, products: str | None = None
+) -> Params:
     """A bound of the loss's second derivative along each gathered vector: [B, M] and [B, X + N].
 
     The second derivative of softplus is at most 1/4. So along a center's vector, with all other
@@ -168,25 +176,29 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
     Args:
       vectors: from `take`: [B, M, D] and [B, X + N, D].
       batch: the `B` pairs or blocks whose `rows` were gathered.
+      products: their kind, see `products.einsum`.
     """
-    return curvature(vectors, _weights(as_blocks(batch)))
+    return curvature(vectors, _weights(as_blocks(batch)), products=products)
 
 
-def curvature(vectors: Params, weights: jax.Array) -> Params:
+def curvature(vectors: Params, weights: jax.Array, *, products: str | None = None) -> Params:
     """`rows_curvature` of blocks whose weights are written out.
 
     Args:
       vectors: as for `center_losses`.
       weights: of every center with the contexts and negatives, [B, M, X + N].
+      products: their kind, see `products.einsum`.
     """
     centers, others = (jnp.square(v).sum(-1) for v in vectors)
     return Params(
-        jnp.einsum("bmk,bk->bm", weights, others) / 4,
-        jnp.einsum("bmk,bm->bk", weights, centers) / 4,
+        einsum("bmk,bk->bm", weights, others, products) / 4,
+        einsum("bmk,bm->bk", weights, centers, products) / 4,
     )
 
 
-def center_losses(vectors: Params, weights: jax.Array, contexts: int) -> jax.Array:
+def center_losses(
+    vectors: Params, weights: jax.Array, contexts: int, *, products: str | None = None
+) -> jax.Array:
     """The loss of each center, summed over its contexts and negatives with weights: [B, M].
 
     Args:
@@ -194,11 +206,28 @@ def center_losses(vectors: Params, weights: jax.Array, contexts: int) -> jax.Arr
         [B, X + N, D].
       weights: of every center with each of these, [B, M, X + N].
       contexts: `X`.
+      products: their kind, see `products.einsum`.
     """
-    logits = jnp.einsum("bmd,bkd->bmk", vectors.input, vectors.output)
+    logits = einsum("bmd,bkd->bmk", vectors.input, vectors.output, products)
     is_context = lax.broadcasted_iota(jnp.int32, logits.shape, 2) < contexts
-    signed = jnp.where(is_context, -logits, logits)
-    return jnp.sum(weights * softplus(signed), axis=-1)
+    return _summed(jnp.where(is_context, -1.0, 1.0).astype(logits.dtype), logits, weights)
+
+
+@jax.custom_jvp
+def _summed(signs: jax.Array, logits: jax.Array, weights: jax.Array) -> jax.Array:
+    """Σ w softplus(sign · logit) over the last axis."""
+    return jnp.sum(weights * softplus(signs * logits), axis=-1)
+
+
+@_summed.defjvp
+def _summed_jvp(primals, tangents):
+    """The value and its slope by each logit in one pass, kept together by a barrier: each of the
+    two gradients is a product with the slopes, and XLA would find them anew for each."""
+    signs, logits, weights = primals
+    _, logits_dot, weights_dot = tangents
+    values, slopes = jax.jvp(softplus, (signs * logits,), (signs,))
+    total, slopes = lax.optimization_barrier((jnp.sum(weights * values, axis=-1), weights * slopes))
+    return total, jnp.sum(slopes * logits_dot + values * weights_dot, axis=-1)
 
 
 def _weights(blocks: Blocks) -> jax.Array:

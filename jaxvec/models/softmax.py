@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxvec.models.checks import exportable
+from jaxvec.models.products import einsum
 from jaxvec.models.sgns import Params as Params
 from jaxvec.models.sgns import init as init
 
@@ -50,7 +51,7 @@ class Blocks(NamedTuple):
     weights: jax.Array  # float[B, M, X]
 
 
-def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
+def loss(params: Params, batch: Batch | Blocks, *, products: str | None = None) -> jax.Array:
     """The cross-entropy, summed over pairs with their weights: a scalar.
 
     For a center vector v, a context vector u and the vectors u_w of all `V` words:
@@ -63,6 +64,7 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
     Args:
       params: the tables, [V, D] each.
       batch: `B` pairs, or `B` blocks.
+      products: their kind, see `products.einsum`.
 
     >>> params = init(jax.random.key(0), vocab_size=10, vector_size=4)
     >>> batch = Batch(jnp.array([1, 2]), jnp.array([3, 4]), jnp.ones(2))
@@ -70,7 +72,7 @@ def loss(params: Params, batch: Batch | Blocks) -> jax.Array:
     4.6052
     """
     centers = params.input[as_blocks(batch).centers]
-    return rows_loss(params._replace(input=centers), batch)
+    return rows_loss(params._replace(input=centers), batch, products=products)
 
 
 def as_blocks(batch: Batch | Blocks) -> Blocks:
@@ -80,21 +82,24 @@ def as_blocks(batch: Batch | Blocks) -> Blocks:
     return Blocks(batch.centers[:, None], batch.contexts[:, None], batch.weights[:, None, None])
 
 
-def rows_loss(vectors: Params, batch: Batch | Blocks) -> jax.Array:
+def rows_loss(vectors: Params, batch: Batch | Blocks, *, products: str | None = None) -> jax.Array:
     """`loss` as a function of the gathered center vectors and the whole `output` table.
 
     Args:
       vectors: of the centers, [B, M, D], and of all words, [V, D].
       batch: the `B` pairs or blocks with these centers.
+      products: their kind, see `products.einsum`.
     """
     blocks = as_blocks(batch)
-    normalizer = jax.nn.logsumexp(jnp.einsum("bmd,vd->bmv", *vectors), axis=-1)
+    normalizer = jax.nn.logsumexp(einsum("bmd,vd->bmv", *vectors, products), axis=-1)
     contexts = vectors.output[blocks.contexts]
-    logits = jnp.einsum("bmd,bxd->bmx", vectors.input, contexts)
+    logits = einsum("bmd,bxd->bmx", vectors.input, contexts, products)
     return jnp.sum(blocks.weights * (normalizer[..., None] - logits))
 
 
-def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
+def rows_curvature(
+    vectors: Params, batch: Batch | Blocks, *, products: str | None = None
+) -> Params:
     """An estimate of the loss's second derivative along each row of `rows_loss`: [B, M] and [V].
 
     Let a center v have pairs of total weight W, the fraction q_w of it with context w, and let
@@ -105,14 +110,17 @@ def rows_curvature(vectors: Params, batch: Batch | Blocks) -> Params:
     Args:
       vectors: of the centers, [B, M, D], and of all words, [V, D].
       batch: the `B` pairs or blocks with these centers.
+      products: their kind, see `products.einsum`.
     """
     blocks = as_blocks(batch)
-    probabilities = jax.nn.softmax(jnp.einsum("bmd,vd->bmv", *vectors))
+    probabilities = jax.nn.softmax(einsum("bmd,vd->bmv", *vectors, products))
     centers, words = (jnp.square(v).sum(-1) for v in vectors)
-    observed = jnp.einsum("bmx,bx->bm", blocks.weights, words[blocks.contexts])
-    pulls = jnp.einsum("bmx,bm->bx", blocks.weights, centers)
+    observed = einsum("bmx,bx->bm", blocks.weights, words[blocks.contexts], products)
+    pulls = einsum("bmx,bm->bx", blocks.weights, centers, products)
     totals = blocks.weights.sum(-1)
     return Params(
-        totals * jnp.einsum("bmv,v->bm", probabilities, words) + observed,
-        jnp.einsum("bm,bm,bmv->v", totals, centers, probabilities).at[blocks.contexts].add(pulls),
+        totals * einsum("bmv,v->bm", probabilities, words, products) + observed,
+        einsum("bm,bmv->v", centers, totals[..., None] * probabilities, products)
+        .at[blocks.contexts]
+        .add(pulls),
     )

@@ -10,6 +10,7 @@ import optax
 
 from jaxvec.optim import adagrad, rows, writeback
 from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.writeback import WriteBack
 
 _RATE_POINTS = 33  # where a schedule is evaluated within a segment
 
@@ -27,8 +28,14 @@ class Named(NamedTuple):
     """By default."""
 
     write_back: writeback.Name = "slots"
-    """See `writeback`. Where `grad_clip` is put before a rule of "scatter", "slots" is taken: the
-    gradient of a row is summed before it is clipped."""
+    """The default on a CPU; see `writeback`. Where `grad_clip` is put before a rule of "scatter",
+    "slots" is taken: the gradient of a row is summed before it is clipped."""
+
+    linear: bool = False
+    """Whether updates are proportional to the gradient, so that every strategy is the same."""
+
+    decays: bool = False
+    """Whether it has state that decays: a row's occurrences cannot be taken apart."""
 
     rate_is_fixed: bool = False
     """Whether the rate is part of the rule: no schedule, and it does not decay."""
@@ -43,10 +50,10 @@ def _glove(per_row: bool) -> Named:
 
 
 NAMED = {
-    "sgd": Named(optax.sgd, 0.03, "scatter"),
+    "sgd": Named(optax.sgd, 0.03, "scatter", linear=True),
     "adagrad": Named(optax.adagrad, 0.2),
     "row_adagrad": Named(adagrad.row_adagrad, 0.4),
-    "adam": Named(optax.adam, 0.01),
+    "adam": Named(optax.adam, 0.01, decays=True),
     "glove_adagrad": _glove(per_row=False),
     "glove_row_adagrad": _glove(per_row=True),
 }
@@ -90,6 +97,7 @@ def resolve_optimizer(
     learning_rate: float | Schedule | None,
     min_learning_rate: float | None,
     grad_clip: float | None = None,
+    write_back: writeback.Name | WriteBack | None = None,
 ) -> tuple[RowOptimizer, Schedule]:
     """The optimizer and the schedule that the arguments of `fit` ask for.
 
@@ -101,6 +109,7 @@ def resolve_optimizer(
       min_learning_rate: at the end; by default 1e-4 of `learning_rate`, or all of it where that
         is not given with an optimizer that has no name.
       grad_clip: bound of each element of a gradient; None for the name's own.
+      write_back: a strategy or its name; None for the first of `write_backs`.
 
     Raises:
       ValueError: if an argument is out of its range, or does not go with the optimizer.
@@ -110,19 +119,65 @@ def resolve_optimizer(
         raise ValueError(f"grad_clip must be a positive number; got {grad_clip}")
     schedule = _schedule(optimizer, named, learning_rate, min_learning_rate)
     if isinstance(optimizer, RowOptimizer):
-        _check_alone(dense, grad_clip)
+        _check_alone(dense, grad_clip, write_back)
         return optimizer, schedule
+    strategy = _strategy(optimizer, dense, grad_clip, write_back)
     if named is not None and named.rate_is_fixed:
         clip = named.grad_clip if grad_clip is None else grad_clip
-        transform, write_back = _made(named.make, float(schedule(0)), clip), named.write_back
+        transform = _made(named.make, float(schedule(0)), clip)
         schedule = linear_decay(1.0, 1.0)
     else:
         transform = optimizer if named is None else _made(named.make, 1.0)
-        write_back = "slots" if named is None or grad_clip is not None else named.write_back
         transform = transform if grad_clip is None else _clipped(transform, grad_clip)
     if dense:
         return rows.dense(transform), schedule
-    return rows.row_sparse(transform, write_back=write_back), schedule
+    return rows.row_sparse(transform, write_back=strategy), schedule
+
+
+def write_backs(
+    optimizer: str | optax.GradientTransformation | RowOptimizer, grad_clip: float | None = None
+) -> tuple[writeback.Name, ...]:
+    """The strategies of write-back by which an optimizer is the same rule, its own first.
+
+    Args:
+      optimizer, grad_clip: as for `resolve_optimizer`.
+
+    Returns:
+      Their names; none for a `RowOptimizer`, which writes by itself.
+
+    >>> write_backs("adam")
+    ('slots', 'sorted', 'head')
+    >>> write_backs("glove_adagrad")
+    ('scatter', 'sorted_scatter')
+    """
+    named = _named(optimizer)
+    if isinstance(optimizer, RowOptimizer):
+        return ()
+    clipped = grad_clip is not None and not (named is not None and named.rate_is_fixed)
+    own: writeback.Name = "slots" if named is None or clipped else named.write_back
+    linear = named is not None and named.linear and not clipped
+    others = writeback.alike(own, linear=linear)
+    return (own, *(name for name in others if name != own))
+
+
+def _strategy(optimizer, dense, grad_clip, write_back) -> writeback.Name | WriteBack:
+    """The strategy asked for, or the optimizer's own."""
+    if write_back is None:
+        return write_backs(optimizer, grad_clip)[0]
+    if dense:
+        raise ValueError(
+            "write_back is for an optimizer of rows, and dense=True updates whole tables: leave "
+            "one of the two out"
+        )
+    writeback.resolve(write_back)  # raises for an unknown name
+    named = _named(optimizer)
+    apart = isinstance(write_back, str) and write_back not in writeback.SUM_FIRST
+    if named is not None and named.decays and apart:
+        raise ValueError(
+            f"{optimizer} has state that decays, once for each row and step: write_back must be "
+            f"one of {', '.join(writeback.SUM_FIRST)}; got {write_back!r}"
+        )
+    return write_back
 
 
 def _named(optimizer: Any) -> Named | None:
@@ -136,8 +191,13 @@ def _named(optimizer: Any) -> Named | None:
     return NAMED[optimizer]
 
 
-def _check_alone(dense: bool, grad_clip: float | None) -> None:
+def _check_alone(dense: bool, grad_clip: float | None, write_back: Any) -> None:
     """Raises a ValueError for what cannot be changed in a RowOptimizer that is made."""
+    if write_back is not None:
+        raise ValueError(
+            "write_back is for an optax transformation, not a RowOptimizer: make this of one that "
+            f"writes so, optim.row_sparse(transform, write_back={write_back!r})"
+        )
     if grad_clip is not None:
         raise ValueError(
             "grad_clip is for an optax transformation, not a RowOptimizer: make this of one that "

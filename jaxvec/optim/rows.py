@@ -110,13 +110,14 @@ def row_sparse(
 ) -> RowOptimizer:
     """An optax transformation, applied to the rows touched alone: O(R) a step.
 
-    A batch touches many rows more than once. By "slots" and "sorted", the gradients of a row
-    are summed first, and the transformation sees each touched row once, with that row's part
+    A batch touches many rows more than once. By "slots", "sorted" and "head", the gradients of a
+    row are summed first, and the transformation sees each touched row once, with that row's part
     of its state. So where a row without gradient does not move, nor its state, as in SGD,
     AdaGrad and clipping, the result is as by `dense`. Where they do (momentum, Adam and its
     kin, RMSProp, Lion, weight decay), untouched rows and their state rest: "lazy" Adam. Step
-    counters go on for all rows. By "scatter", the transformation sees each occurrence of a row
-    by itself; see `writeback.Scatter` for what that is good for.
+    counters go on for all rows. By "scatter" and "sorted_scatter", the transformation sees each
+    occurrence of a row by itself; see `writeback.apart` for what that is good for. "head_scatter"
+    is for SGD.
 
     Args:
       transform: must treat every row by itself, and keep state that is per element, per

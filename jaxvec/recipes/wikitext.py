@@ -105,26 +105,19 @@ class NormalSkipGram(SkipGram):
             jnp.where(kept, ids, -1 - ids), *sampling.sides(docs, self.window), count
         )
 
-    def text(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Text:
-        """The text of a step: only centers that were kept and have a whole window have pairs.
+    def texts(self, plan: Plan, bits: jax.Array, first: jax.Array) -> Text:
+        """The text of steps: only centers that were kept and have a whole window have pairs.
 
         Args:
           plan: from `plan`.
-          bits: random, uint32[B, M], one of each token's window.
-          step: from 0, int32[].
+          bits: random, uint32[T, B, M], one of each token's window.
+          first: the first step, int32[].
         """
-        text = super().text(plan, bits, step)
+        text = super().texts(plan, bits, first)
         kept = text.ids >= 0
         chosen = self.centers(kept)
         before, after = (jnp.where(chosen, side, 0) for side in (text.before, text.after))
-        near = sampling.in_window(before, after, self.window) & kept[:, None]
-        return Text(
-            ids=jnp.where(kept, text.ids, -1 - text.ids),
-            before=before,
-            after=after,
-            pairs=near.sum(-1).astype(jnp.float32),
-            context=kept,
-        )
+        return Text(jnp.where(kept, text.ids, -1 - text.ids), before, after, context=kept)
 
     def windows(
         self, before: jax.Array, after: jax.Array, bits: jax.Array
@@ -133,8 +126,8 @@ class NormalSkipGram(SkipGram):
 
         Args:
           before, after: how many tokens of its document stand on each side of a token, dropped
-            ones included, up to `W`, int32[B, M].
-          bits: random, uint32[B, M].
+            ones included, up to `W`, int32[..., M].
+          bits: random, uint32[..., M].
         """
         whole = after == self.window
         if self.symmetric:

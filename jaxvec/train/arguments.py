@@ -34,6 +34,7 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
     check_data(given["data"])
     check_whole("epochs", given["epochs"])
     check_optimizer(given["optimizer"])
+    check_write_back(given["write_back"])
     check_rate("learning_rate", given["learning_rate"])
     check_rate("min_learning_rate", given["min_learning_rate"], may_vary=False)
     for name in ("valid", "grad_clip", "max_norm"):
@@ -150,6 +151,25 @@ def check_optimizer(optimizer: Any) -> None:
         f"optimizer is a name such as 'adam', or a transformation such as optax.adam(0.01), not "
         f"{kind(optimizer)}"
     )
+
+
+def check_write_back(write_back: Any) -> None:
+    """Makes sure that it is a name, a `WriteBack`, or None.
+
+    Raises:
+      TypeError: for any other object.
+    """
+    methods = ("scratch", "combine", "add", "store")
+    if write_back is None or isinstance(write_back, str):
+        return
+    if inspect.isclass(write_back):
+        raise TypeError(f"write_back is an instance: write {write_back.__name__}(), not the class")
+    lacks = [name for name in methods if not callable(getattr(write_back, name, None))]
+    if lacks:
+        raise TypeError(
+            "write_back is a name such as 'sorted', or a jaxvec.optim.WriteBack; got "
+            f"{kind(write_back)}, which lacks {', '.join(lacks)}"
+        )
 
 
 def check_rate(name: str, rate: Any, *, may_vary: bool = True) -> None:
@@ -273,6 +293,7 @@ def check_sweep(given: dict[str, Any]) -> jax.Array:
     check_data(given["data"])
     check_whole("epochs", given["epochs"])
     check_optimizer(given["optimizer"])
+    check_write_back(given["write_back"])
     for rate in as_list(given["learning_rate"]):
         check_rate("learning_rate", rate)
     for name in ("min_learning_rate", "valid"):

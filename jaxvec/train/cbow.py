@@ -50,7 +50,7 @@ class CBOW(NegativeSampling):
             negatives=negatives,
             weights=self.weights(text),
             negative_weights=jnp.full(
-                text.pairs.shape, self.negative / self.negatives, jnp.float32
+                text.before.shape, self.negative / self.negatives, jnp.float32
             ),
         )
 
@@ -60,15 +60,16 @@ class CBOW(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `cbow.loss`."""
-        return cbow.rows_loss(vectors, self.expanded(batch), self.cbow_mean)
+        return cbow.rows_loss(vectors, self.expanded(batch), self.cbow_mean, products=self.products)
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `cbow.rows_curvature`."""
-        return cbow.rows_curvature(vectors, self.expanded(batch), self.cbow_mean)
+        blocks = self.expanded(batch)
+        return cbow.rows_curvature(vectors, blocks, self.cbow_mean, products=self.products)
 
     def weight(self, batch: Sampled) -> jax.Array:
         """How many words of a batch have a context."""
-        return (batch.text.pairs > 0).sum().astype(jnp.float32)
+        return (self.pairs(batch.text) > 0).sum().astype(jnp.float32)
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The mean, or with `cbow_mean=False` the sum, of the context's input vectors, [C, D]."""

@@ -75,8 +75,12 @@ class Checkpoints:
         self._last_step = 0
         self._last = time.monotonic()
         self._keep = keep
+        self.write_back = ""
+        """The strategy that the run writes its rows by, see `optim.writeback`; of a run that is
+        resumed the one of its last state; "" if it is not known."""
         if self.exist(self.folder):
             self._refuse_others()
+            self.write_back = self._restored_json().get("write_back", "")
 
     def __repr__(self) -> str:
         every = f"{self.minutes:g} minutes" if self.steps is None else f"{self.steps:,} steps"
@@ -148,7 +152,9 @@ class Checkpoints:
         at = at._replace(history=[list(report) for report in at.history])
         step = (self._manager.latest_step() or 0) + 1
         copy = jax.tree.map(np.array, state())  # training goes on in the state's own memory
-        progress = {"at": at._asdict(), "settings": self.settings}
+        progress = {
+            "at": at._asdict(), "settings": self.settings, "write_back": self.write_back,
+        }  # fmt: skip
         self._manager.save(
             step,
             args=ocp.args.Composite(

@@ -3,7 +3,7 @@
 A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
 hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
 only some models can do is an optional ability, a Protocol of its own that the trainer asks for
-with `isinstance`: `Tunable`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
+with `isinstance`: `Tunable`, `Draws`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
 `UntrainedLoss` and `PredictsWords`.
 
 Static is what the program is compiled for: the model (without the options that `Tunable` and
@@ -27,6 +27,11 @@ Reader = Callable[[int], tuple[np.ndarray, ...]]
 """Returns the arrays of segment i."""
 
 
+STEPS_A_DRAW = 64
+"""How many steps have their batches and random bits made at once: a call for random bits costs as
+much as thousands of them, and a loop of a fixed trip count needs no host between its steps."""
+
+
 class State(NamedTuple):
     """All that training changes."""
 
@@ -35,7 +40,7 @@ class State(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What the steps of a segment report, by draw: `epoch.STEPS_A_DRAW` steps, the last of a
+    """What the steps of a segment report, by draw: `STEPS_A_DRAW` steps, the last of a
     segment fewer; 0 beyond the last."""
 
     loss: jax.Array  # float32[draws], the sum over the pairs of a draw
@@ -188,6 +193,22 @@ class Tunable(Protocol):
 
     traced: ClassVar[tuple[str, ...]]
     """The names of these fields."""
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """Makes the batches of a draw in a better way than `jax.vmap` of ``batch``, such as from one
+    slice of the data: a TPU cuts vmapped slices out one by one."""
+
+    def batches(self, constants: PyTree, plan: Any, bits: jax.Array, first: jax.Array) -> Batch:
+        """The batches of consecutive steps, stacked along a first axis of `T`.
+
+        Args:
+          constants, plan: as for `Source.batch`.
+          bits: random, uint32[T, *bits()]; `T` is at most `STEPS_A_DRAW`.
+          first: the first of the steps, a multiple of `STEPS_A_DRAW`. The last of them may be
+            beyond the plan's.
+        """
 
 
 @runtime_checkable

@@ -10,13 +10,21 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.models.sampling import random_bits
+from jaxvec.models.tables import made_once
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import held
-from jaxvec.train.contracts import Curvature, HeadStart, Model, State, Steps, Tunable
+from jaxvec.train.contracts import (
+    STEPS_A_DRAW,
+    Curvature,
+    Draws,
+    HeadStart,
+    Model,
+    State,
+    Steps,
+    Tunable,
+)
 
 PyTree = Any
-
-STEPS_A_DRAW = 64
 
 
 def compiled_for(model: Model) -> Model:
@@ -71,7 +79,8 @@ def run_segment(
         # every read of the tables done before the first write, so that writes are in place
         vectors = lax.optimization_barrier(_gathered(state.params, rows))
         gradients, losses = jax.grad(summed, has_aux=True)(vectors, batch)
-        gradients = lax.optimization_barrier(gradients)
+        # a GPU would cut the rate out for the products, in a kernel of its own
+        gradients = made_once(gradients, "cuda")
         curvature = ()
         if optimizer.uses_curvature:
             if not isinstance(model, Curvature):
@@ -131,7 +140,9 @@ def evaluate_segment(
 
 
 def _gathered(params: PyTree, rows: PyTree) -> PyTree:
-    return jax.tree.map(lambda table, ids: table[ids], params, rows)
+    return jax.tree.map(
+        lambda table, ids: table.at[ids].get(mode="clip", wrap_negative_indices=False), params, rows
+    )
 
 
 def _run(
@@ -155,7 +166,10 @@ def _run(
         ts = i * STEPS_A_DRAW + places
         inside = ts < plan.steps
         bits = random_bits(jax.random.fold_in(bits_key, i), (len(ts), *model.bits()))
-        batches = jax.vmap(model.batch, (None, None, 0, 0))(constants, plan, bits, ts)
+        if isinstance(model, Draws):
+            batches = model.batches(constants, plan, bits, ts[0])
+        else:
+            batches = jax.vmap(model.batch, (None, None, 0, 0))(constants, plan, bits, ts)
         rows = jax.tree.map(
             lambda table, ids: _where(inside, ids, len(table)),
             params,
@@ -163,16 +177,21 @@ def _run(
         )
         weight = _where(inside, jax.vmap(model.weight)(batches), 0)
 
-        def one(carry, now):
-            carry, total, first = carry
-            place, *now = now
-            carry, losses = step(carry, *now)
-            return (carry, total + _where(now[-1], losses, 0), _where(place > 0, first, losses)), ()
+        now = batches, rows, _interpolate(rates, ts, plan.steps)
 
-        now = batches, rows, _interpolate(rates, ts, plan.steps), inside
-        _, losses = jax.eval_shape(lambda: step(carry, *jax.tree.map(lambda part: part[0], now)))
+        def taken(k, carry):
+            here = jax.tree.map(lambda part: lax.dynamic_index_in_dim(part, k, 0, False), now)
+            return step(carry, *here, ts[0] + k < plan.steps)
+
+        def one(k, carry):
+            carry, total, first = carry
+            carry, losses = taken(k, carry)
+            inside = ts[0] + k < plan.steps
+            return carry, total + _where(inside, losses, 0), _where(k > 0, first, losses)
+
+        losses = jax.eval_shape(taken, 0, carry)[1]
         zeros = jnp.zeros(losses.shape, losses.dtype)
-        (carry, total, first), _ = lax.scan(one, (carry, zeros, zeros), (places, *now))
+        carry, total, first = lax.fori_loop(0, len(ts), one, (carry, zeros, zeros))
         done = Steps(
             loss=total.sum(), weight=weight.sum(), taken=inside.sum(dtype=jnp.int32),
             first=first.sum() / jnp.maximum(weight[0], 1),
@@ -184,7 +203,7 @@ def _run(
     return lax.fori_loop(0, -(-last // STEPS_A_DRAW), draw, (carry, report))
 
 
-def _where(chosen: jax.Array, array: jax.Array, other) -> jax.Array:
+def _where(chosen: Any, array: jax.Array, other) -> jax.Array:
     """`jnp.where` along the first axes."""
     return jnp.where(jnp.expand_dims(chosen, [*range(chosen.ndim, array.ndim)]), array, other)
 

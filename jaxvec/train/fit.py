@@ -9,6 +9,7 @@ import optax
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
+from jaxvec.optim import writeback
 from jaxvec.optim.named import Schedule
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import bounded
@@ -25,6 +26,7 @@ from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
 from jaxvec.train.steps import StepCallback, StepReports
 from jaxvec.train.workers import by_itself, default_workers
+from jaxvec.train.written import as_before, chosen
 from jaxvec.vectors.word_vectors import WordVectors
 
 
@@ -38,6 +40,7 @@ def fit(
     epochs: int = 5,
     optimizer: str | optax.GradientTransformation | RowOptimizer | None = None,
     workers: int | None = None,
+    write_back: writeback.Name | writeback.WriteBack | None = None,
     dense: bool = False,
     learning_rate: float | Schedule | None = None,
     min_learning_rate: float | None = None,
@@ -58,7 +61,8 @@ def fit(
 
     Each epoch goes over the data once, in segments of about a million tokens or cells. A
     segment is one call of a compiled program, while the next is prefetched. The same
-    key on the same kind of device gives the same bits, with checkpoints or without.
+    key on the same kind of device gives the same bits, with checkpoints or without; on a GPU by
+    the `write_back` "sorted".
 
     Args:
       data: the text as ids; for GloVe its counts, `cooccurrence.count`.
@@ -75,6 +79,11 @@ def fit(
         a part of them (`parallel.strata`). By default one for every 8 million words, or 4 million
         cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before.
         Another number gives other bits.
+      write_back: how the gradients of rows that a step touches more than once reach the tables, a
+        name out of `optim.writeback.STRATEGIES` or a `WriteBack`. By default a CPU takes the
+        optimizer's own, and an accelerator the fastest that is the same rule, by a probe of some
+        milliseconds, compilation apart. `result.write_back` says which; a run
+        that is resumed keeps it. On GPUs all but "sorted" and "head" add in any order.
       dense: update whole tables each step, with any optax transformation; slow.
       learning_rate: the rate at the start, by default the model's own or, with another
         optimizer than its default, the one in `OPTIMIZERS`; or a
@@ -101,7 +110,7 @@ def fit(
         donated to the next epoch, after which they are deleted or overwritten: copy what is to
         be kept (`vectors` does). One that raises `StopTraining` ends the run.
       report_every: the least steps that a `StepReport` covers. Losses are added up by draws of 64
-        steps (`epoch.STEPS_A_DRAW`), and a report ends with a draw.
+        steps (`contracts.STEPS_A_DRAW`), and a report ends with a draw.
       step_callbacks: called with each `StepReport`, at the end of the segment of a million tokens
         or cells that its steps end in.
       checkpoints: where to save states, and to resume from the last if there is one.
@@ -128,7 +137,7 @@ def fit(
     given = begin.Given(init, start, max_norm)
     rule = rules(
         [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate,
-        dense=dense, grad_clip=grad_clip,
+        dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
     )  # fmt: skip
     (model,), optimize = rule.models, rule.optimizer
     if workers is None:
@@ -136,16 +145,21 @@ def fit(
     _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
+    segments, held_out = begin.segments(model, data, valid, valid_key, workers)
+    written = chosen(rule, len(data.vocab), constants, segments, workers)
+    if rule.free and written is not None:
+        optimize = rule.writing(written.name)
+    if checkpoints is not None:
+        checkpoints.write_back = "" if written is None else written.name
     if max_norm is not None:
         optimize = bounded(optimize, max_norm)
     frozen = _mask(data.vocab, freeze)
     program = Program(compiled_for(model), optimize, constants, frozen, jax.random.key_impl(key))
     how = parallel.on(workers, program)
-    segments, held_out = begin.segments(model, data, valid, valid_key, workers)
     states, start_seconds = begin.states([model], data, segments, init_key[None], [optimize], given)
     job = loop.Job(
         data, [model], rule.schedules, [constants], train_key[None], valid_key[None],
-        segments, held_out, how, epochs,
+        segments, held_out, how, epochs, written,
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
     states[0], at = begin.resumed(checkpoints, states[0])

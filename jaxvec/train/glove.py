@@ -13,8 +13,10 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained_model
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
+from jaxvec.models.products import check_products
 from jaxvec.train.cells import Cells, CellSegments
-from jaxvec.train.options import Option, VectorSize
+from jaxvec.train.contracts import STEPS_A_DRAW
+from jaxvec.train.options import Option, Products, VectorSize
 
 
 class Constants(NamedTuple):
@@ -56,6 +58,7 @@ class GloVe:
         row's chunks (less those held out). 0 for no pull. On one worker.
       chunk_cells: `L`, the most cells of a row that make a chunk.
       chunks: `R`, chunks a step: a few on a CPU, many on an accelerator.
+      products: the precision of products, as of `TextModel`.
 
     References:
       Dingwall and Potts 2018, "Mittens: An Extension of GloVe for Learning Domain-Specialized
@@ -70,6 +73,7 @@ class GloVe:
     ] = 0.0
     chunk_cells: int = 32
     chunks: int = 16
+    products: Products = None
 
     default_optimizer = "glove_row_adagrad"
     default_learning_rate = 0.05
@@ -79,6 +83,7 @@ class GloVe:
     columns = cast(Any, glove.Params)(input=False, output=True, input_bias=False, output_bias=True)
 
     def __post_init__(self):
+        check_products(self.products)
         for name in ("vector_size", "chunk_cells", "chunks"):
             check_whole(name, getattr(self, name))
         if not 0 < self.x_max < np.inf:
@@ -146,7 +151,12 @@ class GloVe:
         """The segment as it is, for it is shuffled already; see `contracts.Source.plan`."""
         filled = (segment.counts > 0).any(axis=1)
         last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
-        return Plan(glove.Chunks(*segment), -(-last // self.chunks))
+        room = -len(filled) % (STEPS_A_DRAW * self.chunks)  # the last draw may go beyond the end
+
+        def padded(array):
+            return jnp.pad(array, [(0, room)] + [(0, 0)] * (array.ndim - 1))
+
+        return Plan(glove.Chunks(*map(padded, segment)), -(-last // self.chunks))
 
     def bits(self) -> tuple[int]:
         """None: a step draws nothing at random."""
@@ -154,15 +164,24 @@ class GloVe:
 
     def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
         """The chunks of a step; see `contracts.Source.batch`."""
-        chunks = jax.tree.map(
-            lambda array: lax.dynamic_slice_in_dim(array, step * self.chunks, self.chunks),
-            plan.chunks,
-        )
+        return jax.tree.map(lambda part: part[0], self.batches(constants, plan, bits[None], step))
+
+    def batches(self, constants: Constants, plan: Plan, bits: jax.Array, first: jax.Array) -> Step:
+        """The chunks of steps; see `contracts.Draws.batches`."""
+        steps = len(bits)
+
+        def cut(array):  # [T, R, …]
+            start, size = first * self.chunks, steps * self.chunks
+            part = lax.dynamic_slice_in_dim(array, start, size)
+            return part.reshape(steps, self.chunks, *array.shape[1:])
+
+        chunks = jax.tree.map(cut, plan.chunks)
         prior, pull = (
             jax.tree.map(lambda table: table[chunks.words], table)
             for table in (constants.prior, constants.pull)
         )
-        return Step(chunks, constants.x_max, constants.alpha, prior, pull)
+        x_max, alpha = (jnp.full(steps, number) for number in (constants.x_max, constants.alpha))
+        return Step(chunks, x_max, alpha, prior, pull)
 
     def rows(self, batch: Step) -> glove.Params:
         """See `glove.rows`; with a prior the words' own context vectors too, at the end."""
@@ -176,12 +195,17 @@ class GloVe:
         """Half of `glove.rows_loss`, as the C program has it, and the pull of a prior; see
         `contracts.Objective.rows_loss`."""
         if not self.mittens:
-            return glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha) / 2
+            return self._cost(vectors, batch) / 2
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])
-        cost = glove.rows_loss(vectors, batch.chunks, batch.x_max, batch.alpha)
+        cost = self._cost(vectors, batch)
         distances = jnp.square(vectors.input + own - batch.prior).sum(-1)
         real = (batch.chunks.counts > 0).any(axis=1)
         return (cost + jnp.sum(jnp.where(real, batch.pull, 0) * distances)) / 2
+
+    def _cost(self, vectors: glove.Params, batch: Step) -> jax.Array:
+        return glove.rows_loss(
+            vectors, batch.chunks, batch.x_max, batch.alpha, products=self.products
+        )
 
     def weight(self, batch: Step) -> jax.Array:
         """How many cells a batch holds."""

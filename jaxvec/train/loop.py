@@ -12,6 +12,7 @@ import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import Schedule, rates
+from jaxvec.optim.probe import Choice
 from jaxvec.storage.pool import prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.bar import bar
@@ -50,6 +51,7 @@ class Job:
       segments, held_out: what is trained on, and what is held out, if anything.
       parallel: how.
       epochs: how many.
+      write_back: the strategy that rows are written by, for the results.
     """
 
     data: Corpus | Cooccurrence
@@ -62,6 +64,7 @@ class Job:
     held_out: Segments | None
     parallel: Parallel
     epochs: int
+    write_back: Choice | None = None
 
     def edges(self) -> np.ndarray:
         """The share of an epoch that is over before each segment, and 1: float64[segments + 1]."""
@@ -151,7 +154,7 @@ def train(
                 if epoch == 0:
                     report = report._replace(compile_seconds=compiled, start_seconds=start_seconds)
                 history.append(report)
-                result = Result(*state, history, job.data, job.models[m])
+                result = Result(*state, history, job.data, job.models[m], job.write_back)
                 ended |= call_all(hooks.callbacks, report, result) or hooks.steps.stopped
             tallies = [
                 Progress(epoch=epoch + 1, steps=tally.steps, history=history, ended=ended)
@@ -163,7 +166,7 @@ def train(
                 break
     check_pairs([report for history in histories for report in history])
     return [
-        Result(*job.parallel.state(training, m), history, job.data, model)
+        Result(*job.parallel.state(training, m), history, job.data, model, job.write_back)
         for m, (model, history) in enumerate(zip(job.models, histories, strict=True))
     ]
 

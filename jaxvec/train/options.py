@@ -8,7 +8,7 @@ is annotated with an `Option`:
 ...     block_tokens: int = 32
 >>> options_of(Model)["window"]
 Declared(option=Option(help='farthest context word each side', metavar='W', least=1, above=None,\
- flag=''), kind=<class 'int'>, default=5)
+ flag='', choices=()), kind=<class 'int'>, default=5)
 >>> list(options_of(Model))
 ['window']
 """
@@ -17,6 +17,8 @@ import inspect
 import typing
 from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
+
+from jaxvec.models.products import KINDS
 
 
 class Option(NamedTuple):
@@ -27,17 +29,27 @@ class Option(NamedTuple):
     least: float | None = None  # the smallest number
     above: float | None = None  # or a bound that the number must exceed
     flag: str = ""  # by default --name; --no-name for a bool that is true by default
+    choices: tuple[str, ...] = ()  # of a text
 
 
 class Declared(NamedTuple):
     """An option as a model declares it."""
 
     option: Option
-    kind: type  # int, float or bool
+    kind: type  # int, float, bool or str
     default: Any
 
 
 VectorSize = Annotated[int, Option("numbers in a vector", "D", least=1)]
+Products = Annotated[
+    str | None,
+    Option(
+        f"precision of products: {', '.join(KINDS)}; by default float32 on a CPU, tf32 on a GPU, "
+        "bfloat16 on a TPU",
+        "KIND",
+        choices=tuple(KINDS),
+    ),
+]
 
 
 def options_of(model: Callable[..., Any]) -> dict[str, Declared]:

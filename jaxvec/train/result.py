@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import to_be_called
+from jaxvec.optim.probe import Choice
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.vectors.keys import term_list
@@ -73,6 +74,8 @@ class Result(NamedTuple):
       data: what was trained on.
       model: the one that was trained: as given, with `blocks` and `block_tokens` as they were
         chosen; see `stability`.
+      write_back: the strategy that wrote its rows, with the times of a probe if that chose it;
+        None of an optimizer that writes by itself, and of a run that was loaded.
     """
 
     params: Any  # the model's `Params`
@@ -80,6 +83,7 @@ class Result(NamedTuple):
     history: list[Report]
     data: Corpus | Cooccurrence
     model: Model
+    write_back: Choice | None = None
 
     def __repr__(self) -> str:
         epochs = len(self.history)

@@ -1,12 +1,15 @@
 """The optimizer, schedule and stable step of a run, settled from its arguments."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
 import optax
 
-from jaxvec.optim.named import Schedule, rates, resolve_optimizer
+from jaxvec.optim import writeback
+from jaxvec.optim.named import Schedule, rates, resolve_optimizer, write_backs
+from jaxvec.optim.probe import Choice
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import damped
 from jaxvec.train.contracts import Model
@@ -20,6 +23,9 @@ class Rules(NamedTuple):
     optimizer: RowOptimizer  # which is compiled, one for all
     inits: list[RowOptimizer]  # whose `init` makes the state of each: it may hold the rate
     schedules: list[Schedule]
+    writing: Callable[[str], RowOptimizer]  # `optimizer` by another strategy
+    write_back: Choice | None  # of `optimizer`; None if that is a `RowOptimizer`, or dense
+    free: tuple[writeback.Name, ...]  # strategies that a probe may choose from; none if it is given
 
 
 def rules(
@@ -31,6 +37,7 @@ def rules(
     *,
     dense: bool = False,
     grad_clip: float | None = None,
+    write_back: writeback.Name | writeback.WriteBack | None = None,
 ) -> Rules:
     """The optimizer and schedules of `k` models, which are kept stable together.
 
@@ -39,7 +46,8 @@ def rules(
       counts: of the vocabulary, int[V].
       optimizer: as for `fit`; None for the models' own.
       learning_rates: as for `fit`, one of each model.
-      min_learning_rate, dense, grad_clip: as for `fit`.
+      min_learning_rate, dense, grad_clip, write_back: as for `fit`; of None a CPU takes the
+        optimizer's own, and an accelerator may choose.
 
     Raises:
       ValueError: if an argument is out of its range.
@@ -51,7 +59,7 @@ def rules(
         learning_rates = [own if rate is None else rate for rate in learning_rates]
     inits, schedules = zip(
         *(
-            resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip)
+            resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip, write_back)
             for rate in learning_rates
         ),
         strict=True,
@@ -63,7 +71,17 @@ def rules(
         ),
         strict=True,
     )
-    program: Any = inits[0]
-    if max(dampings):
-        program = damped(program, max(dampings), scales[0])
-    return Rules(resized(list(found)), program, list(inits), list(schedules))
+
+    def writing(how: Any) -> RowOptimizer:
+        rate = learning_rates[0]
+        made, _ = resolve_optimizer(optimizer, dense, rate, min_learning_rate, grad_clip, how)
+        return damped(made, max(dampings), scales[0]) if max(dampings) else made
+
+    names = () if dense else write_backs(optimizer, grad_clip)
+    taken = names[0] if names and write_back is None else write_back
+    choice = None if taken is None else Choice(writeback.name_of(writeback.resolve(taken)))
+    choosing = write_back is None and jax.default_backend() != "cpu"
+    return Rules(
+        resized(list(found)), writing(write_back), list(inits), list(schedules), writing, choice,
+        names if choosing else (),
+    )  # fmt: skip

@@ -9,6 +9,7 @@ from jax import lax
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import sgns
 from jaxvec.models.sgns import Params
+from jaxvec.models.tables import made_once
 from jaxvec.train.text_model import NegativeSampling, Sampled
 
 
@@ -34,7 +35,7 @@ class SkipGram(NegativeSampling):
             contexts=text.ids,
             negatives=negatives,
             weights=self.weights(text),
-            negative_weights=text.pairs * (self.negative / self.negatives),
+            negative_weights=self.pairs(text) * (self.negative / self.negatives),
         )
 
     def rows(self, batch: Sampled) -> Params:
@@ -43,17 +44,21 @@ class SkipGram(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `sgns.loss`, by center: [B, M]."""
-        return sgns.center_losses(vectors, self.all_weights(batch), batch.text.ids.shape[1])
+        contexts = batch.text.ids.shape[1]
+        return sgns.center_losses(
+            vectors, self.all_weights(batch), contexts, products=self.products
+        )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `sgns.rows_curvature`."""
-        return sgns.curvature(vectors, self.all_weights(batch))
+        return sgns.curvature(vectors, self.all_weights(batch), products=self.products)
 
     def all_weights(self, batch: Sampled) -> jax.Array:
         """The weights of every center with the contexts, then with the negatives of its block:
         float32[B, M, X + N]."""
         contexts = batch.text.ids.shape[1]
         near = self.weights(batch.text, contexts + self.negatives)
-        negative = batch.text.pairs * (self.negative / self.negatives)
+        negative = self.pairs(batch.text) * (self.negative / self.negatives)
         is_context = lax.broadcasted_iota(jnp.int32, near.shape, 2) < contexts
-        return jnp.where(is_context, near, negative[..., None])
+        weights = jnp.where(is_context, near, negative[..., None])
+        return made_once(weights, "tpu")  # to lay ranges out along a block is dear there

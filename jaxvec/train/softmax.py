@@ -65,9 +65,10 @@ class Softmax(TextModel):
         """Shape of the uint32 random bits of one step, [B, M]: one per token (its window)."""
         return self.step_tokens // self.block_tokens, self.block_tokens
 
-    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Step:
-        """The text of a step; see `contracts.Source.batch`."""
-        return Step(self.text(plan, bits, step), constants.words)
+    def batches(self, constants: Constants, plan: Plan, bits: jax.Array, first: jax.Array) -> Step:
+        """The text of steps; see `contracts.Draws.batches`."""
+        words = jnp.broadcast_to(constants.words, (len(bits), *constants.words.shape))
+        return Step(self.texts(plan, bits, first), words)
 
     def expanded(self, batch: Step) -> softmax.Blocks:
         """A batch with its pairs' weights written out."""
@@ -80,8 +81,8 @@ class Softmax(TextModel):
 
     def rows_loss(self, vectors: Params, batch: Step) -> jax.Array:
         """See `softmax.loss`."""
-        return softmax.rows_loss(vectors, self.expanded(batch))
+        return softmax.rows_loss(vectors, self.expanded(batch), products=self.products)
 
     def rows_curvature(self, vectors: Params, batch: Step) -> Params:
         """See `softmax.rows_curvature`."""
-        return softmax.rows_curvature(vectors, self.expanded(batch))
+        return softmax.rows_curvature(vectors, self.expanded(batch), products=self.products)

@@ -25,8 +25,8 @@ StepCallback = Callable[[StepReport], None]
 class StepReports:
     """Makes a report of every `every` steps, from segments of any number of steps.
 
-    Losses come back at the end of a segment, a sum for each draw of steps (`epoch.STEPS_A_DRAW`):
-    a report ends with a draw. A step's time is an even share of the segment's.
+    Losses come back at the end of a segment, a sum for each draw of `contracts.STEPS_A_DRAW`
+    steps: a report ends with a draw. A step's time is an even share of the segment's.
 
     Attributes:
       stopped: whether a callback has raised `StopTraining`.
@@ -45,7 +45,7 @@ class StepReports:
     >>> reports.add(1, steps, words=96, seconds=3.0)
     StepReport(epoch=1, step=64, loss=1.5, words_per_second=32.0)
     >>> reports.add(1, steps, words=96, seconds=1.5)
-    StepReport(epoch=1, step=160, loss=1.8, words_per_second=42.6...)
+    StepReport(epoch=1, step=160, loss=1.8, words_per_second=48.0)
     """
 
     def __init__(self, every: int, callbacks: Sequence[StepCallback], step: int = 0):

@@ -10,6 +10,7 @@ import optax
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
+from jaxvec.optim import writeback
 from jaxvec.optim.named import Schedule
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.text.corpus import Corpus
@@ -23,6 +24,7 @@ from jaxvec.train.result import Result
 from jaxvec.train.settle import rules
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.workers import by_itself, mesh
+from jaxvec.train.written import chosen
 
 
 @explained(
@@ -40,6 +42,7 @@ def sweep(
     learning_rate: float | Schedule | Sequence[float | Schedule | None] | None = None,
     min_learning_rate: float | None = None,
     valid: float = 0.0,
+    write_back: writeback.Name | writeback.WriteBack | None = None,
     workers: int | None = None,
     progress: bool | None = None,
 ) -> list[Result]:
@@ -59,8 +62,8 @@ def sweep(
       model: one, or `k` of them.
       key: one `jax.random.key`, or an array of `k`, as `jax.random.split` makes them.
       learning_rate: one, or `k`; each as for `fit`.
-      epochs, optimizer, min_learning_rate, valid, progress: as for `fit`. Of counts the same
-        cells, chosen by the first key, are held out from all models.
+      epochs, optimizer, min_learning_rate, valid, write_back, progress: as for `fit`. Of counts
+        the same cells, chosen by the first key, are held out from all models.
       workers: how many devices to use; by default the most that divide `k`.
 
     Returns:
@@ -91,7 +94,10 @@ def sweep(
         learning_rate=as_list(learning_rate),
     )
     _check_alike(models)
-    rule = rules(models, data.vocab.counts, optimizer, learning_rates, min_learning_rate)
+    rule = rules(
+        models, data.vocab.counts, optimizer, learning_rates, min_learning_rate,
+        write_back=write_back,
+    )  # fmt: skip
     models = rule.models
     if rule.optimizer.whole_tables:
         raise ValueError(
@@ -104,15 +110,19 @@ def sweep(
     ).T
     constants = [one.constants(data) for one in models]
     segments, held_out = start.segments(models[0], data, valid, valid_keys[0])
+    written = chosen(rule, len(data.vocab), constants[0], segments)
+    optimize = rule.optimizer
+    if rule.free and written is not None:
+        optimize = rule.writing(written.name)
     states, start_seconds = start.states(models, data, segments, init_keys, rule.inits)
     program = Program(
-        compiled_for(models[0]), rule.optimizer, stacked(constants, over), None,
+        compiled_for(models[0]), optimize, stacked(constants, over), None,
         jax.random.key_impl(key),
     )  # fmt: skip
     how = Many(program, over, len(models), shared=not segments.shuffled)
     job = loop.Job(
         data, models, rule.schedules, constants, train_keys, valid_keys, segments, held_out, how,
-        epochs,
+        epochs, written,
     )  # fmt: skip
     watches = loop.watched(job, states, raises=False)
     return loop.train(

@@ -11,10 +11,12 @@ from jax import lax
 
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
+from jaxvec.models.products import check_products
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
-from jaxvec.train.options import Option, VectorSize
+from jaxvec.train.contracts import STEPS_A_DRAW
+from jaxvec.train.options import Option, Products, VectorSize
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.stability import DEFAULT_BLOCKS
 
@@ -27,11 +29,11 @@ class Constants(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A segment after subsampling, padded by a window at its start and a step at its end."""
+    """A segment after subsampling, padded at both ends; token i is at place `margin` + i."""
 
-    ids: jax.Array  # int32[W + S + B·M + W]
-    before: jax.Array  # int32[S + B·M], how many of the W tokens before are of its document
-    after: jax.Array  # int32[S + B·M], the same of those that follow
+    ids: jax.Array  # int32[padded]
+    before: jax.Array  # int32[padded], how many of the W tokens before it are of its document
+    after: jax.Array  # int32[padded], how many of the W tokens after it
     steps: jax.Array  # int32, how many steps the kept tokens fill
 
 
@@ -44,9 +46,8 @@ class Text(NamedTuple):
     """
 
     ids: jax.Array  # int32[B, X]
-    before: jax.Array  # int32[B, M], how far the window of each token reaches to the left
-    after: jax.Array  # int32[B, M], and to the right
-    pairs: jax.Array  # float32[B, M], how many tokens are in it
+    before: jax.Array  # int32[B, M], how far the window of each token reaches before it
+    after: jax.Array  # int32[B, M], and after it
     context: Any  # bool[B, X], the tokens that may be context; () for all
 
 
@@ -71,6 +72,8 @@ class TextModel:
       block_tokens: `M`, words a block.
       blocks: `B`, blocks a step. None for 2, or fewer and smaller ones where steps would be too
         large for a small vocabulary or a very frequent word; see `stability`.
+      products: the precision of products, ``"float32"``, ``"tf32"`` or ``"bfloat16"``, see
+        `products.einsum`; None for the device's own. Tables and sums are float32 in each.
     """
 
     vector_size: VectorSize = 100
@@ -82,11 +85,13 @@ class TextModel:
         int | None, Option("blocks of 32 words a step; by default at most 2", "B", least=1)
     ] = None
     symmetric: Annotated[bool, Option("only the words that follow are context")] = True
+    products: Products = None
 
     loss_unit = "pair"
     traced: ClassVar[tuple[str, ...]] = ("sample",)
 
     def __post_init__(self):
+        check_products(self.products)
         check_whole("vector_size", self.vector_size)
         check_whole("window", self.window)
         check_whole("block_tokens", self.block_tokens)
@@ -156,49 +161,63 @@ class TextModel:
           before, after: from `sampling.sides`, int32[S].
           count: how many tokens the steps cover, int32.
         """
-        step = (0, self.step_tokens)
-        return Plan(
-            ids=jnp.pad(ids, (self.window, self.step_tokens + self.window)),
-            before=jnp.pad(before, step),
-            after=jnp.pad(after, step),
-            steps=-(-count // self.step_tokens),
-        )
+        room = (self.margin, self.step_tokens + self.margin + STEPS_A_DRAW * self.block_tokens)
+        ids, before, after = (jnp.pad(tokens, room) for tokens in (ids, before, after))
+        return Plan(ids, before, after, steps=-(-count // self.step_tokens))
 
-    def text(self, plan: Plan, bits: jax.Array, step: jax.Array) -> Text:
-        """The text of a step and its windows.
+    @property
+    def margin(self) -> int:
+        """A window, rounded up to whole blocks."""
+        return -(-self.window // self.block_tokens) * self.block_tokens
+
+    def texts(self, plan: Plan, bits: jax.Array, first: jax.Array) -> Text:
+        """The text of `T` consecutive steps and its windows: `Text`, with a first axis of `T`.
+
+        Block b of a step follows on block b of the step before, so that the blocks of all steps
+        are `B` slices of the plan.
 
         Args:
           plan: from `plan`.
-          bits: random, uint32[B, M], one of each token's window.
-          step: from 0, int32[].
+          bits: random, uint32[T, B, M], one of each token's window.
+          first: the first step, int32[].
         """
-        blocks = self.step_tokens // self.block_tokens
-        starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + step) * self.block_tokens
+        steps, blocks, size = bits.shape
+        starts = (jnp.arange(blocks, dtype=jnp.int32) * plan.steps + first) * size
+        width = steps * size + 2 * self.margin
 
-        def cut(tokens, margin=0):  # from each block's start on
-            def one(start):
-                return lax.dynamic_slice(tokens, (start,), (self.block_tokens + 2 * margin,))
+        def cut(tokens):  # [B, T + 2k, M], with k blocks of margin on each side
+            slices = jax.vmap(lambda start: lax.dynamic_slice(tokens, (start,), (width,)))(starts)
+            return slices.reshape(blocks, -1, size)
 
-            return jax.vmap(one)(starts)
+        def own(tokens):  # [T, B, M]
+            k = self.margin // size
+            return cut(tokens)[:, k : k + steps].swapaxes(0, 1)
 
-        before, after = self.windows(cut(plan.before), cut(plan.after), bits)
-        return Text(
-            ids=cut(plan.ids, self.window),
-            before=before,
-            after=after,
-            pairs=(before + after).astype(jnp.float32),
-            context=(),
-        )
+        ids = cut(plan.ids)
+        around = [ids[:, k : k + steps] for k in range(ids.shape[1] - steps + 1)]
+        ids = jnp.concatenate(around, axis=2)  # of each block, from a margin before to one after
+        inner = slice(self.margin - self.window, self.margin + size + self.window)
+        sides = self.windows(own(plan.before), own(plan.after), bits)
+        return Text(ids[:, :, inner].swapaxes(0, 1), *sides, context=())
+
+    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Any:
+        """The batch of a step; see `contracts.Source.batch`."""
+        batches = self.batches(constants, plan, bits[None], step)
+        return jax.tree.map(lambda part: part[0], batches)
+
+    def batches(self, constants: Constants, plan: Plan, bits: jax.Array, first: jax.Array) -> Any:
+        """The batches of consecutive steps; see `contracts.Draws`."""
+        raise NotImplementedError
 
     def windows(
         self, before: jax.Array, after: jax.Array, bits: jax.Array
     ) -> tuple[jax.Array, jax.Array]:
-        """How far the windows of tokens reach to each side: two arrays int32[B, M], 0 … W.
+        """How far the windows of tokens reach to each side: two arrays int32[..., M], 0 … W.
 
         Args:
           before, after: how many tokens of its document stand on each side of a token, up to
-            `W`, int32[B, M].
-          bits: random, uint32[B, M].
+            `W`, int32[..., M].
+          bits: random, uint32[..., M].
         """
         if self.shrink_windows:
             reach = 1 + sampling.scale(bits, self.window)
@@ -209,7 +228,7 @@ class TextModel:
         """The weight of each pair of center and context, 1 in the window: float32[B, M, X].
 
         Args:
-          text: from `text`.
+          text: of one step.
           width: the length of the last axis, by default `X`; 0 beyond `X`.
         """
         near = sampling.in_window(text.before, text.after, self.window, width)
@@ -219,12 +238,18 @@ class TextModel:
         return near.astype(jnp.float32)
 
     def centers(self, ids: jax.Array) -> jax.Array:
-        """The tokens of the blocks themselves: int32[B, M]."""
-        return ids[:, self.window : self.window + self.block_tokens]
+        """The tokens of the blocks themselves: int32[..., M]."""
+        return ids[..., self.window : self.window + self.block_tokens]
 
     def weight(self, batch) -> jax.Array:
         """How many pairs a batch holds."""
-        return batch.text.pairs.sum()
+        return self.pairs(batch.text).sum()
+
+    def pairs(self, text: Text) -> jax.Array:
+        """How many tokens are in the window of each token of a step: float32[B, M]."""
+        if isinstance(text.context, jax.Array):
+            return self.weights(text).sum(-1)
+        return (text.before + text.after).astype(jnp.float32)
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The mean of the context's input vectors, [C, D]."""
@@ -311,17 +336,19 @@ class NegativeSampling(TextModel):
         the alias table), one per token (its window)."""
         return self.step_tokens // self.block_tokens, 2 * self.negatives + self.block_tokens
 
-    def batch(self, constants: Constants, plan: Plan, bits: jax.Array, step: jax.Array) -> Sampled:
-        """The text of a step, and negatives for each block; see `contracts.Source.batch`.
+    def batches(
+        self, constants: Constants, plan: Plan, bits: jax.Array, first: jax.Array
+    ) -> Sampled:
+        """The text of steps, and negatives for each block; see `contracts.Draws.batches`.
 
         Args:
           constants, plan: from `constants` and `plan`.
-          bits: random, uint32[B, 2N + M]; see `bits`.
-          step: from 0, int32[].
+          bits: random, uint32[T, B, 2N + M]; see `bits`.
+          first: the first step, int32[].
         """
-        text = self.text(plan, bits[:, 2 * self.negatives :], step)
-        noise_bits = bits[:, : 2 * self.negatives].reshape(-1, self.negatives, 2)
-        return Sampled(text, sampling.draw(constants.words, noise_bits))
+        noise, windows = jnp.split(bits, [2 * self.negatives], axis=-1)
+        pairs = noise.reshape(*noise.shape[:2], self.negatives, 2)
+        return Sampled(self.texts(plan, windows, first), sampling.draw(constants.words, pairs))
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a row as input, or as output, its negatives included."""
