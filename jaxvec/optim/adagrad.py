@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jax import lax
 
+from jaxvec.models.tables import made_once
 from jaxvec.optim.leaves import additive
 
 PyTree = Any
@@ -54,7 +55,7 @@ def scale_by_row_adagrad(
     def update(updates, state, params=None):
         del params
         sums = jax.tree.map(jnp.add, state.sum_of_squares, _at_once(squares, updates))
-        factors = _at_once(lambda a: jax.lax.rsqrt(a + eps), sums)
+        factors = _at_once(lambda a: made_once(lax.rsqrt(a + eps), "cuda"), sums)
         updates = jax.tree.map(jnp.multiply, updates, factors)
         return updates, ScaleByRowAdagradState(sums)
 
@@ -70,7 +71,7 @@ def _at_once(function: Callable[[jax.Array], jax.Array], tables: PyTree) -> PyTr
         return [function(leaf) for leaf in leaves]
 
     def together(leaves):
-        whole = lax.optimization_barrier(function(jnp.concatenate(leaves)))
+        whole = function(jnp.concatenate(leaves))
         return jnp.split(whole, np.cumsum([len(leaf) for leaf in leaves])[:-1])
 
     if len({leaf.shape[1:] for leaf in leaves}) > 1:
