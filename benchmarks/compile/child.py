@@ -68,6 +68,7 @@ def run(settings: programs.Settings, folder: Path) -> Report:
     else:
         _add_cycles(report, program, loop)
     report.least = _least(target, report)
+    report.expected = _expected(target, report)
     return report
 
 
@@ -151,6 +152,7 @@ def _add_launches(report: Report, program: hlo.Program, step: hlo.Loop, dump: gp
          "threads": one.threads}
         for turns, one in parts if one.name in known
     ]  # fmt: skip
+    report.moved = sum(one["amount"] for one in dear)
     report.dearest_by = "bytes"
     report.dearest = sorted(dear, key=lambda one: -one["amount"])[:_SHOWN]
 
@@ -220,6 +222,21 @@ def _least(target: Target, report: Report) -> dict[str, float]:
     if report.cycles is not None:
         found["estimated cycles"] = report.cycles_a_step / figures.clock
     return found
+
+
+def _expected(target: Target, report: Report) -> float:
+    """Seconds of a step: our model, for a later run to prove wrong.
+
+    A GPU launches its kernels one after the other, and each moves its operands and results at the
+    speed of the main memory. A TPU takes its estimated cycles, and moves rows one by one.
+    """
+    figures, share = target.figures, 1
+    if report.settings["shard"]:
+        share = report.settings["chips"]
+    if report.moved is not None:
+        return report.launches_a_step * figures.launch + report.moved / figures.bandwidth
+    rows = report.step["bytes"] / share / (4 * report.settings["vector_size"])
+    return report.cycles_a_step / figures.clock + rows * figures.row
 
 
 def _versions(target: Target) -> dict[str, str]:

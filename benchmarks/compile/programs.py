@@ -45,7 +45,8 @@ class Settings:
       blocks: `B`, blocks of 32 tokens a step, or chunks of up to 32 cells.
       vector_size: `D`.
       words: `V`.
-      write_back: a name out of `jaxvec.optim.writeback.STRATEGIES`; None for the optimizer's own.
+      write_back: a name out of `jaxvec.optim.writeback.STRATEGIES`; None for the optimizer's own
+        on an accelerator.
       flags: more of XLA's, as in the variable ``XLA_FLAGS``, which is not read.
     """
 
@@ -172,7 +173,7 @@ def _optimizer(settings: Settings, model: Any) -> RowOptimizer:
         return damped(row_sparse(optax.sgd(1.0), write_back=write_back), 0.1)  # type: ignore
     named = NAMED[name]
     transform = named.make(named.learning_rate if named.rate_is_fixed else 1.0)
-    return row_sparse(transform, write_back=write_back or named.write_back)  # type: ignore
+    return row_sparse(transform, write_back=write_back or named.accelerator or named.write_back)  # type: ignore
 
 
 def _tokens(settings: Settings, model: Any) -> int:

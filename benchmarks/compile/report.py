@@ -41,6 +41,8 @@ class Report:
     atomics: dict[str, int] | None = None  # instructions by kind
     cycles: dict[str, int] | None = None  # of a TPU: estimates by place
     not_estimated: dict[str, int] | None = None  # operations of a step without an estimate
+    moved: int | None = None  # bytes of a GPU's kernels in a step, their intermediate results too
+    expected: float | None = None  # seconds a step, by our model
     least: dict[str, float] = dataclasses.field(default_factory=dict)  # seconds a step, by limit
     schema: int = SCHEMA
 
@@ -94,6 +96,10 @@ class Report:
             *((f"least time a step, by {name}", f"{1e6 * seconds:.1f} µs")
               for name, seconds in self.least.items()),
         ]  # fmt: skip
+        if self.expected is not None:
+            speed = self.tokens / self.expected / 1e6
+            found.append(("expected time a step",
+                          f"{1e6 * self.expected:.0f} µs, {speed:.1f}M tokens/s"))  # fmt: skip
         for place, one in enumerate(self.dearest, 1):
             found.append((f"dearest by {self.dearest_by}, {place}", _dear(one)))
         return [{"what": what, "figure": figure} for what, figure in found]

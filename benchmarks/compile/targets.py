@@ -14,7 +14,8 @@ INSTALL = "pip install 'jaxvec[aot]'"
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """What a chip can do at most, from its maker's data sheet; `launch` is our own estimate."""
+    """What a chip can do at most, from its maker's data sheet; `launch` and `row` are our own
+    estimates."""
 
     products: dict[str, float]  # FLOP/s without sparsity, by type
     bandwidth: float  # of the main memory, bytes/s
@@ -22,6 +23,7 @@ class Figures:
     cache: int  # bytes: L2 of a GPU; 0 where the compiler places the data on the chip itself
     links: float  # to other chips, bytes/s, both ways together
     launch: float = 0.0  # seconds a kernel
+    row: float = 0.0  # seconds that a TPU takes to move a row of a table, one after the other
     clock: float = 0.0  # Hz, for the compiler's cycles; 0 where it counts none
 
 
@@ -110,6 +112,7 @@ def _gpu(name: str, about: str, figures: Figures, sms: int, capability: str, **n
 
 _MIB, _GB, _TERA = 1 << 20, 10**9, 1e12
 _LAUNCH = 2e-6
+_ROW = 5e-8
 _HOPPER = {"float32": 67 * _TERA, "tf32": 495 * _TERA, "bfloat16": 989 * _TERA}
 _AMPERE = {"float32": 19.5 * _TERA, "tf32": 156 * _TERA, "bfloat16": 312 * _TERA}
 _HOPPER_CORE: dict[str, Any] = {
@@ -133,7 +136,13 @@ _AMPERE_CORE: dict[str, Any] = {
 def _tpu(name: str, chips: tuple[int, ...], *, bf16: float, bandwidth: float, memory: int,
          links: int, clock: float) -> Target:  # fmt: skip
     figures = Figures(
-        {"bfloat16": bf16 * _TERA}, bandwidth * _GB, memory * _GB, 0, links * _GB, clock=clock
+        {"bfloat16": bf16 * _TERA},
+        bandwidth * _GB,
+        memory * _GB,
+        0,
+        links * _GB,
+        clock=clock,
+        row=_ROW,
     )
     return Target(name, f"TPU {name}", figures, chips=chips)
 

@@ -126,13 +126,24 @@ def rows_loss(
       mean: see `loss`.
       products: their kind, see `products.einsum`.
     """
+    return center_losses(vectors, batch, mean, products=products).sum()
+
+
+def center_losses(
+    vectors: Params, batch: Batch | Blocks, mean: bool = True, *, products: str | None = None
+) -> jax.Array:
+    """The loss of each center: [B, M], of which `rows_loss` is the sum.
+
+    Args:
+      vectors, batch, mean, products: as for `rows_loss`.
+    """
     blocks = as_blocks(batch)
     shares, known = _shares(blocks, mean)
     words, noise = _split(vectors.output, blocks)
     hidden = einsum("bmx,bxd->bmd", shares, vectors.input, products)
     positive = softplus(-einsum("bmd,bmd->bm", hidden, words, products))
     negative = softplus(einsum("bmd,bnd->bmn", hidden, noise, products)).sum(-1)
-    return jnp.sum(known * (positive + blocks.negative_weights * negative))
+    return known * (positive + blocks.negative_weights * negative)
 
 
 def rows_curvature(

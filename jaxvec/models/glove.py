@@ -151,7 +151,7 @@ def cell_loss(
       products: their kind, see `products.einsum`.
     """
     chunks = as_chunks(batch)
-    return _cell_losses(take(params, rows(chunks)), chunks, x_max, alpha, products)[:, 0]
+    return cell_losses(take(params, rows(chunks)), chunks, x_max, alpha, products=products)[:, 0]
 
 
 def as_chunks(batch: Batch | Chunks) -> Chunks:
@@ -183,10 +183,24 @@ def rows_loss(
       x_max, alpha: see `weight`.
       products: their kind, see `products.einsum`.
     """
-    return _cell_losses(vectors, as_chunks(batch), x_max, alpha, products).sum()
+    return cell_losses(vectors, as_chunks(batch), x_max, alpha, products=products).sum()
 
 
-def _cell_losses(vectors: Params, chunks: Chunks, x_max, alpha, products) -> jax.Array:
+def cell_losses(
+    vectors: Params,
+    chunks: Chunks,
+    x_max: float | jax.Array = 100.0,
+    alpha: float | jax.Array = 0.75,
+    *,
+    products: str | None = None,
+) -> jax.Array:
+    """The weighted squared error of each cell: [R, L], of which `rows_loss` is the sum.
+
+    Args:
+      vectors: from `take`: [R, D], [R, L, D], [R] and [R, L].
+      chunks: the `R` chunks whose `rows` were gathered.
+      x_max, alpha, products: as for `rows_loss`.
+    """
     fit = einsum("rd,rld->rl", vectors.input, vectors.output, products)
     fit = fit + vectors.input_bias[:, None] + vectors.output_bias
     error = fit - jnp.log(jnp.where(chunks.counts > 0, chunks.counts, 1))

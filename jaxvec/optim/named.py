@@ -163,6 +163,20 @@ def write_backs(
     return (own, *(name for name in others if name != own))
 
 
+def accelerators_own(optimizer: Any, grad_clip: float | None = None) -> writeback.Name | None:
+    """The strategy that an optimizer known by name has on an accelerator, though it makes another
+    rule of it; None where one of `write_backs` is to be chosen.
+
+    Args:
+      optimizer, grad_clip: as for `resolve_optimizer`.
+
+    >>> accelerators_own("row_adagrad"), accelerators_own("sgd")
+    ('accumulate', None)
+    """
+    named = _named(optimizer)
+    return None if named is None or grad_clip is not None else named.accelerator
+
+
 def _strategy(optimizer, dense, grad_clip, write_back) -> writeback.Name | WriteBack:
     """The strategy asked for, or the optimizer's own."""
     if write_back is None:

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.optim import writeback
 from jaxvec.optim.rows import RowOptimizer
 
 PyTree = Any
@@ -127,7 +128,10 @@ class _Trial:
         return float(np.median(times[1:]))
 
 
-@functools.partial(jax.jit, static_argnames="optimizer", donate_argnames="carry")
+@functools.partial(
+    jax.jit, static_argnames="optimizer", donate_argnames="carry",
+    compiler_options=writeback.COMPILER_OPTIONS,
+)  # fmt: skip
 def _steps(optimizer, carry, ids, gradients, bends, rate):
     curvature = (bends,) if optimizer.uses_curvature else ()
 
@@ -147,7 +151,8 @@ def slow_scatters() -> str | None:
     """What to do where JAX's default device is a CUDA GPU, and its jaxlib makes scatters slow.
 
     jaxlib 0.10.2 and 0.11.0 compile the float additions of a scatter to a loop that tries until it
-    succeeds, where rows are no multiple of two floats (openxla/xla#46225).
+    succeeds, where rows are no multiple of two floats (openxla/xla#46225). Training is compiled
+    around it (`writeback.COMPILER_OPTIONS`); scatters of one's own are not.
 
     Returns:
       A line for the user; None where there is nothing to do.
@@ -164,6 +169,7 @@ def _slow_scatters(platform: str, jaxlib: str, flags: str) -> str | None:
     if "cuda" not in platform.lower() or jaxlib not in ("0.10.2", "0.11.0") or healed:
         return None
     return (
-        f"jaxlib {jaxlib} compiles scatters to slow loops on CUDA GPUs: set "
-        "XLA_FLAGS=--xla_backend_extra_options=-nvptx-allow-ftz-atomics, or take another version"
+        f"jaxlib {jaxlib} compiles scatters to slow loops on CUDA GPUs, not those of training: for "
+        "your own set XLA_FLAGS=--xla_backend_extra_options=-nvptx-allow-ftz-atomics, or take "
+        "another version"
     )

@@ -59,8 +59,10 @@ class CBOW(NegativeSampling):
         return cbow.rows(self.expanded(batch))
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
-        """See `cbow.loss`."""
-        return cbow.rows_loss(vectors, self.expanded(batch), self.cbow_mean, products=self.products)
+        """See `cbow.center_losses`."""
+        return cbow.center_losses(
+            vectors, self.expanded(batch), self.cbow_mean, products=self.products
+        )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `cbow.rows_curvature`."""

@@ -10,7 +10,7 @@ from scipy import sparse
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.storage.arrays import release
-from jaxvec.train.contracts import Reader
+from jaxvec.train.contracts import STEPS_A_DRAW, Reader
 
 SEGMENT_CELLS = 1 << 20
 _CHUNKS = 1 << 14  # laid out in one call of NumPy
@@ -55,6 +55,8 @@ class CellSegments:
         shares = np.linspace(0, 1, pieces + 1)[:, None, None]
         self.bounds = (shares * chunks).round().astype(int)
         lengths = np.diff(self.bounds, axis=0)
+        draw = STEPS_A_DRAW * multiple  # of steps that take `multiple` chunks
+        multiple = draw if lengths.max() > draw else multiple
         self.length = max(1, -(-lengths.max() // multiple)) * multiple
         real = sum(int(np.count_nonzero(part.counts)) for row in parts for part in row)
         before = np.concatenate([[0], np.cumsum(lengths.sum(axis=2))])

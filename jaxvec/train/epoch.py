@@ -13,6 +13,7 @@ from jaxvec.models.sampling import random_bits
 from jaxvec.models.tables import made_once
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import held
+from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import (
     STEPS_A_DRAW,
     Curvature,
@@ -107,11 +108,15 @@ def run_segment(
     return state, report
 
 
-@functools.partial(jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state")
+@functools.partial(
+    jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state",
+    compiler_options=COMPILER_OPTIONS,
+)  # fmt: skip
 def train_segment(
     model, optimizer, state, constants, segment, key, rates, frozen=None
 ) -> tuple[State, Steps]:
-    """`run_segment`, compiled.
+    """`run_segment`, compiled: not to be called inside another `jax.jit`, for which `run_segment`
+    is there.
 
     Args:
       model, optimizer: static.

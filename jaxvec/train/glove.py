@@ -178,9 +178,8 @@ class GloVe:
         """The segment as it is, for it is shuffled already; see `contracts.Source.plan`."""
         filled = (segment.counts > 0).any(axis=1)
         last = jnp.where(filled, jnp.arange(1, len(filled) + 1, dtype=jnp.int32), 0).max()
-        room = -len(filled) % (
-            STEPS_A_DRAW * self.step_chunks
-        )  # the last draw may go beyond the end
+        draw = STEPS_A_DRAW * self.step_chunks
+        room = -len(filled) % draw if len(filled) > draw else 0  # no draw is to end beyond it
 
         def padded(array):
             return jnp.pad(array, [(0, room)] + [(0, 0)] * (array.ndim - 1))
@@ -221,18 +220,18 @@ class GloVe:
         return rows._replace(output=jnp.concatenate([rows.output, own], axis=1))
 
     def rows_loss(self, vectors: glove.Params, batch: Step) -> jax.Array:
-        """Half of `glove.rows_loss`, as the C program has it, and the pull of a prior; see
+        """Half of `glove.cell_losses`, as the C program has it, and the pull of a prior; see
         `contracts.Objective.rows_loss`."""
         if not self.mittens:
-            return self._cost(vectors, batch) / 2
+            return self._costs(vectors, batch) / 2
         own, vectors = vectors.output[:, -1], vectors._replace(output=vectors.output[:, :-1])
-        cost = self._cost(vectors, batch)
+        cost = self._costs(vectors, batch).sum()
         distances = jnp.square(vectors.input + own - batch.prior).sum(-1)
         real = (batch.chunks.counts > 0).any(axis=1)
         return (cost + jnp.sum(jnp.where(real, batch.pull, 0) * distances)) / 2
 
-    def _cost(self, vectors: glove.Params, batch: Step) -> jax.Array:
-        return glove.rows_loss(
+    def _costs(self, vectors: glove.Params, batch: Step) -> jax.Array:
+        return glove.cell_losses(
             vectors, batch.chunks, batch.x_max, batch.alpha, products=self.products
         )
 

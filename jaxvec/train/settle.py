@@ -8,7 +8,7 @@ import numpy as np
 import optax
 
 from jaxvec.optim import writeback
-from jaxvec.optim.named import Schedule, rates, resolve_optimizer, write_backs
+from jaxvec.optim.named import Schedule, accelerators_own, rates, resolve_optimizer, write_backs
 from jaxvec.optim.probe import Choice
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import damped
@@ -54,6 +54,8 @@ def rules(
     """
     first = models[0]
     optimizer = first.default_optimizer if optimizer is None else optimizer
+    if write_back is None and not dense and jax.default_backend() != "cpu":
+        write_back = accelerators_own(optimizer, grad_clip)
     if optimizer == first.default_optimizer:
         own = first.default_learning_rate
         learning_rates = [own if rate is None else rate for rate in learning_rates]

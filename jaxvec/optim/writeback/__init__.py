@@ -10,6 +10,7 @@ An id of `V` or more names no row: its gradient is dropped. Ids are never negati
 from jaxvec.optim.writeback.apart import Accumulate as Accumulate
 from jaxvec.optim.writeback.apart import Scatter as Scatter
 from jaxvec.optim.writeback.apart import SortedScatter as SortedScatter
+from jaxvec.optim.writeback.contract import COMPILER_OPTIONS as COMPILER_OPTIONS
 from jaxvec.optim.writeback.contract import DROP as DROP
 from jaxvec.optim.writeback.contract import Touched as Touched
 from jaxvec.optim.writeback.contract import WriteBack as WriteBack

@@ -10,6 +10,11 @@ PyTree = Any
 DROP: Any = {"mode": "drop", "wrap_negative_indices": False}
 """How rows are written: ids of `V` or more are dropped, and none is negative."""
 
+COMPILER_OPTIONS: Any = {"xla_gpu_ftz": True}
+"""For `jax.jit` of programs that write rows: float32 numbers below 1e-38 count as 0 on a GPU, as
+they do on a CPU. Without it jaxlib 0.10.2 and 0.11.0 add single floats there in a loop of
+compare-and-swap. Other devices ignore it. `jax.jit` takes it for the outermost call alone."""
+
 
 class Touched(NamedTuple):
     """The rows of one table that a step updates, each in one of `P` places."""

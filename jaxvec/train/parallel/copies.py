@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer, StateLeaf
+from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Model, Program, State, Steps
 from jaxvec.train.epoch import run_segment
 from jaxvec.train.workers import first, replicated, stacked_on
@@ -66,7 +67,10 @@ class Copies:
         return first(training.end)
 
 
-@functools.partial(jax.jit, static_argnames=("mesh", "model", "optimizer"), donate_argnames="twins")
+@functools.partial(
+    jax.jit, static_argnames=("mesh", "model", "optimizer"), donate_argnames="twins",
+    compiler_options=COMPILER_OPTIONS,
+)  # fmt: skip
 def train_copies(
     mesh: Mesh,
     model: Model,

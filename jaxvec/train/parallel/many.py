@@ -12,6 +12,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Model, Program, State, Steps
 from jaxvec.train.epoch import run_segment
 from jaxvec.train.workers import by_worker, replicated, stacked_on
@@ -76,8 +77,9 @@ def stacked(trees: Sequence[PyTree], over: Mesh) -> PyTree:
 
 
 @functools.partial(
-    jax.jit, static_argnames=("mesh", "model", "optimizer", "shared"), donate_argnames="states"
-)
+    jax.jit, static_argnames=("mesh", "model", "optimizer", "shared"), donate_argnames="states",
+    compiler_options=COMPILER_OPTIONS,
+)  # fmt: skip
 def train_many(
     mesh: Mesh,
     model: Model,

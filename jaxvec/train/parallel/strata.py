@@ -23,6 +23,7 @@ from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer
+from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Program, State, Steps, Stratified
 from jaxvec.train.epoch import run_segment
 from jaxvec.train.workers import by_worker, stacked_on
@@ -108,8 +109,9 @@ def gathered(shards: PyTree, like: PyTree) -> PyTree:
 
 
 @functools.partial(
-    jax.jit, static_argnames=("mesh", "model", "optimizer"), donate_argnames="shards"
-)
+    jax.jit, static_argnames=("mesh", "model", "optimizer"), donate_argnames="shards",
+    compiler_options=COMPILER_OPTIONS,
+)  # fmt: skip
 def train_strata(
     mesh: Mesh,
     model: Stratified,
