@@ -194,7 +194,7 @@ def test_the_traffic_of_glove_is_that_of_its_batches(text):
     cells = cooccurrence.count(text.corpus, window=2)
     model = sizes.glove(vector_size=24, chunk_cells=8)
     chunks = traffic.glove_chunks(model, cells.indptr)
-    segments, _ = CellSegments.split(cells, model.chunk_cells, model.chunks, 0.0, KEY)
+    segments, _ = CellSegments.split(cells, model.chunk_cells, model.step_chunks, 0.0, KEY)
     (part,) = segments.parts[0]
     assert len(part.words) == chunks
     assert np.count_nonzero(part.counts) == len(cells)
@@ -210,7 +210,7 @@ def test_the_traffic_of_glove_is_that_of_its_batches(text):
     flops = products(jax.grad(lambda v: model.rows_loss(v, batch).sum()), vectors)
     of_cell = flops / batch.chunks.counts.size  # padding among them
     assert counted.flops == pytest.approx(len(cells) * of_cell)
-    assert counted.launches == -(-chunks // model.chunks) * traffic.CHAIN
+    assert counted.launches == -(-chunks // model.step_chunks) * traffic.CHAIN
     assert counted.stream_bytes == 8 * len(cells) + 4 * chunks
 
 

@@ -151,7 +151,7 @@ def test_a_resumed_run_keeps_its_strategy(topic_corpus, accelerator, monkeypatch
     monkeypatch.setattr(token_segments, "SEGMENT_TOKENS", 9000)
 
     def run(**options):
-        return fit(topic_corpus, SMALL, key=KEY, epochs=2, optimizer="adagrad", **options)
+        return fit(topic_corpus, SMALL, key=KEY, epochs=2, optimizer="adam", **options)
 
     whole = run()
     with pytest.raises(Stopped):

@@ -120,3 +120,21 @@ def test_init_is_word2vecs():
     assert not params.output.any()
     assert 0.0099 < float(jnp.abs(params.input).max()) <= 0.01  # 1 / (2 D)
     assert abs(float(params.input.mean())) < 1e-4
+
+
+def test_typical_curvature_is_the_bound_where_all_rows_are_as_long():
+    """And of rows of different lengths it is that of their mean."""
+    rng = np.random.default_rng(0)
+    weights = jnp.asarray(rng.random((2, 4, 9)), jnp.float32)
+    rows = [rng.normal(size=(2, n, 5)) for n in (4, 9)]
+    rows = [r / np.linalg.norm(r, axis=-1, keepdims=True) for r in rows]
+    rows = [jnp.asarray(length * r, jnp.float32) for length, r in zip((2, 3), rows, strict=True)]
+    vectors = sgns.Params(*rows)
+    totals = sgns.Params(weights.sum(2), weights.sum(1))
+    found = sgns.typical_curvature(vectors, totals)
+    np.testing.assert_allclose(found.input, weights.sum(2) * 9 / 4, rtol=1e-5)
+    np.testing.assert_allclose(found.output, weights.sum(1) * 4 / 4, rtol=1e-5)
+    half = vectors._replace(output=vectors.output * np.float32(0.5**0.5))
+    np.testing.assert_allclose(
+        sgns.typical_curvature(half, totals).input, found.input / 2, rtol=1e-5
+    )

@@ -57,6 +57,25 @@ def test_shrinking_windows_are_even(topic_corpus):
     assert abs(total / full - 1) < 0.01
 
 
+@pytest.mark.parametrize(("window", "size"), [(3, 16), (40, 16), (16, 16)])
+def test_batches_of_a_draw_are_those_of_its_steps(topic_corpus, window, size):
+    model = dataclasses.replace(SMALL, window=window, block_tokens=size, blocks=3)
+    constants = model.constants(topic_corpus)
+    plan = model.plan(constants, KEY, TokenSegments(topic_corpus).epoch(KEY)(0))
+    bits = jax.random.bits(KEY, (5, *model.bits()))
+    together = model.batches(constants, plan, bits, jnp.int32(128))
+    for i in range(5):
+        alone = model.batch(constants, plan, bits[i], jnp.int32(128 + i))
+        for ours, theirs in zip(*map(jax.tree.leaves, (together, alone)), strict=True):
+            assert np.array_equal(ours[i], theirs)
+        blocks = model.expanded(alone)
+        met = [
+            blocks.weights.sum(1),
+            jnp.broadcast_to(blocks.negative_weights.sum(1, keepdims=True), alone.negatives.shape),
+        ]
+        np.testing.assert_allclose(alone.met, np.concatenate(met, axis=1), rtol=1e-5)
+
+
 def test_negative_weights_are_k_a_pair(topic_corpus):
     model = dataclasses.replace(SMALL, negative=7, block_negatives=50)
     for batch in batches(topic_corpus, model)[:5]:

@@ -11,11 +11,11 @@ from jax.sharding import AxisType
 from jax.sharding import PartitionSpec as P
 
 from jaxvec import SkipGram, fit, optim, sweep
-from jaxvec.optim.named import resolve_optimizer, write_backs
+from jaxvec.optim.named import accelerators_own, resolve_optimizer, write_backs
 from jaxvec.optim.writeback import STRATEGIES as NAMED
 from jaxvec.optim.writeback import SUM_FIRST, Head, Scatter, Slots, alike, name_of, run_sums
 from jaxvec.optim.writeback.runs import PackedProducts, Products
-from tests.compiled import compiled, copies_in_loops
+from tests.compiled import KEY, SMALL, compiled, copies_in_loops
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
 
@@ -234,14 +234,14 @@ def test_names():
     assert name_of(ByTable()) == "ByTable"
     assert alike("head_scatter", linear=False) == ("head_scatter",)
     assert write_backs("sgd")[0] == "scatter"
-    assert set(write_backs("sgd")) == set(NAMED)
+    assert set(write_backs("sgd")) == set(NAMED) - {"accumulate"}
     assert write_backs("sgd", 1.0) == SUM_FIRST == write_backs(optax.sgd(0.1))
     assert write_backs("glove_row_adagrad", 5.0) == ("scatter", "sorted_scatter")
     assert write_backs(optim.damped_sgd()) == ()
 
 
 def test_what_cannot_be_is_refused(topic_corpus):
-    known = "slots, sorted, head, scatter, sorted_scatter, head_scatter"
+    known = "slots, sorted, head, scatter, sorted_scatter, head_scatter, accumulate"
     with pytest.raises(ValueError, match=f"one of {known}, or a WriteBack; got 'so"):
         optim.row_sparse(optax.sgd(0.1), write_back="sort")
     with pytest.raises(ValueError, match="rows must be 1 or more; got 0"):
@@ -266,3 +266,48 @@ def test_what_cannot_be_is_refused(topic_corpus):
     ]:
         with pytest.raises(TypeError, match=message):
             fit(topic_corpus, SkipGram(), key=jax.random.key(0), write_back=wrong)
+
+
+@pytest.mark.parametrize("per_row", [True, False])
+def test_accumulate_divides_each_occurrence_by_the_sum_of_all(per_row):
+    """Beside loops: first every square is added, then every occurrence moves its row."""
+    rng = np.random.default_rng(0)
+    table, gradients = rng.normal(size=(9, 3)), rng.normal(size=(20, 3))
+    ids = rng.integers(0, 11, 20)  # 9 and 10 are no rows
+    rule = optim.row_adagrad(1.0) if per_row else optax.adagrad(1.0)
+    sums = np.full((9, 1 if per_row else 3), 0.1)
+    expected = table.copy()
+    for i, g in zip(ids, gradients, strict=True):
+        if i < 9:
+            sums[i] += np.square(g).mean() if per_row else np.square(g)
+    for i, g in zip(ids, gradients, strict=True):
+        if i < 9:
+            expected[i] -= 0.5 * g / np.sqrt(sums[i] + 1e-7)
+    optimizer = optim.row_sparse(rule, write_back="accumulate")
+    start = jnp.asarray(table, jnp.float32)
+    found, state, _ = optimizer.update(
+        start, optimizer.init(start), optimizer.scratch(start), jnp.asarray(ids),
+        jnp.asarray(gradients, jnp.float32), 0.5,
+    )  # fmt: skip
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(jax.tree.leaves(state)[0], sums, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rule", [optax.adam(1.0), optax.sgd(1.0, momentum=0.9)])
+def test_accumulate_is_refused_for_state_that_is_no_sum(rule):
+    optimizer = optim.row_sparse(rule, write_back="accumulate")
+    with pytest.raises(ValueError, match="whose state of a row is a sum"):
+        optimizer.init(jnp.zeros((4, 2)))
+
+
+def test_accumulate_is_what_accelerators_take_for_adagrad(topic_corpus):
+    """And it learns as a sum first does."""
+    losses = {
+        write_back: fit(
+            topic_corpus, SMALL, key=KEY, epochs=2, optimizer="row_adagrad", write_back=write_back
+        ).history[-1].loss
+        for write_back in ("slots", "accumulate")
+    }  # fmt: skip
+    assert accelerators_own("row_adagrad") == accelerators_own("adagrad") == "accumulate"
+    assert accelerators_own("row_adagrad", 1.0) is None
+    assert losses["accumulate"] == pytest.approx(losses["slots"], rel=0.02)

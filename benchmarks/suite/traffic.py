@@ -110,7 +110,7 @@ def glove(model: GloVe, cells: int, chunks: int, words: int, epochs: int) -> Tra
         table_rows=words,
         flops=epochs * 6 * cells * model.vector_size,
         precision=precision(model),
-        launches=epochs * math.ceil(chunks / model.chunks) * CHAIN,
+        launches=epochs * math.ceil(chunks / model.step_chunks) * CHAIN,
     )
 
 

@@ -184,7 +184,8 @@ def glove(
     chunks = traffic.glove_chunks(model, cells.indptr)
     moved = traffic.glove(model, len(cells), chunks, len(cells.vocab), size.iterations)
     settings = {
-        "V": len(cells.vocab), "D": model.vector_size, "cells": len(cells), "chunks": model.chunks,
+        "V": len(cells.vocab), "D": model.vector_size, "cells": len(cells),
+        "chunks": model.step_chunks,
         "chunk_cells": model.chunk_cells, "iterations": size.iterations, "x_max": model.x_max,
     }  # fmt: skip
     yield _speed(

@@ -4,7 +4,6 @@ from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 
 Tables = TypeVar("Tables")
 
@@ -24,18 +23,6 @@ def take(params: Tables, rows: Tables) -> Tables:
     [[7.0, 5.0]]
     """
     return jax.tree.map(lambda table, ids: table[ids], params, rows)
-
-
-def made_once(arrays: Tables, platform: str) -> Tables:
-    """Arrays that the compiler for a platform must write out, not compute anew where they are read.
-
-    Args:
-      arrays: any tree of arrays.
-      platform: such as ``"tpu"``; on others XLA decides.
-    """
-    return lax.platform_dependent(
-        arrays, **{platform: lax.optimization_barrier}, default=lambda arrays: arrays
-    )
 
 
 @jax.custom_jvp

@@ -9,8 +9,8 @@ import numpy as np
 import optax
 from jax import lax
 
-from jaxvec.models.tables import made_once
 from jaxvec.optim.leaves import additive
+from jaxvec.optim.once import made_once
 
 PyTree = Any
 

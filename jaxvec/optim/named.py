@@ -32,7 +32,7 @@ class Named(NamedTuple):
     "slots" is taken: the gradient of a row is summed before it is clipped."""
 
     accelerator: writeback.Name | None = None
-    """The default elsewhere; None for the fastest of those that make the same rule."""
+    """The default elsewhere; None for the fastest strategy that makes the same rule."""
 
     linear: bool = False
     """Whether updates are proportional to the gradient, so that every strategy is the same."""

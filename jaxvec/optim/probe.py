@@ -169,7 +169,7 @@ def _slow_scatters(platform: str, jaxlib: str, flags: str) -> str | None:
     if "cuda" not in platform.lower() or jaxlib not in ("0.10.2", "0.11.0") or healed:
         return None
     return (
-        f"jaxlib {jaxlib} compiles scatters to slow loops on CUDA GPUs, not those of training: for "
-        "your own set XLA_FLAGS=--xla_backend_extra_options=-nvptx-allow-ftz-atomics, or take "
+        f"jaxlib {jaxlib} compiles scatters to slow loops on CUDA GPUs; training is not concerned. "
+        "For your own set XLA_FLAGS=--xla_backend_extra_options=-nvptx-allow-ftz-atomics, or take "
         "another version"
     )

@@ -141,11 +141,14 @@ def row_sparse(
 @functools.cache
 def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) -> RowOptimizer:
     rowwise.check_early(transform)
+    begin = functools.partial(rowwise.begin, transform)
 
     def init(params):
-        state = rowwise.begin(transform, params)
+        state = begin(params)
         rowwise.owners(transform, params, state)
         rowwise.check(transform, params)
+        if isinstance(write_back, writeback.Accumulate):
+            _check_adds_up(begin, params, state)
         return state
 
     def scratch(params):
@@ -186,6 +189,19 @@ def _row_sparse(transform: optax.GradientTransformation, write_back: WriteBack) 
         return jax.tree.map(add, params, touched, updates), state, scratch
 
     return RowOptimizer(init, scratch, update)
+
+
+def _check_adds_up(init: Callable, params: PyTree, state: PyTree) -> None:
+    """Raises a ValueError for state of rows that is no sum over occurrences."""
+    leaves = jax.tree.leaves(
+        Declared(init)(params, state), is_leaf=lambda leaf: isinstance(leaf, StateLeaf)
+    )
+    if any(leaf.table is not None and leaf.merge != "sum" for leaf in leaves):
+        raise ValueError(
+            'write_back="accumulate" is for optimizers whose state of a row is a sum, declared by '
+            "optim.additive, as AdaGrad's is: take one of "
+            f"{', '.join(writeback.SUM_FIRST)}"
+        )
 
 
 def _combined(write_back, params, scratch, rows, gradients) -> tuple[list[Touched], PyTree]:

@@ -10,8 +10,8 @@ import numpy as np
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import cbow
 from jaxvec.models.sgns import Params
+from jaxvec.train.noise import NegativeSampling, Sampled
 from jaxvec.train.options import Option
-from jaxvec.train.text_model import NegativeSampling, Sampled
 
 
 @explained_model

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.models.sampling import random_bits
-from jaxvec.models.tables import made_once
+from jaxvec.optim.once import made_once
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import held
 from jaxvec.optim.writeback import COMPILER_OPTIONS

@@ -9,8 +9,8 @@ from jax import lax
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import sgns
 from jaxvec.models.sgns import Params
-from jaxvec.models.tables import made_once
-from jaxvec.train.text_model import NegativeSampling, Sampled
+from jaxvec.optim.once import made_once
+from jaxvec.train.noise import NegativeSampling, Sampled
 
 
 @explained_model

@@ -1,7 +1,6 @@
 """What models of running text share: from a segment of ids to blocks of it and their windows."""
 
 import dataclasses
-import math
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
@@ -14,7 +13,6 @@ from jaxvec.models import sampling
 from jaxvec.models.products import check_products
 from jaxvec.models.sgns import Params, init
 from jaxvec.text.corpus import Corpus
-from jaxvec.train import spectral
 from jaxvec.train.contracts import STEPS_A_DRAW
 from jaxvec.train.devices import Device, segment_length, step_blocks
 from jaxvec.train.options import Option, Products, VectorSize
@@ -50,14 +48,6 @@ class Text(NamedTuple):
     before: jax.Array  # int32[B, M], how far the window of each token reaches before it
     after: jax.Array  # int32[B, M], and after it
     context: Any  # bool[B, X], the tokens that may be context; () for all
-
-
-class Sampled(NamedTuple):
-    """A batch of a model with negatives."""
-
-    text: Text
-    negatives: jax.Array  # int32[B, N]
-    met: jax.Array  # float32[B, X + N], the summed weight of each context's and negative's pairs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,102 +290,3 @@ class TextModel:
           counts: of the vocabulary, int[V].
         """
         raise NotImplementedError
-
-
-@dataclasses.dataclass(frozen=True)
-class NegativeSampling(TextModel):
-    """A text model whose predictions are contrasted with noise; see `TextModel`.
-
-    Attributes:
-      negative: `K`, negatives a prediction.
-      ns_exponent: noise is drawn from counts to this power.
-      block_negatives: `N`, negatives drawn a block. None for M · ⌈max(K / 5, K · P / 32)⌉, where
-        `P` is the mean number of pairs a token, so that a negative stands for about one negative
-        of a token at most. Fewer make steps too large.
-      spectral_words: how many words of the text, spread over it, are counted for a warm start;
-        see `spectral`. 0 for word2vec's start, random vectors.
-    """
-
-    negative: Annotated[int, Option("negative samples of a prediction", "K", least=1)] = 5
-    ns_exponent: Annotated[float, Option("draw negatives by counts to the power A", "A")] = 0.75
-    block_negatives: int | None = None
-    spectral_words: Annotated[
-        int, Option("words counted for the spectral start; 0 for a random start", least=0)
-    ] = 1 << 22
-
-    traced: ClassVar[tuple[str, ...]] = (*TextModel.traced, "ns_exponent")
-    start_options: ClassVar[tuple[str, ...]] = ("spectral_words",)
-
-    def __post_init__(self):
-        super().__post_init__()
-        check_whole("spectral_words", self.spectral_words, least=0)
-        check_whole("negative", self.negative)
-        check_whole("block_negatives", self.negatives)
-        if not np.isfinite(self.ns_exponent):
-            raise ValueError(f"ns_exponent must be a finite number; got {self.ns_exponent}")
-
-    @property
-    def negatives(self) -> int:
-        """`N`."""
-        if self.block_negatives is not None:
-            return self.block_negatives
-        stands_for = max(self.negative / 5, self.negative * self.pairs_a_token / 32)
-        return self.block_tokens * math.ceil(stands_for)
-
-    def head_start(self, segments: TokenSegments) -> Params | None:
-        """`spectral.tables` of the text; None if `spectral_words` is 0."""
-        if not self.spectral_words:
-            return None
-        return spectral.tables(
-            segments.corpus,
-            self.vector_size,
-            words=self.spectral_words,
-            window=self.window,
-            symmetric=self.symmetric,
-        )
-
-    def untrained_loss(self, data: Corpus) -> float:
-        """(1 + K) log 2."""
-        del data
-        return (1 + self.negative) * math.log(2)
-
-    def choices(self, counts: np.ndarray) -> sampling.AliasTable:
-        """The noise distribution's alias table."""
-        return sampling.alias_table(sampling.noise_distribution(counts, self.ns_exponent))
-
-    def bits(self) -> tuple[int, int]:
-        """Shape of the uint32 random bits of one step, [B, 2N + M]: two per negative (a draw from
-        the alias table), one per token (its window)."""
-        return self.step_tokens // self.block_tokens, 2 * self.negatives + self.block_tokens
-
-    def batches(
-        self, constants: Constants, plan: Plan, bits: jax.Array, first: jax.Array
-    ) -> Sampled:
-        """The text of steps, and negatives for each block; see `contracts.Draws.batches`.
-
-        Args:
-          constants, plan: from `constants` and `plan`.
-          bits: random, uint32[T, B, 2N + M]; see `bits`.
-          first: the first step, int32[].
-        """
-        noise, windows = jnp.split(bits, [2 * self.negatives], axis=-1)
-        draws = noise.reshape(*noise.shape[:2], self.negatives, 2)
-        text = self.texts(plan, windows, first)
-        of_contexts = jax.vmap(self.weights)(text).sum(-2)
-        of_noise = jax.vmap(self.pairs)(text).sum(-1, keepdims=True)
-        of_noise = jnp.broadcast_to(of_noise * (self.negative / self.negatives), draws.shape[:-1])
-        met = jnp.concatenate([of_contexts, of_noise], axis=-1)
-        return Sampled(text, sampling.draw(constants.words, draws), met)
-
-    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
-        """See `contracts.StepSize`: a row as input, or as output, its negatives included."""
-        noise = sampling.noise_distribution(counts, self.ns_exponent)
-        as_input = share * (1 + self.negative)
-        as_output = share + noise * self.negative
-        return float(max(as_input.max(), as_output.max()))
-
-    @property
-    def step_norm(self) -> float:
-        """P · sqrt(1 + K² M / N): a band of positive pairs, beside a constant for negatives."""
-        ratio = self.block_tokens / self.negatives
-        return self.pairs_a_token * float(np.sqrt(1 + self.negative**2 * ratio))

@@ -32,13 +32,13 @@ def alike(name: Name, *, linear: bool) -> tuple[Name, ...]:
     Args:
       name: of the strategy.
       linear: whether the transformation's updates are proportional to the gradient, without state:
-        then all are the same.
+        then all are the same ("accumulate" is "scatter").
 
     >>> alike("scatter", linear=False)
     ('scatter', 'sorted_scatter')
     """
     if linear:
-        return get_args(Name)
+        return tuple(name for name in get_args(Name) if name != "accumulate")
     return next((names for names in (SUM_FIRST, APART) if name in names), (name,))
 
 
