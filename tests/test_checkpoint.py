@@ -208,7 +208,9 @@ def test_resuming_from_the_shell(topic_documents, tmp_path, monkeypatch, capsys)
     assert "exists; --force" in capsys.readouterr().err
     assert Path("v.txt").read_text() == "2 1\na 1\nb 2\n"
     Path("v.txt").unlink()
-    assert main([*command, "--resume"]) == 0  # writes what is missing
+    with monkeypatch.context() as elsewhere:  # where the default would be other workers
+        elsewhere.setattr("jaxvec.cli.job.default_workers", lambda *_, **__: 2)
+        assert main([*command, "--resume"]) == 0  # writes what is missing
     assert (Path("v.txt").read_bytes(), Path("l").read_bytes()) == before
     for change, message in [
         ([], "c holds the states of a run: --resume goes on with it"),

@@ -14,6 +14,7 @@ from jaxvec.optim import probe
 from jaxvec.optim.probe import Choice, fastest
 from jaxvec.train import segments as token_segments
 from jaxvec.train import settle, start, written
+from jaxvec.train.devices import Device
 from jaxvec.train.fit import Stopped
 
 KEY = jax.random.key(0)
@@ -83,6 +84,11 @@ def test_large_tables_are_cut_and_ids_are_skewed():
     np.testing.assert_array_equal(drawn, probe._zipf(1000, (100_000,)))
 
 
+def _take_for_a_gpu(monkeypatch):
+    for module in ("fit", "sweep", "settle"):
+        monkeypatch.setattr(f"jaxvec.train.{module}.here", lambda: Device("gpu"))
+
+
 @pytest.fixture
 def accelerator(monkeypatch):
     """What is asked of a probe, on a CPU that is taken for an accelerator; it takes the last."""
@@ -93,7 +99,7 @@ def accelerator(monkeypatch):
         assert all(isinstance(one, optim.RowOptimizer) for one in optimizers.values())
         return Choice(list(optimizers)[-1], dict.fromkeys(optimizers, 0.5))
 
-    monkeypatch.setattr(settle.jax, "default_backend", lambda: "gpu")
+    _take_for_a_gpu(monkeypatch)
     monkeypatch.setattr(written, "fastest", chosen)
     return asked
 
@@ -139,7 +145,7 @@ def test_a_probe_in_a_run(topic_corpus, monkeypatch):
     """The true one, of what it is given; and none on a CPU, whose bits it must not change."""
     plain = fit(topic_corpus, SMALL, key=KEY, epochs=1)
     assert plain.write_back == ("scatter", {})
-    monkeypatch.setattr(settle.jax, "default_backend", lambda: "gpu")
+    _take_for_a_gpu(monkeypatch)
     monkeypatch.setattr(settle, "write_backs", lambda *_: ("scatter", "sorted_scatter"))
     probed = fit(topic_corpus, SMALL, key=KEY, epochs=1)
     assert set(probed.write_back.seconds) == {"scatter", "sorted_scatter"}

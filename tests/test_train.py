@@ -1,4 +1,5 @@
 import dataclasses
+import functools
 import math
 
 import jax
@@ -9,6 +10,8 @@ import pytest
 
 from jaxvec import OPTIMIZERS, Corpus, SkipGram, fit, linear_decay, optim, sampling, sgns
 from jaxvec.optim.named import resolve_optimizer
+from jaxvec.train.contracts import State
+from jaxvec.train.epoch import run_segment
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.watch import NonFiniteError
 from tests.compiled import KEY, SMALL, compiled, copies_in_loops
@@ -362,3 +365,35 @@ def test_pure_loss_trains_with_plain_optax(topic_corpus):
 def test_keys_of_any_kind(topic_corpus, key, workers):
     a, b = (fit(topic_corpus, SMALL, key=key, epochs=1, workers=workers) for _ in range(2))
     assert np.array_equal(a.params.input, b.params.input)
+
+
+@pytest.mark.parametrize("rule", [optax.adamw(0.05, weight_decay=0.5), optax.sgd(0.1, 0.9)])
+def test_steps_beyond_the_last_do_not_move_dense_tables(topic_corpus, rule):
+    """A segment of 65 steps runs two draws of 64: beside a loop over its batches."""
+    model = dataclasses.replace(SMALL, blocks=1, block_tokens=8)
+    constants = model.constants(topic_corpus)
+    segment = jnp.asarray(topic_corpus.ids[: 65 * 8], jnp.int32), jnp.zeros(65 * 8, jnp.int32)
+    optimizer = optim.dense(rule)
+    params = model.init(KEY, len(topic_corpus.vocab))
+    opt_state = optimizer.init(params)
+    run = functools.partial(run_segment, model, optimizer)
+    found, steps = jax.jit(run)(State(params, opt_state), constants, segment, KEY, jnp.ones(2))
+    assert steps.taken.tolist() == [64, 1]
+
+    @jax.jit
+    def step(params, opt_state, batch):
+        rows = model.rows(batch)
+        vectors = sgns.take(params, rows)
+        gradients = jax.grad(lambda vectors: model.rows_loss(vectors, batch).sum())(vectors)
+        return optimizer.update(params, opt_state, (), rows, gradients, 1.0)[:2]
+
+    plan_key, bits_key = jax.random.split(KEY)
+    plan = model.plan(constants, plan_key, segment)
+    for t in range(65):
+        draw = jax.random.fold_in(bits_key, t // 64)
+        bits = sampling.random_bits(draw, (64, *model.bits()))[t % 64]
+        params, opt_state = step(
+            params, opt_state, model.batch(constants, plan, bits, jnp.int32(t))
+        )
+    for ours, theirs in zip(found.params, params, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)

@@ -40,7 +40,8 @@ def run(options: argparse.Namespace) -> None:
         raise SystemExit(2)
     import jaxvec
 
-    jaxvec.use_cores()  # a device is a core, for ceilings and training alike
+    # a CPU is one core: with more devices a product, and so its ceiling, has the threads of all
+    jaxvec.use_cores(None if options.scaling else 1)
     from benchmarks.suite import bands, ceilings, kernels, machine, table, workloads
     from benchmarks.suite.document import Document, by_name, write
     from benchmarks.suite.timing import Timer

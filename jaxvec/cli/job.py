@@ -147,7 +147,9 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     if run is not None:
         settings["start"] = f"{options.start}, crc {crc(run.params.input):08x}"
     model = make_model(options)
-    settings["workers"] = options.workers or default_workers(data, model, freeze=freeze)
+    before = Checkpoints.settings_of(options.checkpoint) if resuming else {}
+    begun_with = options.workers or before.get("workers")
+    settings["workers"] = begun_with or default_workers(data, model, freeze=freeze)
     names = (
         "epochs", "optimizer", "learning_rate", "min_learning_rate", "valid", "grad_clip",
         "max_norm", "write_back",

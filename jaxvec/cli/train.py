@@ -139,7 +139,12 @@ def _add_report_options(parser: argparse.ArgumentParser) -> None:
     add("--analogies F", "score on analogies after each epoch, as 'jaxvec evaluate' does", path)
     add("--pairs F", "score on word pairs after each epoch", path, nargs="+", default=[])
     add("--restrict-vocab N", "use only the N most frequent words in analogies", whole(1))
-    add("--report-every N", "show loss and speed every N steps, too", whole(1), tags=[TRAINED])
+    add(
+        "--report-every N",
+        "show loss and speed every N steps, too, rounded up to 64",
+        whole(1),
+        tags=[TRAINED],
+    )
     add("--log FILE", "write a JSON line for each epoch", path, tags=[TRAINED])
 
 

@@ -102,8 +102,8 @@ def loss(params: Params, batch: Batch | Blocks, *, products: str | None = None) 
     A negative that happens to equal the context counts like any other. For a mean per pair,
     divide by the sum of the weights.
 
-    If you change this formula, change `rows_curvature` with it: it bounds the second derivative
-    of this loss, and the optimizer `damped_sgd` relies on it.
+    If you change this formula, change `rows_curvature` and `typical_curvature` with it: they are
+    of its second derivative, and the optimizer `damped_sgd` relies on them.
 
     Args:
       params: the tables, [V, D] each.

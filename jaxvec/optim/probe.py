@@ -76,7 +76,8 @@ def fastest(optimizers: Mapping[str, RowOptimizer], params: PyTree, rows: PyTree
     treedef: Any = jax.tree.structure(params)
     shapes = [(table.shape, jnp.dtype(table.dtype)) for table in tables]
     places = [ids.shape for ids in treedef.flatten_up_to(rows)]
-    kind = jax.devices()[0].device_kind
+    (device,) = jax.device_put(np.zeros(1)).devices()
+    kind = device.device_kind
     return _fastest(kind, tuple(optimizers.items()), treedef, tuple(shapes), tuple(places))
 
 

@@ -58,7 +58,7 @@ class RowOptimizer:
     - ``gradients``: the loss's gradient by each gathered row, [..., D]; [...] for a vector.
     - ``rate``: the learning rate, a scalar.
 
-    And if ``uses_curvature``, a seventh argument: for each id an upper bound of the second
+    And if ``uses_curvature``, a seventh argument: for each id a bound or an estimate of the second
     derivative of the loss along that row, [...]."""
 
     uses_curvature: bool = False

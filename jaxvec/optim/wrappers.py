@@ -22,8 +22,8 @@ PyTree = Any
 def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) -> RowOptimizer:
     """An SGD-like optimizer for large steps: rows move less where the loss may bend sharply.
 
-    For the sum H of the curvature bounds of a row's occurrences in a step, its gradient G is
-    divided by
+    For the sum H of the curvatures of a row's occurrences in a step, bounds or estimates, its
+    gradient G is divided by
 
         1 + damping · scale · rate · H
 

@@ -50,6 +50,8 @@ def begun(
     before = checkpoints.progress().chosen if checkpoints else {}
     if before:
         return _resumed(model, workers, before)
+    if checkpoints and checkpoints.exist(checkpoints.folder):  # of a time without such defaults
+        return model, workers
     return filled([model], device, data, workers or 1)[0], workers
 
 

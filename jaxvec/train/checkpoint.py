@@ -101,6 +101,17 @@ class Checkpoints:
         found = expanded(folder)
         return found.is_dir() and any(p.name.isdigit() for p in found.iterdir())
 
+    @classmethod
+    def settings_of(cls, folder: str | os.PathLike[str]) -> dict[str, Any]:
+        """The settings of the run that left states in a folder; empty if there are none."""
+        if not cls.exist(folder):
+            return {}
+        with ocp.CheckpointManager(
+            expanded(folder).absolute(), item_names=("state", "progress")
+        ) as manager:
+            arguments = ocp.args.Composite(progress=ocp.args.JsonRestore())
+            return manager.restore(manager.latest_step(), args=arguments)["progress"]["settings"]
+
     def progress(self) -> Progress:
         """How far the last state is; the start if there is none."""
         if not self.exist(self.folder):

@@ -233,8 +233,8 @@ class Curvature(Protocol):
     """Bounds its curvature, which `optim.damped` asks for."""
 
     def rows_curvature(self, vectors: PyTree, batch: Batch) -> PyTree:
-        """For each gathered row a bound of the loss's second derivative along it; the shapes
-        of ``rows(batch)``.
+        """For each gathered row a bound or an estimate of the loss's second derivative along it;
+        the shapes of ``rows(batch)``.
 
         Args:
           vectors, batch: as for `Objective.rows_loss`.

@@ -65,7 +65,9 @@ def run_segment(
       rates: the learning rate at evenly spaced points of the segment, the ends included,
         float32[at least 2]; straight lines between.
       frozen: bool[V], True for rows to leave as they are, see `optim.held`; None for none.
-      together: the name of the axis that `jax.vmap` maps this function over; see `_masked`.
+      together: the name of the axis that `jax.vmap` maps this function over: all of its models
+        take as many draws as the longest, and none writes beyond its own steps. Loops of different
+        lengths would have it select between old and new tables, a copy of both.
 
     Returns:
       The state after the segment, and the steps' losses.
@@ -94,12 +96,18 @@ def run_segment(
         params, opt_state, scratch = optimizer.update(
             state.params, state.opt_state, scratch, rows, gradients, rate, *curvature
         )
-        # a step beyond the last changes no row; nor may it change a counter
-        opt_state = jax.tree.map(
-            lambda old, new: new if new.ndim else jnp.where(inside, new, old),
-            state.opt_state, opt_state,
-        )  # fmt: skip
-        return (State(params, opt_state), scratch), losses
+        after = jax.tree.map(kept(inside), state, State(params, opt_state))
+        return (after, scratch), losses
+
+    def kept(inside):
+        """A step beyond the last changes no row that it is given; nor may it change a counter, or
+        tables that an optimizer moves without being given their rows."""
+
+        def one(old, new):
+            moved = optimizer.whole_tables or not new.ndim
+            return jnp.where(inside, new, old) if moved else new
+
+        return one
 
     carry = state, optimizer.scratch(state.params)
     (state, _), report = _run(
@@ -115,8 +123,8 @@ def run_segment(
 def train_segment(
     model, optimizer, state, constants, segment, key, rates, frozen=None
 ) -> tuple[State, Steps]:
-    """`run_segment`, compiled: not to be called inside another `jax.jit`, for which `run_segment`
-    is there.
+    """`run_segment`, compiled. Not for use inside `jax.jit`, `lax.scan` or `jax.eval_shape`: there
+    call `run_segment`.
 
     Args:
       model, optimizer: static.
@@ -199,7 +207,7 @@ def _run(
         carry, total, first = lax.fori_loop(0, len(ts), one, (carry, zeros, zeros))
         done = Steps(
             loss=total.sum(), weight=weight.sum(), taken=inside.sum(dtype=jnp.int32),
-            first=first.sum() / jnp.maximum(weight[0], 1),
+            first=first.sum() / jnp.where(weight[0] > 0, weight[0], 1),
         )  # fmt: skip
         return carry, jax.tree.map(lambda all, number: all.at[i].set(number), report, done)
 

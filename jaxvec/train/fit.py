@@ -126,8 +126,8 @@ def fit(
         be kept (`vectors` does). One that raises `StopTraining` ends the run.
       report_every: the least steps that a `StepReport` covers. Losses are added up by draws of 64
         steps (`contracts.STEPS_A_DRAW`), and a report ends with a draw.
-      step_callbacks: called with each `StepReport`, at the end of the segment of a million tokens
-        or cells that its steps end in.
+      step_callbacks: called with each `StepReport`, at the end of the segment that its steps end
+        in, of a million tokens or cells on a CPU.
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: called after each segment; if true, the state is saved and `Stopped` raised.
       progress: a bar on standard error; by default if that is a terminal, and in a notebook.
@@ -156,7 +156,7 @@ def fit(
     model, workers = begun(model, workers, device, data, checkpoints)
     asked = model
     rule = rules(
-        [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate,
+        [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate, device,
         dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
     )  # fmt: skip
     (model,), optimize = rule.models, rule.optimizer

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import jax
 import numpy as np
 import optax
 
@@ -13,6 +12,7 @@ from jaxvec.optim.probe import Choice
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import damped
 from jaxvec.train.contracts import Model
+from jaxvec.train.devices import Device, here
 from jaxvec.train.stability import resized, settled
 
 
@@ -34,6 +34,7 @@ def rules(
     optimizer: str | optax.GradientTransformation | RowOptimizer | None,
     learning_rates: Sequence[float | Schedule | None],
     min_learning_rate: float | None,
+    device: Device,
     *,
     dense: bool = False,
     grad_clip: float | None = None,
@@ -46,15 +47,16 @@ def rules(
       counts: of the vocabulary, int[V].
       optimizer: as for `fit`; None for the models' own.
       learning_rates: as for `fit`, one of each model.
+      device: that trains, or whose defaults are taken.
       min_learning_rate, dense, grad_clip, write_back: as for `fit`; of None a CPU takes the
-        optimizer's own, and an accelerator may choose.
+        optimizer's own, and an accelerator may choose, if it is here.
 
     Raises:
       ValueError: if an argument is out of its range.
     """
     first = models[0]
     optimizer = first.default_optimizer if optimizer is None else optimizer
-    if write_back is None and not dense and jax.default_backend() != "cpu":
+    if write_back is None and not dense and device.is_accelerator:
         write_back = accelerators_own(optimizer, grad_clip)
     if optimizer == first.default_optimizer:
         own = first.default_learning_rate
@@ -82,7 +84,7 @@ def rules(
     names = () if dense else write_backs(optimizer, grad_clip)
     taken = names[0] if names and write_back is None else write_back
     choice = None if taken is None else Choice(writeback.name_of(writeback.resolve(taken)))
-    choosing = write_back is None and jax.default_backend() != "cpu"
+    choosing = write_back is None and device.is_accelerator and here().is_accelerator
     return Rules(
         resized(list(found)), writing(write_back), list(inits), list(schedules), writing, choice,
         names if choosing else (),

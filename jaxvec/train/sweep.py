@@ -52,8 +52,9 @@ def sweep(
 
     Model, key and rate are each given once, for all models, or `k` times. Result i is that of
     ``fit(data, model[i], key=key[i], learning_rate=learning_rate[i], workers=1)`` up to
-    rounding. Models may differ in options that are numbers of the program, the `traced` of their
-    class: `sample` and `ns_exponent` of a text model, `x_max` and `alpha` of GloVe.
+    rounding, where all models need the same steps and damping. Models may differ in options that
+    are numbers of the program, the `traced` of their class: `sample` and `ns_exponent` of a text
+    model, `x_max` and `alpha` of GloVe.
 
     Each of JAX's devices has equally many models, which take their steps together: on an
     accelerator hardly slower than one model, on a CPU (`use_cores` makes each core a device)
@@ -99,7 +100,7 @@ def sweep(
     _check_alike(models)
     models = filled(models, here(), data)
     rule = rules(
-        models, data.vocab.counts, optimizer, learning_rates, min_learning_rate,
+        models, data.vocab.counts, optimizer, learning_rates, min_learning_rate, here(),
         write_back=write_back,
     )  # fmt: skip
     models = rule.models

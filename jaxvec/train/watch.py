@@ -127,8 +127,10 @@ def _lengths(params: Any) -> list[jax.Array]:
 
 def _second_half(steps: Steps) -> tuple[float, float]:
     """The loss and the weight of each worker's steps after the first half."""
-    count = np.cumsum(np.atleast_2d(steps.taken), axis=1)
-    late = count > count[:, -1:] // 2
+    taken = np.atleast_2d(steps.taken)
+    end = np.cumsum(taken, axis=1)
+    # whole draws after the middle; or the last one, where it is alone
+    late = (end - taken >= end[:, -1:] // 2) | (end == end[:, -1:])
     return sums(steps._replace(loss=steps.loss * late, weight=steps.weight * late))
 
 
