@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import re
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -15,6 +16,16 @@ from jaxvec import Corpus, WordVectors, use_cores
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 use_cores(4)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def room_for_programs():
+    """Compiled programs are given up before their memory maps are as many as Linux allows a
+    process, 65,530: one more, and XLA's compiler dies."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and maps.read_bytes().count(b"\n") > 25_000:
+        jax.clear_caches()
 
 
 @pytest.fixture
