@@ -1,6 +1,7 @@
 """The training programs to compile: which one, of which shapes. No table is ever made."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -47,6 +48,7 @@ class Settings:
       words: `V`.
       write_back: a name out of `jaxvec.optim.writeback.STRATEGIES`; None for the optimizer's own
         on an accelerator.
+      products: the kind of products, see `jaxvec.models.products`; None for the device's own.
       flags: more of XLA's, as in the variable ``XLA_FLAGS``, which is not read.
     """
 
@@ -59,6 +61,7 @@ class Settings:
     vector_size: int = 128
     words: int = 67_867
     write_back: str | None = None
+    products: str | None = None
     flags: str | None = None
 
 
@@ -160,9 +163,10 @@ def _words(settings: Settings) -> int:
 
 def _model(settings: Settings) -> Any:
     make: Any = MODELS[settings.model].make
+    make = functools.partial(make, vector_size=settings.vector_size, products=settings.products)
     if settings.model == "glove":
-        return make(vector_size=settings.vector_size, chunks=settings.blocks)
-    return make(vector_size=settings.vector_size, blocks=settings.blocks, sample=1e-4)
+        return make(chunks=settings.blocks)
+    return make(blocks=settings.blocks, sample=1e-4)
 
 
 def _optimizer(settings: Settings, model: Any) -> RowOptimizer:

@@ -32,6 +32,7 @@ def add_parser(suites) -> None:
         metavar="NAME",
         help="how rows that a step meets twice are written (default: the optimizer's own)",
     )
+    add("--products", metavar="KIND", help="float32, tf32, bfloat16 (default: the device's own)")
     add("--chips", type=_whole, default=1, metavar="N", help="default: %(default)s")
     add(
         "--shard",
