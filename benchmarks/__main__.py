@@ -21,7 +21,7 @@ from benchmarks.suite import bands, compare, default, roofline
 
 
 class Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong with a command."""
+    """Prints the fault of a command in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Exits with status 2."""

@@ -24,7 +24,7 @@ class MissingCompilerError(RuntimeError):
 
 
 class CompilationError(RuntimeError):
-    """A compiler failed; the message is what it wrote."""
+    """A compiler failed; the message is its output."""
 
 
 def compiled(target: str, *, folder: str | os.PathLike | None = None, **settings) -> Report:

@@ -48,8 +48,8 @@ def damped(optimizer: RowOptimizer, damping: float = 0.1, scale: float = 1.0) ->
     """
 
     def scratch(params):
-        sizes = [len(table) for table in jax.tree.leaves(params)]
-        return jnp.zeros(sum(sizes), jnp.float32), optimizer.scratch(params)
+        rows = sum(map(len, jax.tree.leaves(params)))
+        return jnp.zeros(rows, jnp.float32), optimizer.scratch(params)
 
     def update(params, state, scratch, rows, gradients, rate, curvature):
         bends, inner = scratch
