@@ -5,7 +5,6 @@ import json
 import os
 import time
 import zlib
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -92,7 +91,10 @@ class Checkpoints:
         return ocp.CheckpointManager(
             self.folder,
             options=ocp.CheckpointManagerOptions(max_to_keep=self._keep, create=True),
-            item_names=("state", "progress"),
+            item_handlers={
+                "state": ocp.StandardCheckpointHandler(),
+                "progress": ocp.JsonCheckpointHandler(),
+            },
         )
 
     @staticmethod
@@ -122,58 +124,70 @@ class Checkpoints:
         arguments = ocp.args.Composite(progress=ocp.args.JsonRestore())
         return self._manager.restore(self._manager.latest_step(), args=arguments)["progress"]
 
-    def restore(self, state: State) -> tuple[State, Progress]:
-        """The last state, structured and placed as `state`, and where it is; `state` and the
-        beginning if there is none.
+    def restore(self, states: list[State], words: int) -> Progress:
+        """Puts the last state in the place of one that is structured and placed alike, each device
+        reading its own shards, and returns where it is; the beginning if there is none.
+
+        Args:
+          states: one; out of the list, so that its memory is free before another takes it.
+          words: `V`. Tables in shards may have more rows, of zeros.
 
         Raises:
           ValueError: if the last state has other tables, or is of another optimizer.
         """
         if not self.exist(self.folder):
-            return state, Progress()
-        like = jax.tree.map(ocp.utils.to_shape_dtype_struct, state)
+            return Progress()
+        like = jax.tree.map(ocp.utils.to_shape_dtype_struct, states.pop())
+        step = self._manager.latest_step()
         try:
+            _check_shapes(self._manager.item_metadata(step)["state"].tree, like, words)
             restored = self._manager.restore(
-                self._manager.latest_step(),
-                args=ocp.args.Composite(state=ocp.args.StandardRestore(like)),
+                step,
+                args=ocp.args.Composite(state=ocp.args.StandardRestore(like, strict=False)),
             )
         except ValueError as error:
             raise ValueError(
                 f"the state in {self.folder} is of another model, vocabulary or optimizer: give "
                 f"the same ones, or another folder ({error})"
             ) from error
+        states.append(restored["state"])
         at = self.progress()
         self._last_step = at.steps
-        return restored["state"], at
+        return at
 
-    def save(self, state: Callable[[], State], at: Progress, *, now: bool = False) -> None:
-        """Saves a state if it is time to.
+    def due(self, at: Progress) -> bool:
+        """Whether it is time to save a state.
 
         Args:
-          state: returns it.
           at: where the run is.
-          now: save in any case, and wait until it is on disk.
         """
         if self.steps is not None:
-            due = at.steps - self._last_step >= self.steps
-        else:
-            due = time.monotonic() - self._last >= 60 * self.minutes
-        if not (due or now):
-            return
+            return at.steps - self._last_step >= self.steps
+        return time.monotonic() - self._last >= 60 * self.minutes
+
+    def save(self, state: State, at: Progress, *, wait: bool = False) -> None:
+        """Saves a state, while training goes on in its memory; one in shards is on disk before.
+
+        Args:
+          state: of the run.
+          at: where the run is.
+          wait: until it is on disk.
+        """
         self._last_step, self._last = at.steps, time.monotonic()
         at = at._replace(history=[list(report) for report in at.history])
         step = (self._manager.latest_step() or 0) + 1
-        copy = jax.tree.map(np.array, state())  # training goes on in the state's own memory
+        whole = all(array.is_fully_replicated for array in jax.tree.leaves(state))
         progress = {
             "at": at._asdict(), "settings": self.settings, "write_back": self.write_back,
         }  # fmt: skip
         self._manager.save(
             step,
             args=ocp.args.Composite(
-                state=ocp.args.StandardSave(copy), progress=ocp.args.JsonSave(progress)
+                state=ocp.args.StandardSave(jax.tree.map(np.array, state) if whole else state),
+                progress=ocp.args.JsonSave(progress),
             ),
         )
-        if now:
+        if wait or not whole:
             self._manager.wait_until_finished()
 
     def close(self) -> None:
@@ -193,6 +207,28 @@ class Checkpoints:
                 f"the checkpoints in {self.folder} are of another run: {'; '.join(differences)}; "
                 "give the same settings, or another folder"
             )
+
+
+def _check_shapes(saved: Any, like: State, words: int) -> None:
+    """Makes sure that a saved state is as another, but for the rows of zeros of tables in shards.
+
+    Args:
+      saved: the tree of its arrays, as orbax has read it.
+      like: the shapes of the other state.
+      words: `V`.
+
+    Raises:
+      ValueError: if it is not.
+    """
+
+    def shapes(tree):
+        return [
+            (words, *leaf.shape[1:]) if leaf.shape and leaf.shape[0] >= words else leaf.shape
+            for leaf in jax.tree.leaves(tree)
+        ]
+
+    if shapes(saved) != shapes(like):
+        raise ValueError(f"its arrays are {shapes(saved)}, and these {shapes(like)}")
 
 
 def crc(*arrays: np.ndarray) -> int:

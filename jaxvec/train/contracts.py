@@ -391,10 +391,9 @@ class Parallel(Protocol):
           [k, draws] of `k` models.
         """
 
-    def state(self, training: Any, model: int = 0) -> State:
-        """The state of a model, on the first device. May share memory with `training`.
+    def end(self, training: Any) -> list[State]:
+        """The states of the `k` models, in the order of the vocabulary. `begin` goes on with them.
 
         Args:
-          training: as `begin` or `train` returned it.
-          model: its number.
+          training: as `begin` or `train` returned it; donated.
         """

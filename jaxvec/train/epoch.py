@@ -24,6 +24,7 @@ from jaxvec.train.contracts import (
     Steps,
     Tunable,
 )
+from jaxvec.train.placement import dealt_places
 
 PyTree = Any
 
@@ -50,6 +51,7 @@ def run_segment(
     rates: jax.Array,
     frozen: jax.Array | None = None,
     together: str | None = None,
+    shards: int = 1,
 ) -> tuple[State, Steps]:
     """Trains on a segment; its every random number comes from `key`.
 
@@ -57,7 +59,7 @@ def run_segment(
     (`parallel.many`).
 
     Args:
-      model, optimizer, together: static.
+      model, optimizer, together, shards: static.
       state: the tables and the optimizer's state.
       constants: from ``model.constants``.
       segment: the model's arrays, of the same shapes for every segment.
@@ -68,6 +70,7 @@ def run_segment(
       together: the name of the axis that `jax.vmap` maps this function over: all of its models
         take as many draws as the longest, and none writes beyond its own steps. Loops of different
         lengths would have it select between old and new tables, a copy of both.
+      shards: `n`, in how many shards the rows of tables are dealt out, see `placement`.
 
     Returns:
       The state after the segment, and the steps' losses.
@@ -111,27 +114,29 @@ def run_segment(
 
     carry = state, optimizer.scratch(state.params)
     (state, _), report = _run(
-        model, state.params, constants, segment, key, step, carry, rates, together
+        model, state.params, constants, segment, key, step, carry, rates, together, shards
     )
     return state, report
 
 
 @functools.partial(
-    jax.jit, static_argnames=("model", "optimizer"), donate_argnames="state",
+    jax.jit, static_argnames=("model", "optimizer", "shards"), donate_argnames="state",
     compiler_options=COMPILER_OPTIONS,
 )  # fmt: skip
 def train_segment(
-    model, optimizer, state, constants, segment, key, rates, frozen=None
+    model, optimizer, state, constants, segment, key, rates, frozen=None, shards=1
 ) -> tuple[State, Steps]:
     """`run_segment`, compiled. Not for use inside `jax.jit`, `lax.scan` or `jax.eval_shape`: there
     call `run_segment`.
 
     Args:
-      model, optimizer: static.
+      model, optimizer, shards: static.
       state: donated; its buffers are reused. Do not read it after the call.
       constants, segment, key, rates, frozen: as for `run_segment`.
     """
-    return run_segment(model, optimizer, state, constants, segment, key, rates, frozen)
+    return run_segment(
+        model, optimizer, state, constants, segment, key, rates, frozen, shards=shards
+    )
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -159,8 +164,9 @@ def _gathered(params: PyTree, rows: PyTree) -> PyTree:
 
 
 def _run(
-    model: Model, params, constants, segment, key, step: Callable, carry, rates, together=None
-) -> tuple[PyTree, Steps]:
+    model: Model, params, constants, segment, key, step: Callable, carry, rates, together=None,
+    shards=1,
+) -> tuple[PyTree, Steps]:  # fmt: skip
     """Takes ``carry, losses = step(carry, batch, rows, rate, inside)`` over a segment's batches.
 
     The steps go in draws of `STEPS_A_DRAW`. What does not depend on the tables is made for a
@@ -184,7 +190,7 @@ def _run(
         else:
             batches = jax.vmap(model.batch, (None, None, 0, 0))(constants, plan, bits, ts)
         rows = jax.tree.map(
-            lambda table, ids: _where(inside, ids, len(table)),
+            lambda table, ids: _where(inside, dealt_places(ids, len(table), shards), len(table)),
             params,
             jax.vmap(model.rows)(batches),
         )

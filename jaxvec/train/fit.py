@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.sharding import NamedSharding
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
@@ -24,6 +25,14 @@ from jaxvec.train.contracts import Model, Program, State, Stratified
 from jaxvec.train.devices import Device, here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
+from jaxvec.train.placement import (
+    ON_ONE,
+    OneDevice,
+    Placement,
+    dealt_mask,
+    of_model,
+    resolved,
+)
 from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
 from jaxvec.train.steps import StepCallback, StepReports
@@ -42,6 +51,7 @@ def fit(
     epochs: int = 5,
     optimizer: str | optax.GradientTransformation | RowOptimizer | None = None,
     workers: int | None = None,
+    sharding: NamedSharding | None = None,
     write_back: writeback.Name | writeback.WriteBack | None = None,
     dense: bool = False,
     learning_rate: float | Schedule | None = None,
@@ -94,6 +104,13 @@ def fit(
         a part of them (`parallel.strata`). By default one for every 8 million words, or 4 million
         cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before;
         and one accelerator. Another number gives other bits.
+      sharding: how tables [V, D] are split over devices:
+        ``NamedSharding(mesh, PartitionSpec("rows", None))`` by rows, ``PartitionSpec(None, "dim")``
+        by columns, or both. Along an axis "workers" of the mesh, if it has one, there are workers,
+        each a group of devices. No device has a table whole, nor the host; the tables of the
+        result, and its state, have this sharding, and rows of zeros after the vocabulary's if
+        these cannot be split evenly (see `placement`). Split by rows, the same bits as unsplit
+        on the same kind of device; by columns the same up to the order of sums.
       write_back: how the gradients of rows that a step touches more than once reach the tables, a
         name out of `optim.writeback.STRATEGIES` or a `WriteBack`. By default a CPU takes the
         optimizer's own, and an accelerator the fastest that is the same rule, by a probe of some
@@ -155,6 +172,10 @@ def fit(
     device = defaults_for or here()
     model, workers = begun(model, workers, device, data, checkpoints)
     asked = model
+    where: Placement | OneDevice = ON_ONE
+    if sharding is not None:
+        where, workers = resolved(sharding, workers)
+        where = of_model(where, model)
     rule = rules(
         [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate, device,
         dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
@@ -165,6 +186,7 @@ def fit(
             data, model, dense=optimize.whole_tables, freeze=freeze, device=device
         )
     _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
+    where.check(jax.eval_shape(lambda: model.init(key, len(data.vocab))))
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
     segments, held_out = begin.segments(model, data, valid, valid_key, workers)
@@ -175,16 +197,18 @@ def fit(
         checkpoints.write_back = "" if written is None else written.name
     if max_norm is not None:
         optimize = bounded(optimize, max_norm)
-    frozen = _mask(data.vocab, freeze)
+    frozen = _mask(data.vocab, freeze, where)
     program = Program(compiled_for(model), optimize, constants, frozen, jax.random.key_impl(key))
-    how = parallel.on(workers, program)
-    states, start_seconds = begin.states([model], data, segments, init_key[None], [optimize], given)
+    how = parallel.on(workers, program, len(data.vocab), where)
+    states, start_seconds = begin.states(
+        [model], data, segments, init_key[None], [optimize], given, where
+    )
     job = loop.Job(
         data, [model], rule.schedules, [constants], train_key[None], valid_key[None],
         segments, held_out, how, epochs, written,
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
-    states[0], at = begin.resumed(checkpoints, states[0])
+    at = begin.resumed(checkpoints, states, len(data.vocab))
     at = at._replace(chosen=followed(asked, workers))
     reports = StepReports(report_every, step_callbacks, at.steps // workers)
     hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
@@ -194,13 +218,13 @@ def fit(
     return result
 
 
-def _mask(vocab: Vocab, words: Collection[str]) -> jax.Array | None:
-    """Which words of a vocabulary are among `words`, bool[V]; None if there are none."""
+def _mask(vocab: Vocab, words: Collection[str], where: Placement | OneDevice) -> jax.Array | None:
+    """Which rows of a table in training are of `words`, bool[V']; None if there are no words."""
     if not words:
         return None
     mask = np.zeros(len(vocab), bool)
     mask[[vocab[word] for word in words]] = True
-    return jnp.asarray(mask)
+    return jnp.asarray(dealt_mask(mask, where.padded(len(vocab)), where.shards))
 
 
 def _check(

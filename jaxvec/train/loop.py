@@ -4,7 +4,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any
 
 import jax
@@ -89,22 +88,24 @@ class Hooks:
     checkpoints: Checkpoints | None = None
     should_stop: Callable[[], bool] = lambda: False
 
-    def save(self, state: Callable[[], State], at: Progress, *, last: bool = False) -> None:
-        """Saves a state if it is time to.
+    def due(self, at: Progress) -> bool:
+        """Whether it is time to save a state.
 
         Args:
-          state: returns it.
           at: where the run is.
-          last: the run is over: save in any case.
-
-        Raises:
-          Stopped: if training is asked to stop.
         """
-        stop = self.should_stop() and not last
+        return self.checkpoints is not None and self.checkpoints.due(at)
+
+    def save(self, state: State, at: Progress, *, wait: bool) -> None:
+        """Saves a state, if there is a place for it.
+
+        Args:
+          state: of the run.
+          at: where it is.
+          wait: until it is on disk.
+        """
         if self.checkpoints is not None:
-            self.checkpoints.save(state, at, now=stop or last)
-        if stop:
-            raise Stopped
+            self.checkpoints.save(state, at, wait=wait)
 
 
 def train(
@@ -147,9 +148,9 @@ def train(
     with bar(total, job.epochs, done, job.segments.unit, progress) as shown:
         for epoch in range(at.epoch, last):
             training, tallies = _epoch(job, training, tallies, watches, hooks, shown)
+            states[:], training = job.parallel.end(training), None
             ended = False
-            for m, history in enumerate(histories):
-                state = job.parallel.state(training, m)
+            for m, (history, state) in enumerate(zip(histories, states, strict=True)):
                 report = _report(job, m, state.params, tallies[m], watches[m])
                 if epoch == 0:
                     report = report._replace(compile_seconds=compiled, start_seconds=start_seconds)
@@ -161,13 +162,22 @@ def train(
                 for tally, history in zip(tallies, histories, strict=True)
             ]
             over = ended or epoch + 1 == job.epochs
-            hooks.save(partial(job.parallel.state, training), tallies[0], last=over)
-            if ended:
+            stop = hooks.should_stop() and not over
+            if over or stop or hooks.due(tallies[0]):
+                hooks.save(states[0], tallies[0], wait=over or stop)
+            if stop:
+                raise Stopped
+            if over:
                 break
+            del result, state
+            training = job.parallel.begin(states)
+            states.clear()
+        else:
+            states[:] = job.parallel.end(training)
     check_pairs([report for history in histories for report in history])
     return [
-        Result(*job.parallel.state(training, m), history, job.data, model, job.write_back)
-        for m, (model, history) in enumerate(zip(job.models, histories, strict=True))
+        Result(*state, history, job.data, model, job.write_back)
+        for state, model, history in zip(states, job.models, histories, strict=True)
     ]
 
 
@@ -251,8 +261,16 @@ def _epoch(
         hooks.steps.add(epoch + 1, steps, words, seconds)
         if hooks.steps.stopped:
             break
-        if until < len(sizes):  # after the last, the epoch's report comes first
-            hooks.save(partial(job.parallel.state, training), tallies[0])
+        if until == len(sizes):
+            break  # the epoch's report comes before a checkpoint
+        stop = hooks.should_stop()
+        if stop or hooks.due(tallies[0]):
+            states, training = job.parallel.end(training), None
+            hooks.save(states[0], tallies[0], wait=stop)
+            if stop:
+                raise Stopped
+            training = job.parallel.begin(states)
+            states.clear()
         since = time.perf_counter()
     return training, tallies
 

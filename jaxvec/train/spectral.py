@@ -78,7 +78,10 @@ def added(params: Params, head_start: Params | None) -> Params:
     """
     if head_start is None:
         return params
-    return jax.tree.map(lambda table, rows: table.at[: len(rows)].add(rows), params, head_start)
+    # rows by their ids, as of tables in shards each device then takes its own
+    return jax.tree.map(
+        lambda table, rows: table.at[np.arange(len(rows))].add(rows), params, head_start
+    )
 
 
 def _spread(corpus: Corpus, tokens: int) -> Corpus:

@@ -27,11 +27,15 @@ from jaxvec.text.vocab import Vocab
 from jaxvec.train import spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
+from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.result import Result, vector_size, vector_tables
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
 
 PyTree = Any
+Array = np.ndarray | jax.Array
+
+_ROWS = 1 << 17  # of an earlier run's tables that are copied together
 
 
 class Given(NamedTuple):
@@ -101,6 +105,7 @@ def states(
     keys: jax.Array,
     optimizers: list[RowOptimizer],
     given: Given = NOTHING,
+    where: Placement | OneDevice = ON_ONE,
 ) -> tuple[list[State], float]:
     """The states that `k` models begin with.
 
@@ -111,6 +116,7 @@ def states(
       keys: one of each model, [k].
       optimizers: whose states they are, `k`.
       given: what to begin with.
+      where: the tables are.
 
     Returns:
       The states, and the seconds that the warm start took.
@@ -125,36 +131,39 @@ def states(
     seconds = 0.0 if head_start is None else time.perf_counter() - began
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
-        params = model.init(key, len(data.vocab))
+        params = where.born(lambda: model.init(key, len(data.vocab)))
         size = vector_size(params, model.default_vectors)
         if given.init is not None:
             table, known = matched(given.init, data.vocab, size)
-            params = warm(params, table, known, model.default_vectors)
+            params = warm(params, where.placed(table), where.placed(known), model.default_vectors)
         if head_start is not None:
             params = spectral.added(params, head_start)
             if given.max_norm is not None:
                 params = jax.tree.map(partial(shortened, max_norm=given.max_norm), params)
-        own = State(params, optimizer.init(params))
+        own = where.begun(optimizer, params)
         if isinstance(given.start, Result):
             earlier = State(given.start.params, given.start.opt_state)
             return extended(own, earlier, data.vocab, given.start.data.vocab)
-        return own if given.start is None else replaced(own, given.start)
+        return own if given.start is None else replaced(own, given.start, len(data.vocab))
 
     return [begun(*one) for one in zip(models, keys, optimizers, strict=True)], seconds
 
 
-def resumed(checkpoints: Checkpoints | None, own: State) -> tuple[State, Progress]:
-    """The state and the place in the data of the last checkpoint; `own` and the beginning if there
-    is none.
+def resumed(checkpoints: Checkpoints | None, states: list[State], words: int) -> Progress:
+    """Replaces the state to begin with by that of the last checkpoint, if there is one.
 
     Args:
       checkpoints: where they are, if anywhere.
-      own: the state to begin with.
+      states: the one to begin with.
+      words: `V`.
+
+    Returns:
+      The place in the data.
     """
-    return (own, Progress()) if checkpoints is None else checkpoints.restore(own)
+    return Progress() if checkpoints is None else checkpoints.restore(states, words)
 
 
-def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
+def warm(params: Any, table: Array, known: Array, which: str) -> Any:
     """Parameters in which the known words have the vectors of a table.
 
     Args:
@@ -171,12 +180,13 @@ def warm(params: Any, table: np.ndarray, known: np.ndarray, which: str) -> Any:
     })  # fmt: skip
 
 
-def replaced(own: State, start: State) -> State:
+def replaced(own: State, start: State, words: int) -> State:
     """A copy of `start`, with missing parts (None) taken from `own`.
 
     Args:
       own: the state to begin with otherwise.
       start: the state that is given.
+      words: `V`. Where tables of `own` have more rows, in shards, those of `start` may lack them.
 
     Raises:
       ValueError: if the shapes of the two differ, or `start` has a floating dtype that is
@@ -185,10 +195,25 @@ def replaced(own: State, start: State) -> State:
     start = State(
         *(mine if given is None else given for mine, given in zip(own, start, strict=True))
     )
-    expected, got = (str(jax.tree.map(jnp.shape, state)) for state in (own, start))
-    if got != expected:
+
+    def whole(own_shape, array):
+        fits = array.ndim and array.shape == (words, *own_shape[1:])
+        return own_shape if fits else array.shape
+
+    expected = jax.tree.map(jnp.shape, own)
+    got = jax.tree.map(jnp.shape, start)
+    if str(jax.tree.structure(own)) == str(jax.tree.structure(start)):
+        got = jax.tree.map(lambda mine, given: whole(mine.shape, given), own, start)
+    if str(got) != str(expected):
         raise ValueError(f"start must have the shapes {expected}; got {got}")
-    return jax.tree.map(_converted, own, start)
+
+    def taken(mine: jax.Array, given: Any) -> jax.Array:
+        given = _converted(mine, given)
+        if given.shape != mine.shape:
+            given = jnp.pad(given, [(0, len(mine) - words)] + [(0, 0)] * (mine.ndim - 1))
+        return jax.device_put(given, mine.sharding) if mine.committed else given
+
+    return jax.tree.map(taken, own, start)
 
 
 def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
@@ -209,12 +234,16 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
         raise ValueError("no word of the vocabulary is known to the run to start from")
 
     def rows(mine: jax.Array, theirs: jax.Array) -> jax.Array:
-        sizes = (len(before), *mine.shape[1:]) if mine.ndim else ()
+        sizes = (table_rows(theirs, len(before)), *mine.shape[1:]) if mine.ndim else ()
         if theirs.shape != sizes:
             raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
         if not mine.ndim:
             return _converted(mine, theirs)
-        return mine.at[known].set(_converted(mine, theirs)[places[known]])
+        for first in range(0, len(known), _ROWS):
+            at = known[first : first + _ROWS]
+            found = np.asarray(theirs[places[at]])  # which may be on other devices
+            mine = mine.at[at].set(_converted(mine, found))
+        return mine
 
     mine, theirs = jax.tree.leaves(own), jax.tree.leaves(earlier)
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
@@ -156,6 +157,10 @@ def stacked_on(over: Mesh, parts: Sequence[PyTree]) -> PyTree:
     return jax.device_put(stacked, by_worker(over))
 
 
-def first(tree: PyTree) -> PyTree:
-    """The first worker's copy of replicated arrays."""
-    return jax.tree.map(lambda array: array.addressable_data(0), tree)
+def everyones(tree: PyTree) -> PyTree:
+    """What each worker has, on all of them, [N, …]; in a function that is mapped over workers.
+
+    Args:
+      tree: arrays [...], a worker's own.
+    """
+    return jax.tree.map(lambda array: lax.all_gather(array, "workers"), tree)

@@ -1,29 +1,39 @@
-"""Ways to train, each a `contracts.Parallel`: `one` device, `copies` of the tables or `strata` of
-them on several devices, `many` models together."""
+"""Ways to train, each a `contracts.Parallel`: `one` worker, `copies` of the tables or `strata` of
+them with several, `many` models together."""
+
+import jax
 
 from jaxvec.train.contracts import Parallel, Program, Stratified
 from jaxvec.train.parallel.copies import Copies
 from jaxvec.train.parallel.one import One
 from jaxvec.train.parallel.strata import Strata
-from jaxvec.train.workers import mesh, replicated
+from jaxvec.train.placement import ON_ONE, OneDevice, Placement, of_model
+from jaxvec.train.workers import mesh
 
 
-def on(workers: int, program: Program) -> Parallel:
+def on(
+    workers: int, program: Program, words: int, where: Placement | OneDevice = ON_ONE
+) -> Parallel:
     """The way to train one model with `workers` workers.
 
     Args:
       workers: `N`.
       program: what is trained.
+      words: `V`.
+      where: the tables are.
 
     Raises:
       ValueError: if `workers` is below 1, or JAX has fewer devices.
     """
-    if workers == 1:
-        return One(program)
-    devices = mesh(workers)
+    if isinstance(where, OneDevice):
+        if workers == 1:
+            return One(program)
+        where = of_model(Placement(mesh(workers), whole=words), program.model)
     program = program._replace(
-        constants=replicated(program.constants, devices),
-        frozen=replicated(program.frozen, devices),
+        constants=jax.device_put(program.constants, where.everywhere),
+        frozen=jax.device_put(program.frozen, where.everywhere),
     )
+    if workers == 1:
+        return One(program, where)
     kind = Strata if isinstance(program.model, Stratified) else Copies
-    return kind(program, devices)
+    return kind(program, where)

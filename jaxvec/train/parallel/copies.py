@@ -9,14 +9,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer, StateLeaf
 from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Model, Program, State, Steps
 from jaxvec.train.epoch import run_segment
-from jaxvec.train.workers import first, replicated, stacked_on
+from jaxvec.train.placement import WORKERS, Placement
+from jaxvec.train.workers import everyones, stacked_on
 
 PyTree = Any
 
@@ -36,43 +36,43 @@ class Copies:
     `contracts.Parallel`."""
 
     program: Program
-    mesh: Mesh
+    placement: Placement
 
     models = 1
 
     @property
     def workers(self) -> int:
         """`N`."""
-        return self.mesh.size
+        return self.placement.mesh.shape[WORKERS]
 
     def begin(self, states: Sequence[State]) -> Twins:
-        """Copies of the state on each device."""
-        copies = [replicated(jax.tree.map(jnp.copy, states[0]), self.mesh) for _ in range(2)]
-        return Twins(*copies)
+        """Copies of the state for each worker."""
+        state = self.placement.entered(self.program.optimizer, states[0])
+        return Twins(jax.tree.map(jnp.copy, state), state)
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """A segment and its key for each device."""
-        part, keys = stacked_on(self.mesh, parts[0])
+        """A segment and its key for each worker."""
+        part, keys = stacked_on(self.placement.mesh, parts[0])
         return part, jax.random.wrap_key_data(keys, impl=self.program.impl)
 
     def train(self, training: Twins, part: PyTree, rates: np.ndarray) -> tuple[Twins, Steps]:
         """See `train_copies`."""
         model, optimizer, constants, frozen, _ = self.program
         return train_copies(
-            self.mesh, model, optimizer, training, constants, *part, rates[0], frozen
+            self.placement, model, optimizer, training, constants, *part, rates[0], frozen
         )
 
-    def state(self, training: Twins, model: int = 0) -> State:
+    def end(self, training: Twins) -> list[State]:
         """The merged state."""
-        return first(training.end)
+        return [self.placement.left(self.program.optimizer, training.end)]
 
 
 @functools.partial(
-    jax.jit, static_argnames=("mesh", "model", "optimizer"), donate_argnames="twins",
+    jax.jit, static_argnames=("placement", "model", "optimizer"), donate_argnames="twins",
     compiler_options=COMPILER_OPTIONS,
 )  # fmt: skip
 def train_copies(
-    mesh: Mesh,
+    placement: Placement,
     model: Model,
     optimizer: RowOptimizer,
     twins: Twins,
@@ -85,32 +85,43 @@ def train_copies(
     """`run_segment` on `N` segments, each on a worker, from the same state; then `combine`.
 
     Args:
-      mesh: of `N` workers.
+      placement: of the tables of `N` workers.
       model, optimizer, rates, frozen: as for `run_segment`.
-      twins, constants: the same on each worker; `twins` is donated.
+      twins, constants: the same for each worker; `twins` is donated.
       segments, keys: stacked along a first axis of `N`, one for each worker.
 
     Returns:
       The combined state, twice, and the steps of each worker, [N, draws].
     """
 
-    def work(twins, constants, frozen, segment, key, rates):
+    def work(state, constants, frozen, segment, key, rates):
         segment, key = jax.tree.map(lambda part: part[0], (segment, key))
         end, steps = run_segment(
-            model, optimizer, twins.end, constants, segment, key, rates, frozen
-        )
+            model, optimizer, state, constants, segment, key, rates, frozen,
+            shards=placement.shards,
+        )  # fmt: skip
+        return jax.tree.map(lambda leaf: leaf[None], end), everyones(steps)
+
+    def merged(start, end):
+        end = jax.tree.map(lambda leaf: leaf[0], end)
         leaves = optimizer.leaves(end.params, end.opt_state)
-        combined = combine(twins._replace(end=end), leaves, "workers")
-        return combined, jax.tree.map(lambda s: s[None], steps)
+        return combine(Twins(start, end), leaves, WORKERS, placement.columns)
 
-    each, same = P("workers"), P()
-    return jax.shard_map(
-        work, mesh=mesh, in_specs=(same, same, same, each, each, same), out_specs=(same, each),
-        check_vma=False,
-    )(twins, constants, frozen, segments, keys, rates)  # fmt: skip
+    each, same = P(WORKERS), P()
+    ends, steps = jax.shard_map(
+        work, mesh=placement.mesh, axis_names={WORKERS},
+        in_specs=(same, same, same, each, each, same), out_specs=(each, same), check_vma=False,
+    )(twins.end, constants, frozen, segments, keys, rates)  # fmt: skip
+    specs = placement.specs(optimizer, twins.start)
+    twins = jax.shard_map(
+        merged, mesh=placement.mesh,
+        in_specs=(specs, jax.tree.map(lambda spec: P(WORKERS, *spec), specs)),
+        out_specs=Twins(specs, specs), check_vma=False,
+    )(twins.start, ends)  # fmt: skip
+    return twins, steps
 
 
-def combine(twins: Twins, leaves: PyTree, axis: str) -> Twins:
+def combine(twins: Twins, leaves: PyTree, axis: str, columns: tuple[str, ...] = ()) -> Twins:
     """Merges what the workers along an axis have learned, row by row.
 
     For the changes d_1 … d_N that the workers made to a row of a table, s their sum:
@@ -130,6 +141,7 @@ def combine(twins: Twins, leaves: PyTree, axis: str) -> Twins:
       twins: each worker's own; `start` is the same for all.
       leaves: a `StateLeaf` for each leaf of the optimizer's state; see `RowOptimizer.leaves`.
       axis: of the mesh.
+      columns: the axes of the mesh that split the columns of tables.
 
     Returns:
       The merged state, twice.
@@ -139,10 +151,15 @@ def combine(twins: Twins, leaves: PyTree, axis: str) -> Twins:
       a rule between sum and mean by agreement.
     """
 
+    def squared(rows):
+        """Squared length of each row of [V, …]: [V, 1, …]."""
+        own = jnp.square(rows).sum(tuple(range(1, rows.ndim)), keepdims=True)
+        return lax.psum(own, columns) if columns and rows.ndim > 1 else own
+
     def rows(start, end):
         change = end - start
-        total, squares = lax.psum((change, _squared(change)), axis)
-        agreement = _squared(total) / jnp.maximum(squares, jnp.finfo(squares.dtype).tiny)
+        total, squares = lax.psum((change, squared(change)), axis)
+        agreement = squared(total) / jnp.maximum(squares, jnp.finfo(squares.dtype).tiny)
         return start + total / jnp.maximum(agreement, 1) ** (1 - 1 / lax.axis_size(axis))
 
     def summed(start, end):
@@ -181,8 +198,3 @@ def _in_chunks(rule: Callable, start: jax.Array, end: jax.Array) -> jax.Array:
     if whole:
         end = lax.fori_loop(0, whole // _CHUNK_ROWS, chunk, end)
     return end.at[whole:].set(rule(start[whole:], end[whole:]))
-
-
-def _squared(rows: jax.Array) -> jax.Array:
-    """Squared length of each row of [V, …]: [V, 1, …]."""
-    return jnp.square(rows).sum(tuple(range(1, rows.ndim)), keepdims=True)

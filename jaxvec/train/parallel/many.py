@@ -60,10 +60,10 @@ class Many:
             self.mesh, model, optimizer, self.shared, training, constants, *part, rates
         )
 
-    def state(self, training: State, model: int = 0) -> State:
-        """The state of one model."""
-        one = jax.tree.map(lambda leaf: leaf[model], training)
-        return jax.device_put(one, jax.devices()[0])
+    def end(self, training: State) -> list[State]:
+        """The state of each model, on the first device."""
+        whole = jax.device_put(training, jax.devices()[0])
+        return [jax.tree.map(lambda leaf, m=m: leaf[m], whole) for m in range(self.models)]
 
 
 def stacked(trees: Sequence[PyTree], over: Mesh) -> PyTree:

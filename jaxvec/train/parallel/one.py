@@ -1,4 +1,4 @@
-"""One worker, on JAX's default device."""
+"""One worker, on JAX's default device or on several that share the tables out."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -9,33 +9,42 @@ import numpy as np
 
 from jaxvec.train.contracts import Program, State, Steps
 from jaxvec.train.epoch import train_segment
+from jaxvec.train.placement import ON_ONE, OneDevice, Placement
 
 PyTree = Any
 
 
 @dataclasses.dataclass(frozen=True)
 class One:
-    """One worker, on JAX's default device. A `contracts.Parallel`."""
+    """One worker. A `contracts.Parallel`.
+
+    Attributes:
+      program: what is trained.
+      where: the tables are.
+    """
 
     program: Program
+    where: Placement | OneDevice = ON_ONE
 
     workers = 1
     models = 1
 
     def begin(self, states: Sequence[State]) -> State:
-        """The state as it is."""
-        return states[0]
+        """The state, its rows dealt out if it is in shards."""
+        return self.where.entered(self.program.optimizer, states[0])
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
         """The one segment and its key."""
-        part, key = jax.device_put(parts[0][0])
+        part, key = jax.device_put(parts[0][0], self.where.everywhere)
         return part, jax.random.wrap_key_data(key, impl=self.program.impl)
 
     def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:
         """See `epoch.train_segment`."""
         model, optimizer, constants, frozen, _ = self.program
-        return train_segment(model, optimizer, training, constants, *part, rates[0], frozen)
+        return train_segment(
+            model, optimizer, training, constants, *part, rates[0], frozen, self.where.shards
+        )
 
-    def state(self, training: State, model: int = 0) -> State:
-        """The state as it is."""
-        return training
+    def end(self, training: State) -> list[State]:
+        """The state in the order of the vocabulary."""
+        return [self.where.left(self.program.optimizer, training)]

@@ -13,110 +13,71 @@ References:
 import dataclasses
 import functools
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Program, State, Steps, Stratified
 from jaxvec.train.epoch import run_segment
-from jaxvec.train.workers import by_worker, stacked_on
+from jaxvec.train.placement import WORKERS, Placement
+from jaxvec.train.workers import everyones, stacked_on
 
 PyTree = Any
 
 
-class Shards(NamedTuple):
-    """A state in shards, and the shapes of the whole."""
-
-    state: State
-    like: State
-
-
 @dataclasses.dataclass(frozen=True)
 class Strata:
-    """`N` workers, each with shards of the tables. A `contracts.Parallel`."""
+    """`N` workers, each with shards of the tables. A `contracts.Parallel`.
+
+    Attributes:
+      program: what is trained.
+      placement: of the tables, whose rows are split along "workers" at last.
+    """
 
     program: Program
-    mesh: Mesh
+    placement: Placement
 
     models = 1
 
     @property
     def workers(self) -> int:
         """`N`."""
-        return self.mesh.size
+        return self.placement.mesh.shape[WORKERS]
 
-    def begin(self, states: Sequence[State]) -> Shards:
-        """The state in shards, one on each device."""
-        like = jax.eval_shape(lambda: states[0])
-        return Shards(jax.device_put(spread(states[0], self.workers), by_worker(self.mesh)), like)
+    def begin(self, states: Sequence[State]) -> State:
+        """The state in shards, its rows dealt out."""
+        return self.placement.entered(self.program.optimizer, states[0])
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """A segment and its key for each device."""
-        part, keys = stacked_on(self.mesh, parts[0])
+        """A segment and its key for each worker."""
+        part, keys = stacked_on(self.placement.mesh, parts[0])
         return part, jax.random.wrap_key_data(keys, impl=self.program.impl)
 
-    def train(self, training: Shards, part: PyTree, rates: np.ndarray) -> tuple[Shards, Steps]:
+    def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:
         """See `train_strata`."""
         model, optimizer, constants, *_ = self.program
-        state, steps = train_strata(
-            self.mesh, model, optimizer, training.state, constants, *part, rates[0]
-        )
-        return training._replace(state=state), steps
+        return train_strata(self.placement, model, optimizer, training, constants, *part, rates[0])
 
-    def state(self, training: Shards, model: int = 0) -> State:
-        """The shards put back into tables."""
-        return gathered(jax.device_put(training.state, jax.devices()[0]), training.like)
-
-
-def spread(state: PyTree, workers: int) -> PyTree:
-    """Tables [V, …] as shards [N, ⌈V/N⌉, …], padded with zeros; a scalar as [N].
-
-    Args:
-      state: a pytree of tables and scalars.
-      workers: `N`.
-    """
-
-    def one(table):
-        if not table.ndim:
-            return jnp.broadcast_to(table, (workers,))
-        full = jnp.pad(table, [(0, -len(table) % workers)] + [(0, 0)] * (table.ndim - 1))
-        return full.reshape(-1, workers, *table.shape[1:]).swapaxes(0, 1)
-
-    return jax.tree.map(one, state)
-
-
-def gathered(shards: PyTree, like: PyTree) -> PyTree:
-    """The inverse of `spread`.
-
-    Args:
-      shards: from `spread`.
-      like: arrays, or their shapes, of what was spread.
-    """
-
-    def one(shard, table):
-        if not table.ndim:
-            return shard[0]
-        return shard.swapaxes(0, 1).reshape(-1, *table.shape[1:])[: len(table)]
-
-    return jax.tree.map(one, shards, like)
+    def end(self, training: State) -> list[State]:
+        """The state in the order of the vocabulary."""
+        return [self.placement.left(self.program.optimizer, training)]
 
 
 @functools.partial(
-    jax.jit, static_argnames=("mesh", "model", "optimizer"), donate_argnames="shards",
+    jax.jit, static_argnames=("placement", "model", "optimizer"), donate_argnames="state",
     compiler_options=COMPILER_OPTIONS,
 )  # fmt: skip
 def train_strata(
-    mesh: Mesh,
+    placement: Placement,
     model: Stratified,
     optimizer: RowOptimizer,
-    shards: State,
+    state: State,
     constants: PyTree,
     segments: tuple[jax.Array, ...],
     keys: jax.Array,
@@ -125,16 +86,16 @@ def train_strata(
     """`run_segment` on `N` segments, each on a worker, in `N` phases.
 
     Args:
-      mesh: of `N` workers.
+      placement: of the tables of `N` workers.
       model, optimizer, constants, rates: as for `run_segment`.
-      shards: as `spread` returns them; donated.
+      state: with its rows dealt out; donated.
       segments: arrays [N, N, …], by worker and phase, of ids within shards.
       keys: [N].
 
     Returns:
-      The shards, and the steps of each worker, [N, N · draws].
+      The state, and the steps of each worker, [N, N · draws].
     """
-    workers = mesh.size
+    workers = placement.mesh.shape[WORKERS]
     turns = [(source, (source - 1) % workers) for source in range(workers)]
 
     def work(shards, constants, segment, key, rates):
@@ -147,10 +108,11 @@ def train_strata(
             shards, steps = run_segment(
                 model, optimizer, shards, constants, part, jax.random.fold_in(key, number),
                 jnp.interp(span, jnp.arange(len(rates), dtype=rates.dtype), rates),
+                shards=placement.shards // workers,
             )  # fmt: skip
             turned = jax.tree.map(
                 lambda turns_round, leaf: (
-                    lax.ppermute(leaf, "workers", turns) if turns_round else leaf
+                    lax.ppermute(leaf, WORKERS, turns) if turns_round else leaf
                 ),
                 _going_round(model, optimizer, shards), shards,
             )  # fmt: skip
@@ -158,15 +120,26 @@ def train_strata(
 
         shards, steps = lax.scan(phase, shards, (jnp.arange(workers, dtype=jnp.int32), segment))
         # counts of steps may differ by worker: one for all, as a checkpoint has it
-        shards = jax.tree.map(lambda s: s if s.ndim else lax.pmax(s, "workers"), shards)
-        steps = jax.tree.map(lambda s: s.reshape(1, -1), steps)
+        shards = jax.tree.map(lambda s: s if s.ndim else lax.pmax(s, WORKERS), shards)
+        steps = everyones(jax.tree.map(lambda s: s.reshape(-1), steps))
         return jax.tree.map(lambda part: part[None], shards), steps
 
-    each, same = P("workers"), P()
-    return jax.shard_map(
-        work, mesh=mesh, in_specs=(each, same, each, each, same), out_specs=(each, each),
-        check_vma=False,
+    specs = placement.specs(optimizer, state)
+    own = jax.tree.map(placement.of_worker, specs)
+    each, same = P(WORKERS), P()
+
+    def relabeled(tree, before, after, change):
+        return jax.shard_map(
+            lambda tree: jax.tree.map(change, tree), mesh=placement.mesh, in_specs=(before,),
+            out_specs=after, check_vma=False,
+        )(tree)  # fmt: skip
+
+    shards = relabeled(state, specs, own, lambda shard: shard[None])
+    shards, steps = jax.shard_map(
+        work, mesh=placement.mesh, axis_names={WORKERS}, in_specs=(each, same, each, each, same),
+        out_specs=(each, same), check_vma=False,
     )(shards, constants, segments, keys, rates)  # fmt: skip
+    return relabeled(shards, own, specs, lambda shard: shard[0]), steps
 
 
 def _going_round(model: Stratified, optimizer: RowOptimizer, state: State) -> State:

@@ -1,0 +1,398 @@
+"""How tables lie on several devices: split by rows, by columns, or both.
+
+JAX compiles a step of sharded tables as it is: of tables split by rows each device gathers its
+own of a step's rows and one all-reduce adds them up; of tables split by columns one all-reduce adds
+up the logits. A `Placement` says where tables are, has them made there, and deals their rows out.
+
+Between epochs rows are in the order of the vocabulary: shard b of `n` has the rows b·L … (b + 1)·L,
+for L = V' / n. The first rows are the frequent words, so that shard 0 would write nearly all of a
+step's rows. In training, rows are dealt:
+
+    row i is row i // n of shard i mod n
+
+`Placement.entered` goes there, by an all-to-all in place, and `Placement.left` back.
+
+Letters: `V` vocabulary, `V'` rows of a table, a multiple of n², the last of them zeros; `D`
+dimension, `n` shards of rows.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.sharding import AxisType, Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from jaxvec.messages.kinds import kind
+from jaxvec.optim.rows import RowOptimizer
+from jaxvec.train.contracts import State, Stratified
+
+PyTree = Any
+
+WORKERS = "workers"
+"""The axis of a mesh along which workers are."""
+_PIECE = 1 << 25  # bytes of a shard that move at a time
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """Tables on a mesh; along axes that are not named each device has a copy.
+
+    Attributes:
+      mesh: of devices.
+      rows: its axes that split the rows of tables.
+      columns: its axes that split the columns of tables [V, D].
+      whole: `V`, if tables are whole between epochs, on the first device; None if they stay in
+        shards.
+    """
+
+    mesh: Mesh
+    rows: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    whole: int | None = None
+
+    @property
+    def shards(self) -> int:
+        """`n`, in how many shards the rows are."""
+        return math.prod(self.mesh.shape[axis] for axis in self.rows)
+
+    @property
+    def everywhere(self) -> NamedSharding:
+        """A copy on each device."""
+        return NamedSharding(self.mesh, P())
+
+    def padded(self, words: int) -> int:
+        """`V'`, the rows of the tables of a vocabulary.
+
+        Args:
+          words: `V`.
+        """
+        unit = self.shards**2
+        return -(-words // unit) * unit
+
+    def spec(self, table: Any) -> P:
+        """Where the axes of a table [V', …] are split.
+
+        Args:
+          table: an array or its shape; columns are split if it has more than one.
+        """
+        columns = self.columns if len(table.shape) > 1 and table.shape[1] > 1 else ()
+        return P(*([self.rows or None] + [columns or None] * (len(table.shape) > 1)))
+
+    def specs(self, optimizer: RowOptimizer, state: State) -> State:
+        """Where a state is split: a tree as the state, of partition specs.
+
+        Args:
+          optimizer: whose state it is.
+          state: or its shapes.
+        """
+        leaves = optimizer.leaves(state.params, state.opt_state)
+        owned = jax.tree.map(
+            lambda leaf, array: P() if leaf.table is None else self.spec(array),
+            leaves, state.opt_state,
+        )  # fmt: skip
+        return State(jax.tree.map(self.spec, state.params), owned)
+
+    def of_worker(self, spec: P) -> P:
+        """Where a worker's shards of tables are split, [N, V' / N, …], from where the tables are,
+        whose rows are split along "workers" at last; of a scalar where its `N` copies are.
+
+        Args:
+          spec: of a table [V', …], or of a scalar.
+        """
+        return P(WORKERS, *([self.rows[:-1] or None, *spec[1:]] if len(spec) else []))
+
+    def shardings(self, specs: PyTree) -> PyTree:
+        """The shardings of partition specs."""
+        return jax.tree.map(lambda spec: NamedSharding(self.mesh, spec), specs)
+
+    def check(self, params: PyTree) -> None:
+        """Makes sure that the columns of tables can be split.
+
+        Args:
+          params: tables [V, …], or their shapes.
+
+        Raises:
+          ValueError: if their number is no multiple of the devices along `columns`.
+        """
+        parts = math.prod(self.mesh.shape[axis] for axis in self.columns)
+        for table in jax.tree.leaves(params):
+            if len(table.shape) > 1 and table.shape[1] > 1 and table.shape[1] % parts:
+                raise ValueError(
+                    f"{table.shape[1]} columns cannot be split over {parts} devices: take a "
+                    f"vector_size that is a multiple of {parts}"
+                )
+
+    def born(self, make: Callable[[], PyTree]) -> PyTree:
+        """Tables made in shards, in the order of the vocabulary: no device, nor the host, ever has
+        one whole.
+
+        Args:
+          make: makes tables [V, …]; traced.
+        """
+
+        def padded():
+            return jax.tree.map(lambda table: _padded(table, self.padded(len(table)), jnp), make())
+
+        like = jax.eval_shape(padded)
+        return jax.jit(padded, out_shardings=self.shardings(jax.tree.map(self.spec, like)))()
+
+    def placed(self, table: Any) -> jax.Array:
+        """A table [V, …] or [V', …] in shards, in the order of the vocabulary.
+
+        Args:
+          table: of NumPy, which the devices take their shards of; or of JAX.
+        """
+        xp = jnp if isinstance(table, jax.Array) else np
+        table = _padded(table, self.padded(len(table)), xp)
+        return jax.device_put(table, NamedSharding(self.mesh, self.spec(table)))
+
+    def begun(self, optimizer: RowOptimizer, params: PyTree) -> State:
+        """Tables and the optimizer's state, which is made in shards.
+
+        Args:
+          optimizer: whose state it is.
+          params: tables in shards.
+        """
+        like = jax.eval_shape(optimizer.init, params)
+        specs = self.specs(optimizer, State(params, like))
+        init = jax.jit(optimizer.init, out_shardings=self.shardings(specs.opt_state))
+        return State(params, init(params))
+
+    def entered(self, optimizer: RowOptimizer, state: State) -> State:
+        """A state as it is trained: in shards, with its rows dealt out. Donated.
+
+        Args:
+          optimizer: whose state it is.
+          state: as `left` returns it, or `begun`.
+        """
+        specs = self.specs(optimizer, state)
+        if self.whole is not None:
+
+            def placed(array, spec):
+                return self.placed(array) if len(spec) else jax.device_put(array, self.everywhere)
+
+            state = jax.tree.map(placed, state, specs)
+        return self._moved(state, specs, back=False)
+
+    def left(self, optimizer: RowOptimizer, state: State) -> State:
+        """A state between epochs, in the order of the vocabulary: in shards, or, if tables are to
+        be `whole`, on the first device. Donated.
+
+        Args:
+          optimizer: whose state it is.
+          state: as `entered` returned it.
+        """
+        specs = self.specs(optimizer, state)
+        state = self._moved(state, specs, back=True)
+        if self.whole is None:
+            return state
+        return jax.tree.map(
+            lambda array, spec: _on_one(array)[: self.whole if len(spec) else None]
+            if array.ndim else _on_one(array),
+            state, specs,
+        )  # fmt: skip
+
+    def _moved(self, state: State, specs: State, *, back: bool) -> State:
+        if self.shards == 1:
+            return state
+        return jax.tree.map(
+            lambda leaf, spec: _exchanged(leaf, self, spec, back) if len(spec) else leaf,
+            state, specs,
+        )  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class OneDevice:
+    """Tables that are whole on JAX's default device: what `Placement` does, with nothing to do."""
+
+    shards = 1
+    everywhere = None
+
+    def padded(self, words: int) -> int:
+        """`V`."""
+        return words
+
+    def check(self, params: PyTree) -> None:
+        """Nothing is split."""
+
+    def born(self, make: Callable[[], PyTree]) -> PyTree:
+        """The tables."""
+        return make()
+
+    def placed(self, table: Any) -> jax.Array:
+        """The table on the device."""
+        return jnp.asarray(table)
+
+    def begun(self, optimizer: RowOptimizer, params: PyTree) -> State:
+        """Tables and the optimizer's state."""
+        return State(params, optimizer.init(params))
+
+    def entered(self, optimizer: RowOptimizer, state: State) -> State:
+        """The state as it is."""
+        return state
+
+    def left(self, optimizer: RowOptimizer, state: State) -> State:
+        """The state as it is."""
+        return state
+
+
+ON_ONE = OneDevice()
+
+
+def table_rows(table: Any, words: int) -> int:
+    """How many rows a table of a vocabulary has: `V'` if it is in shards, else `V`.
+
+    Args:
+      table: of NumPy, or of JAX.
+      words: `V`.
+    """
+    if not isinstance(table, jax.Array):
+        return words
+    shards = len(table) // table.sharding.shard_shape(table.shape)[0]
+    return -(-words // shards**2) * shards**2
+
+
+def resolved(sharding: Any, workers: int | None) -> tuple[Placement, int]:
+    """The placement that a sharding of tables says, and how many workers train.
+
+    Args:
+      sharding: a `NamedSharding` of tables [V, D]. Along a further axis "workers" of its mesh there
+        are workers, each a group of devices.
+      workers: as asked for; None for as many as the mesh has.
+
+    Raises:
+      TypeError: if it is no `NamedSharding`.
+      ValueError: if its spec or its mesh does not fit tables and workers.
+    """
+    if not isinstance(sharding, NamedSharding):
+        raise TypeError(
+            f"sharding is a jax.sharding.NamedSharding of tables [V, D], not {kind(sharding)}: "
+            "write NamedSharding(mesh, PartitionSpec('rows', None))"
+        )
+    mesh, spec = sharding.mesh, tuple(sharding.spec)
+    if len(spec) > 2:
+        raise ValueError(f"tables have two axes, [V, D], and the sharding has {sharding.spec}")
+    if not isinstance(mesh, Mesh):
+        raise ValueError(f"the sharding needs a mesh of devices, jax.make_mesh; got {mesh}")
+    named = [() if axes is None else axes if isinstance(axes, tuple) else (axes,) for axes in spec]
+    rows, columns = (*named, (), ())[:2]
+    if WORKERS in rows + columns:
+        raise ValueError(
+            f"{WORKERS!r} is the axis along which workers have their own tables or shares: split "
+            f"tables along others; got {sharding.spec}"
+        )
+    idle = [
+        axis for axis, size in mesh.shape.items()
+        if size > 1 and axis not in (*rows, *columns, WORKERS)
+    ]  # fmt: skip
+    if idle:
+        raise ValueError(
+            f"nothing is split along {idle[0]!r} of the mesh: name it in the PartitionSpec, or "
+            f"call it {WORKERS!r} for workers along it"
+        )
+    along = mesh.shape.get(WORKERS, 1)
+    if workers is not None and workers != along:
+        raise ValueError(
+            f"workers={workers} need an axis {WORKERS!r} of that size in the sharding's mesh, "
+            f"which has {dict(mesh.shape)}"
+        )
+    auto = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
+    return Placement(auto, rows, columns), along
+
+
+def of_model(placement: Placement, model: Any) -> Placement:
+    """The placement of a model's tables: workers who share them out have rows of their own.
+
+    Args:
+      placement: as the user says it.
+      model: a `contracts.Model`.
+    """
+    if not isinstance(model, Stratified) or placement.mesh.shape.get(WORKERS, 1) == 1:
+        return placement
+    return dataclasses.replace(placement, rows=(*placement.rows, WORKERS))
+
+
+def dealt_places(ids: jax.Array, rows: int, shards: int) -> jax.Array:
+    """The places of rows that are dealt out; an id of `V'` or more stays.
+
+    Args:
+      ids: of rows, int[...].
+      rows: `V'`.
+      shards: `n`.
+
+    >>> dealt_places(jnp.arange(8), 8, 2).tolist()
+    [0, 4, 1, 5, 2, 6, 3, 7]
+    """
+    if shards == 1:
+        return ids
+    return jnp.where(ids < rows, ids % shards * (rows // shards) + ids // shards, ids)
+
+
+def _on_one(array: jax.Array) -> jax.Array:
+    """An array on the first device."""
+    if array.is_fully_replicated:
+        return array.addressable_data(0)
+    return jax.device_put(array, jax.devices()[0])
+
+
+def dealt_mask(mask: np.ndarray, rows: int, shards: int) -> np.ndarray:
+    """A mask of words with its rows dealt out.
+
+    Args:
+      mask: bool[V].
+      rows: `V'`.
+      shards: `n`.
+
+    Returns:
+      bool[V'].
+    """
+    return _padded(mask, rows, np).reshape(-1, shards).T.reshape(-1)
+
+
+def _padded(table: Any, rows: int, xp: Any) -> Any:
+    """A table [V, …] with rows of zeros up to that number; as it is if it has them."""
+    room = rows - len(table)
+    return xp.pad(table, [(0, room)] + [(0, 0)] * (table.ndim - 1)) if room else table
+
+
+@functools.partial(jax.jit, static_argnames=("placement", "spec", "back"), donate_argnames="table")
+def _exchanged(table: jax.Array, placement: Placement, spec: P, back: bool) -> jax.Array:
+    """Rows dealt out, or `back` in the order of the vocabulary, some columns at a time."""
+    shards, axes = placement.shards, placement.rows
+
+    def exchange(part):  # [L, …]
+        length = len(part) // shards
+        split = (shards, length) if back else (length, shards)
+        part = part.reshape(*split, *part.shape[1:])
+        part = part if back else part.swapaxes(0, 1)
+        part = lax.all_to_all(part, axes, 0, 0)
+        part = part.swapaxes(0, 1) if back else part
+        return part.reshape(-1, *part.shape[2:])
+
+    def work(shard):
+        if shard.ndim == 1:
+            return exchange(shard)
+        width = _width(shard.shape)
+
+        def step(i, shard):
+            part = lax.dynamic_slice_in_dim(shard, i * width, width, 1)
+            return lax.dynamic_update_slice_in_dim(shard, exchange(part), i * width, 1)
+
+        return lax.fori_loop(0, shard.shape[1] // width, step, shard)
+
+    return jax.shard_map(
+        work, mesh=placement.mesh, in_specs=spec, out_specs=spec, check_vma=False
+    )(table)  # fmt: skip
+
+
+def _width(shape: tuple[int, ...]) -> int:
+    """How many columns of a shard [L, d, …] move at a time: a divisor of d."""
+    most = max(1, _PIECE // (4 * shape[0] * math.prod(shape[2:])))
+    return max(w for w in range(1, min(most, shape[1]) + 1) if shape[1] % w == 0)
