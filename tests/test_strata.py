@@ -12,7 +12,6 @@ from jaxvec.train import parallel, workers
 from jaxvec.train.contracts import Program, State
 from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
-from jaxvec.train.parallel import strata
 
 KEY = jax.random.key(0)
 SMALL = GloVe(vector_size=16, x_max=20.0, chunks=4)
@@ -21,17 +20,6 @@ SMALL = GloVe(vector_size=16, x_max=20.0, chunks=4)
 @pytest.fixture(scope="module")
 def cells(topic_corpus):
     return cooccurrence.count(topic_corpus, window=5)
-
-
-@pytest.mark.parametrize("n", [2, 3])
-def test_spread_and_gathered_again(n):
-    rng = np.random.default_rng(0)
-    state = (jnp.asarray(rng.normal(size=(7, 2))), jnp.arange(7.0), jnp.int32(5))
-    shards = strata.spread(state, n)
-    for k in range(n):
-        assert np.array_equal(shards[1][k][: len(range(k, 7, n))], np.arange(k, 7, n))
-    for a, b in zip(strata.gathered(shards, state), state, strict=True):
-        assert np.array_equal(a, b)
 
 
 @pytest.mark.parametrize("n", [2, 3])
@@ -44,12 +32,12 @@ def test_phases_are_one_worker_taking_turns(cells, monkeypatch, n, optimizer):
     params = SMALL.init(KEY, len(cells.vocab))
     state = State(params, optimize.init(params))
     constants = SMALL.constants(cells)
-    team = parallel.on(n, Program(SMALL, optimize, constants, None, None))
+    team = parallel.on(n, Program(SMALL, optimize, constants, None, None), len(cells.vocab))
     parts = [segments.epoch(KEY)(k) for k in range(n)]
     key_data = np.asarray(jax.random.key_data(KEY))
     rates = np.full(2, 0.05, np.float32)
     shared = team.share([[(part, key_data) for part in parts]])
-    training, steps = team.train(team.begin([state]), shared, rates[None])
+    training, steps = team.train(team.begin([jax.tree.map(jnp.copy, state)]), shared, rates[None])
     losses = np.asarray(steps.loss).reshape(n, n, -1)
     for phase in range(n):
         for k, part in enumerate(parts):
@@ -59,7 +47,7 @@ def test_phases_are_one_worker_taking_turns(cells, monkeypatch, n, optimizer):
             local = cell_segments.Cells(*(np.minimum(i, last) for i in ids), counts)
             state, alone = train_segment(SMALL, optimize, state, constants, local, KEY, rates)
             np.testing.assert_allclose(losses[k, phase], alone.loss, rtol=1e-3, atol=1e-5)
-    for a, b in zip(jax.tree.leaves(team.state(training)), jax.tree.leaves(state), strict=True):
+    for a, b in zip(jax.tree.leaves(team.end(training)[0]), jax.tree.leaves(state), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
 

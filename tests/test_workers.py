@@ -175,8 +175,9 @@ def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer)
     params = SMALL.init(KEY, len(topic_corpus.vocab))
     state = State(params, optimize.init(params))
     constants = SMALL.constants(topic_corpus)
-    team = parallel.on(2, Program(SMALL, optimize, constants, None, None))
-    training = team.begin([state])
+    program = Program(SMALL, optimize, constants, None, None)
+    team = parallel.on(2, program, len(topic_corpus.vocab))
+    training = team.begin([jax.tree.map(jnp.copy, state)])
     for first in (0, 2):
         chosen = [(parts.epoch(KEY)(i), keys[i]) for i in (first, first + 1)]
         shared = team.share([[(part, np.asarray(jax.random.key_data(k))) for part, k in chosen]])
@@ -193,6 +194,7 @@ def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer)
             [e.opt_state for e in ends],
             rule="sum",
         )
-        found = team.state(training)
+        (found,) = team.end(training)
         for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(state), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+        training = team.begin([found])

@@ -222,13 +222,17 @@ def _check_shapes(saved: Any, like: State, words: int) -> None:
     """
 
     def shapes(tree):
-        return [
-            (words, *leaf.shape[1:]) if leaf.shape and leaf.shape[0] >= words else leaf.shape
-            for leaf in jax.tree.leaves(tree)
-        ]
+        return {
+            jax.tree_util.keystr(path, simple=True, separator="."): tuple(
+                words if axis == 0 and size > words else size
+                for axis, size in enumerate(leaf.shape)
+            )
+            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+        }
 
-    if shapes(saved) != shapes(like):
-        raise ValueError(f"its arrays are {shapes(saved)}, and these {shapes(like)}")
+    before, now = shapes(saved), shapes(like)
+    if before != now:
+        raise ValueError(f"its arrays are {before}, and these {now}")
 
 
 def crc(*arrays: np.ndarray) -> int:

@@ -24,7 +24,7 @@ from jaxvec.train.contracts import (
     Steps,
     Tunable,
 )
-from jaxvec.train.placement import dealt_places
+from jaxvec.train.dealing import dealt_places
 
 PyTree = Any
 
@@ -70,7 +70,7 @@ def run_segment(
       together: the name of the axis that `jax.vmap` maps this function over: all of its models
         take as many draws as the longest, and none writes beyond its own steps. Loops of different
         lengths would have it select between old and new tables, a copy of both.
-      shards: `n`, in how many shards the rows of tables are dealt out, see `placement`.
+      shards: `n`, in how many shards the rows of tables are dealt out, see `dealing`.
 
     Returns:
       The state after the segment, and the steps' losses.

@@ -22,17 +22,11 @@ from jaxvec.train.arguments import checked
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
 from jaxvec.train.contracts import Model, Program, State, Stratified
+from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
-from jaxvec.train.placement import (
-    ON_ONE,
-    OneDevice,
-    Placement,
-    dealt_mask,
-    of_model,
-    resolved,
-)
+from jaxvec.train.placement import ON_ONE, OneDevice, Placement, of_model, resolved
 from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
 from jaxvec.train.steps import StepCallback, StepReports
@@ -224,7 +218,7 @@ def _mask(vocab: Vocab, words: Collection[str], where: Placement | OneDevice) ->
         return None
     mask = np.zeros(len(vocab), bool)
     mask[[vocab[word] for word in words]] = True
-    return jnp.asarray(dealt_mask(mask, where.padded(len(vocab)), where.shards))
+    return jnp.asarray(dealt_mask(mask, where.length(len(vocab)), where.shards))
 
 
 def _check(

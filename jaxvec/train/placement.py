@@ -2,22 +2,14 @@
 
 JAX compiles a step of sharded tables as it is: of tables split by rows each device gathers its
 own of a step's rows and one all-reduce adds them up; of tables split by columns one all-reduce adds
-up the logits. A `Placement` says where tables are, has them made there, and deals their rows out.
-
-Between epochs rows are in the order of the vocabulary: shard b of `n` has the rows b·L … (b + 1)·L,
-for L = V' / n. The first rows are the frequent words, so that shard 0 would write nearly all of a
-step's rows. In training, rows are dealt:
-
-    row i is row i // n of shard i mod n
-
-`Placement.entered` goes there, by an all-to-all in place, and `Placement.left` back.
+up the logits. A `Placement` says where tables are, has them made there, and deals their rows out
+for training (`dealing`).
 
 Letters: `V` vocabulary, `V'` rows of a table, a multiple of n², the last of them zeros; `D`
 dimension, `n` shards of rows.
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -25,19 +17,18 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.messages.kinds import kind
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import State, Stratified
+from jaxvec.train.dealing import exchanged, padded
 
 PyTree = Any
 
 WORKERS = "workers"
 """The axis of a mesh along which workers are."""
-_PIECE = 1 << 25  # bytes of a shard that move at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,7 +58,7 @@ class Placement:
         """A copy on each device."""
         return NamedSharding(self.mesh, P())
 
-    def padded(self, words: int) -> int:
+    def length(self, words: int) -> int:
         """`V'`, the rows of the tables of a vocabulary.
 
         Args:
@@ -137,11 +128,11 @@ class Placement:
           make: makes tables [V, …]; traced.
         """
 
-        def padded():
-            return jax.tree.map(lambda table: _padded(table, self.padded(len(table)), jnp), make())
+        def made():
+            return jax.tree.map(lambda table: padded(table, self.length(len(table)), jnp), make())
 
-        like = jax.eval_shape(padded)
-        return jax.jit(padded, out_shardings=self.shardings(jax.tree.map(self.spec, like)))()
+        specs = jax.tree.map(self.spec, jax.eval_shape(made))
+        return jax.jit(made, out_shardings=self.shardings(specs))()
 
     def placed(self, table: Any) -> jax.Array:
         """A table [V, …] or [V', …] in shards, in the order of the vocabulary.
@@ -150,7 +141,7 @@ class Placement:
           table: of NumPy, which the devices take their shards of; or of JAX.
         """
         xp = jnp if isinstance(table, jax.Array) else np
-        table = _padded(table, self.padded(len(table)), xp)
+        table = padded(table, self.length(len(table)), xp)
         return jax.device_put(table, NamedSharding(self.mesh, self.spec(table)))
 
     def begun(self, optimizer: RowOptimizer, params: PyTree) -> State:
@@ -193,29 +184,33 @@ class Placement:
         state = self._moved(state, specs, back=True)
         if self.whole is None:
             return state
-        return jax.tree.map(
-            lambda array, spec: _on_one(array)[: self.whole if len(spec) else None]
-            if array.ndim else _on_one(array),
-            state, specs,
-        )  # fmt: skip
+
+        def gathered(array, spec):
+            found = _on_one(array)
+            return found[: self.whole] if len(spec) else found
+
+        return jax.tree.map(gathered, state, specs)
 
     def _moved(self, state: State, specs: State, *, back: bool) -> State:
         if self.shards == 1:
             return state
-        return jax.tree.map(
-            lambda leaf, spec: _exchanged(leaf, self, spec, back) if len(spec) else leaf,
-            state, specs,
-        )  # fmt: skip
+
+        def moved(leaf, spec):
+            if not len(spec):
+                return leaf
+            return exchanged(leaf, self.mesh, self.rows, spec, back=back)
+
+        return jax.tree.map(moved, state, specs)
 
 
 @dataclasses.dataclass(frozen=True)
 class OneDevice:
-    """Tables that are whole on JAX's default device: what `Placement` does, with nothing to do."""
+    """Tables that are whole on JAX's default device: `Placement`, with nothing to split or deal."""
 
     shards = 1
     everywhere = None
 
-    def padded(self, words: int) -> int:
+    def length(self, words: int) -> int:
         """`V`."""
         return words
 
@@ -231,15 +226,30 @@ class OneDevice:
         return jnp.asarray(table)
 
     def begun(self, optimizer: RowOptimizer, params: PyTree) -> State:
-        """Tables and the optimizer's state."""
+        """The tables and the optimizer's state.
+
+        Args:
+          optimizer: whose state it is.
+          params: tables.
+        """
         return State(params, optimizer.init(params))
 
     def entered(self, optimizer: RowOptimizer, state: State) -> State:
-        """The state as it is."""
+        """The state as it is.
+
+        Args:
+          optimizer, state: as for `Placement.entered`.
+        """
+        del optimizer
         return state
 
     def left(self, optimizer: RowOptimizer, state: State) -> State:
-        """The state as it is."""
+        """The state as it is.
+
+        Args:
+          optimizer, state: as for `Placement.left`.
+        """
+        del optimizer
         return state
 
 
@@ -319,80 +329,8 @@ def of_model(placement: Placement, model: Any) -> Placement:
     return dataclasses.replace(placement, rows=(*placement.rows, WORKERS))
 
 
-def dealt_places(ids: jax.Array, rows: int, shards: int) -> jax.Array:
-    """The places of rows that are dealt out; an id of `V'` or more stays.
-
-    Args:
-      ids: of rows, int[...].
-      rows: `V'`.
-      shards: `n`.
-
-    >>> dealt_places(jnp.arange(8), 8, 2).tolist()
-    [0, 4, 1, 5, 2, 6, 3, 7]
-    """
-    if shards == 1:
-        return ids
-    return jnp.where(ids < rows, ids % shards * (rows // shards) + ids // shards, ids)
-
-
 def _on_one(array: jax.Array) -> jax.Array:
     """An array on the first device."""
     if array.is_fully_replicated:
         return array.addressable_data(0)
     return jax.device_put(array, jax.devices()[0])
-
-
-def dealt_mask(mask: np.ndarray, rows: int, shards: int) -> np.ndarray:
-    """A mask of words with its rows dealt out.
-
-    Args:
-      mask: bool[V].
-      rows: `V'`.
-      shards: `n`.
-
-    Returns:
-      bool[V'].
-    """
-    return _padded(mask, rows, np).reshape(-1, shards).T.reshape(-1)
-
-
-def _padded(table: Any, rows: int, xp: Any) -> Any:
-    """A table [V, …] with rows of zeros up to that number; as it is if it has them."""
-    room = rows - len(table)
-    return xp.pad(table, [(0, room)] + [(0, 0)] * (table.ndim - 1)) if room else table
-
-
-@functools.partial(jax.jit, static_argnames=("placement", "spec", "back"), donate_argnames="table")
-def _exchanged(table: jax.Array, placement: Placement, spec: P, back: bool) -> jax.Array:
-    """Rows dealt out, or `back` in the order of the vocabulary, some columns at a time."""
-    shards, axes = placement.shards, placement.rows
-
-    def exchange(part):  # [L, …]
-        length = len(part) // shards
-        split = (shards, length) if back else (length, shards)
-        part = part.reshape(*split, *part.shape[1:])
-        part = part if back else part.swapaxes(0, 1)
-        part = lax.all_to_all(part, axes, 0, 0)
-        part = part.swapaxes(0, 1) if back else part
-        return part.reshape(-1, *part.shape[2:])
-
-    def work(shard):
-        if shard.ndim == 1:
-            return exchange(shard)
-        width = _width(shard.shape)
-
-        def step(i, shard):
-            part = lax.dynamic_slice_in_dim(shard, i * width, width, 1)
-            return lax.dynamic_update_slice_in_dim(shard, exchange(part), i * width, 1)
-
-        return lax.fori_loop(0, shard.shape[1] // width, step, shard)
-
-    return jax.shard_map(
-        work, mesh=placement.mesh, in_specs=spec, out_specs=spec, check_vma=False
-    )(table)  # fmt: skip
-
-
-def _width(shape: tuple[int, ...]) -> int:
-    """How many columns of a shard [L, d, …] move at a time: a divisor of d."""
-    most = max(1, _PIECE // (4 * shape[0] * math.prod(shape[2:])))
-    return max(w for w in range(1, min(most, shape[1]) + 1) if shape[1] % w == 0)

@@ -186,7 +186,7 @@ def replaced(own: State, start: State, words: int) -> State:
     Args:
       own: the state to begin with otherwise.
       start: the state that is given.
-      words: `V`. Where tables of `own` have more rows, in shards, those of `start` may lack them.
+      words: `V`. Tables of `own` in shards may have rows of zeros that `start` lacks.
 
     Raises:
       ValueError: if the shapes of the two differ, or `start` has a floating dtype that is
