@@ -26,7 +26,7 @@ from jaxvec import (
 )
 from jaxvec.optim import StateLeaf
 from jaxvec.train import segments
-from jaxvec.train.contracts import missing
+from jaxvec.train.arguments import missing
 from jaxvec.train.fit import Stopped
 from tests.conftest import segment_programs, topic_accuracy
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxvec.models.checks import exportable
 from jaxvec.models.products import einsum
 from jaxvec.models.tables import take as take
+from jaxvec.models.tables import uniform_rows
 
 
 @exportable
@@ -76,14 +77,26 @@ def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32
     >>> init(jax.random.key(0), vocab_size=10, vector_size=4).output_bias.shape
     (10,)
     """
-    keys = jax.random.split(key, 4)
-    shapes = [(vocab_size, vector_size)] * 2 + [(vocab_size,)] * 2
-    return Params(
-        *(
-            jax.random.uniform(k, shape, dtype, -0.5, 0.5) / vector_size
-            for k, shape in zip(keys, shapes, strict=True)
-        )
-    )
+    return init_rows(key, jnp.arange(vocab_size, dtype=jnp.int32), vector_size, dtype=dtype)
+
+
+def init_rows(key: jax.Array, rows: jax.Array, vector_size: int, *, dtype=jnp.float32) -> Params:
+    """Rows of `init`'s tables.
+
+    Args:
+      key, vector_size, dtype: as for `init`.
+      rows: their ids, int32[R].
+
+    Returns:
+      Tables [R, D], and biases [R].
+    """
+
+    def drawn(key):  # a vector and, as its last number, a bias
+        table = uniform_rows(key, rows, vector_size, biases=1, dtype=dtype)
+        return table[:, :-1], table[:, -1]
+
+    (input, input_bias), (output, output_bias) = map(drawn, jax.random.split(key))
+    return Params(input, output, input_bias, output_bias)
 
 
 def weight(

@@ -19,6 +19,7 @@ from jaxvec.models.checks import exportable
 from jaxvec.models.products import einsum
 from jaxvec.models.tables import softplus as softplus
 from jaxvec.models.tables import take as take
+from jaxvec.models.tables import uniform_rows
 
 _TYPICAL = 64  # rows that a mean is taken over: as many as a GPU adds up in one kernel
 
@@ -88,7 +89,20 @@ def init(key: jax.Array, vocab_size: int, vector_size: int, *, dtype=jnp.float32
     >>> init(jax.random.key(0), vocab_size=10, vector_size=4).input.shape
     (10, 4)
     """
-    start = jax.random.uniform(key, (vocab_size, vector_size), dtype, -0.5, 0.5) / vector_size
+    return init_rows(key, jnp.arange(vocab_size, dtype=jnp.int32), vector_size, dtype=dtype)
+
+
+def init_rows(key: jax.Array, rows: jax.Array, vector_size: int, *, dtype=jnp.float32) -> Params:
+    """Rows of `init`'s tables.
+
+    Args:
+      key, vector_size, dtype: as for `init`.
+      rows: their ids, int32[R].
+
+    Returns:
+      Tables [R, D].
+    """
+    start = uniform_rows(key, rows, vector_size, dtype=dtype)
     return Params(input=start, output=jnp.zeros_like(start))
 
 

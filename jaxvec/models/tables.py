@@ -25,6 +25,37 @@ def take(params: Tables, rows: Tables) -> Tables:
     return jax.tree.map(lambda table, ids: table[ids], params, rows)
 
 
+def uniform_rows(
+    key: jax.Array, rows: jax.Array, vector_size: int, *, biases: int = 0, dtype=jnp.float32
+) -> jax.Array:
+    """Rows of a table whose numbers are uniform in ±1/(2D), word2vec's.
+
+    Each row has random bits of its own, ``fold_in(key, row)``: a device draws its rows of a
+    table in shards as they are in the whole one.
+
+    Args:
+      key: a `jax.random` key.
+      rows: their ids, int32[R].
+      vector_size: `D`.
+      biases: how many numbers a row has beside its vector.
+      dtype: of the numbers.
+
+    Returns:
+      [R, D + biases].
+
+    >>> key = jax.random.key(0)
+    >>> whole, part = (uniform_rows(key, jnp.arange(*r), 4) for r in ((9,), (5, 7)))
+    >>> bool((whole[5:7] == part).all())
+    True
+    """
+
+    def row(i):
+        size = vector_size + biases
+        return jax.random.uniform(jax.random.fold_in(key, i), (size,), dtype, -0.5, 0.5)
+
+    return jax.vmap(row)(rows) / vector_size
+
+
 @jax.custom_jvp
 def softplus(x: jax.Array) -> jax.Array:
     """log(1 + e^x) = -log σ(-x), with the derivative σ(x).

@@ -13,7 +13,7 @@ from jaxvec.messages.kinds import corpus_instead, kind
 from jaxvec.messages.numbers import check_whole, is_number
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.contracts import Model, State, missing
+from jaxvec.train.contracts import Model, Objective, Source, State
 from jaxvec.train.devices import Device
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
@@ -62,6 +62,15 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
         )
     check_device(given["defaults_for"])
     return checked_model(given["model"]), checked_key(given["key"])
+
+
+def missing(model: Any) -> list[str]:
+    """The members of a `Model` that an object lacks."""
+    members = [
+        name for part in (Objective, Source) for name in (*part.__annotations__, *vars(part))
+        if not name.startswith("_")
+    ]  # fmt: skip
+    return [name for name in members if not hasattr(model, name)]
 
 
 def check_data(data: Any) -> None:

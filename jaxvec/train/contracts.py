@@ -3,8 +3,8 @@
 A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
 hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
 only some models can do is an optional ability, a Protocol of its own that the trainer asks for
-with `isinstance`: `Tunable`, `Draws`, `HeadStart`, `Curvature`, `Prior`, `StepSize`, `Stratified`,
-`ByDevice`, `UntrainedLoss` and `PredictsWords`.
+with `isinstance`: `InitRows`, `Tunable`, `Draws`, `HeadStart`, `Curvature`, `Prior`, `StepSize`,
+`Stratified`, `ByDevice`, `UntrainedLoss` and `PredictsWords`.
 
 Static is what the program is compiled for: the model (without the options that `Tunable` and
 `HeadStart` name), the optimizer and all shapes. Traced, so that another value runs the same
@@ -27,7 +27,6 @@ Batch = Any
 Reader = Callable[[int], tuple[np.ndarray, ...]]
 """Returns the arrays of segment i."""
 
-
 STEPS_A_DRAW = 64
 """How many steps have their batches and random bits made at once: a call for random bits costs as
 much as thousands of them, and a loop of a fixed trip count needs no host between its steps."""
@@ -41,8 +40,7 @@ class State(NamedTuple):
 
 
 class Steps(NamedTuple):
-    """What the steps of a segment report, by draw: `STEPS_A_DRAW` steps, the last of a
-    segment fewer; 0 beyond the last."""
+    """What a segment's steps report, by draw of `STEPS_A_DRAW`, the last fewer; 0 beyond it."""
 
     loss: jax.Array  # float32[draws], the sum over the pairs of a draw
     weight: jax.Array  # float32[draws], the pairs' summed weight
@@ -178,15 +176,6 @@ class Model(Objective, Source, Protocol):
     """What `fit` trains: an objective and the source of its batches. Hashable."""
 
 
-def missing(model: Any) -> list[str]:
-    """The members of a `Model` that an object lacks."""
-    members = [
-        name for part in (Objective, Source) for name in (*part.__annotations__, *vars(part))
-        if not name.startswith("_")
-    ]  # fmt: skip
-    return [name for name in members if not hasattr(model, name)]
-
-
 @runtime_checkable
 class Tunable(Protocol):
     """Has options that only ``constants`` reads: runs and models of a sweep that differ in them
@@ -194,6 +183,18 @@ class Tunable(Protocol):
 
     traced: ClassVar[tuple[str, ...]]
     """The names of these fields."""
+
+
+@runtime_checkable
+class InitRows(Protocol):
+    """Can make its first tables a part at a time, for tables that no device holds whole."""
+
+    def init_rows(self, key: jax.Array, rows: jax.Array) -> PyTree:
+        """Rows of ``init``'s tables, [R, …] each.
+
+        Args:
+          key, rows: as for ``init``, and the ids, int32[R].
+        """
 
 
 @runtime_checkable

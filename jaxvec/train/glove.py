@@ -121,6 +121,10 @@ class GloVe:
         """The C program's start; see `glove.init`."""
         return glove.init(key, vocab_size, self.vector_size)
 
+    def init_rows(self, key: jax.Array, rows: jax.Array) -> glove.Params:
+        """Rows of `init`'s tables, by their ids; see `contracts.InitRows`."""
+        return glove.init_rows(key, rows, self.vector_size)
+
     def segments(
         self, data: Cooccurrence, valid: float, key: jax.Array, workers: int = 1
     ) -> tuple[CellSegments, CellSegments | None]:

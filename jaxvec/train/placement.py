@@ -11,24 +11,25 @@ dimension, `n` shards of rows.
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from jax.sharding import AxisType, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from jaxvec.messages.kinds import kind
 from jaxvec.optim.rows import RowOptimizer
-from jaxvec.train.contracts import State, Stratified
+from jaxvec.train.contracts import InitRows, Model, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 
 PyTree = Any
 
 WORKERS = "workers"
 """The axis of a mesh along which workers are."""
+_DRAWN = 1 << 13  # rows of first tables that a device makes at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,19 +121,60 @@ class Placement:
                     f"vector_size that is a multiple of {parts}"
                 )
 
-    def born(self, make: Callable[[], PyTree]) -> PyTree:
-        """Tables made in shards, in the order of the vocabulary: no device, nor the host, ever has
-        one whole.
+    def born(self, model: Model, key: jax.Array, words: int) -> PyTree:
+        """A model's first tables, made in shards, in the order of the vocabulary. If it is an
+        `InitRows`, neither a device nor the host ever has a table whole.
 
         Args:
-          make: makes tables [V, …]; traced.
+          model: a `contracts.Model`.
+          key: of their random numbers.
+          words: `V`.
         """
+        length = self.length(words)
 
-        def made():
-            return jax.tree.map(lambda table: padded(table, self.length(len(table)), jnp), make())
+        def whole():
+            return jax.tree.map(lambda t: padded(t, length, jnp), model.init(key, words))
 
-        specs = jax.tree.map(self.spec, jax.eval_shape(made))
-        return jax.jit(made, out_shardings=self.shardings(specs))()
+        like = jax.eval_shape(whole)
+        specs = jax.tree.map(self.spec, like)
+        if not isinstance(model, InitRows):
+            return jax.jit(whole, out_shardings=self.shardings(specs))()
+        return jax.jit(self._drawn(model, key, words, like, specs))()
+
+    def _drawn(self, model: InitRows, key: jax.Array, words: int, like: PyTree, specs: PyTree):
+        """A function that makes tables, each device its own shards, some rows at a time."""
+        rows = self.length(words) // self.shards
+        size = min(rows, _DRAWN)
+
+        def own_columns(part):
+            if part.ndim == 1 or not self.columns:
+                return part
+            width = part.shape[1] // math.prod(self.mesh.shape[axis] for axis in self.columns)
+            at = lax.axis_index(self.columns) * width
+            return lax.dynamic_slice_in_dim(part, at, width, 1)
+
+        def work():
+            before = lax.axis_index(self.rows) * rows if self.rows else 0
+
+            def step(i, tables):
+                at = jnp.minimum(i * size, rows - size)  # the last ones overlap
+                ids = before + at + jnp.arange(size, dtype=jnp.int32)
+                drawn = jax.tree.map(own_columns, model.init_rows(key, ids))
+                return jax.tree.map(
+                    lambda table, part: lax.dynamic_update_slice_in_dim(
+                        table, jnp.where(_along(ids < words, part), part, 0), at, 0
+                    ),
+                    tables, drawn,
+                )  # fmt: skip
+
+            shapes = [NamedSharding(self.mesh, s).shard_shape(t.shape) for t, s in zip(
+                jax.tree.leaves(like), jax.tree.leaves(specs), strict=True)]  # fmt: skip
+            tables = [jnp.zeros(shape, t.dtype) for shape, t in zip(
+                shapes, jax.tree.leaves(like), strict=True)]  # fmt: skip
+            tables = jax.tree.unflatten(jax.tree.structure(like), tables)
+            return lax.fori_loop(0, -(-rows // size), step, tables)
+
+        return jax.shard_map(work, mesh=self.mesh, in_specs=(), out_specs=specs, check_vma=False)
 
     def placed(self, table: Any) -> jax.Array:
         """A table [V, …] or [V', …] in shards, in the order of the vocabulary.
@@ -217,9 +259,13 @@ class OneDevice:
     def check(self, params: PyTree) -> None:
         """Nothing is split."""
 
-    def born(self, make: Callable[[], PyTree]) -> PyTree:
-        """The tables."""
-        return make()
+    def born(self, model: Model, key: jax.Array, words: int) -> PyTree:
+        """A model's first tables.
+
+        Args:
+          model, key, words: as for `Placement.born`.
+        """
+        return model.init(key, words)
 
     def placed(self, table: Any) -> jax.Array:
         """The table on the device."""
@@ -254,6 +300,11 @@ class OneDevice:
 
 
 ON_ONE = OneDevice()
+
+
+def _along(mask: jax.Array, part: jax.Array) -> jax.Array:
+    """A mask [R] for rows [R, …]."""
+    return mask.reshape(-1, *[1] * (part.ndim - 1))
 
 
 def table_rows(table: Any, words: int) -> int:

@@ -131,7 +131,7 @@ def states(
     seconds = 0.0 if head_start is None else time.perf_counter() - began
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
-        params = where.born(lambda: model.init(key, len(data.vocab)))
+        params = where.born(model, key, len(data.vocab))
         size = vector_size(params, model.default_vectors)
         if given.init is not None:
             table, known = matched(given.init, data.vocab, size)

@@ -11,7 +11,7 @@ from jax import lax
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
 from jaxvec.models.products import check_products
-from jaxvec.models.sgns import Params, init
+from jaxvec.models.sgns import Params, init, init_rows
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import STEPS_A_DRAW
 from jaxvec.train.devices import Device, segment_length, step_blocks
@@ -118,6 +118,10 @@ class TextModel:
     def init(self, key: jax.Array, vocab_size: int) -> Params:
         """word2vec's start; see `sgns.init`."""
         return init(key, vocab_size, self.vector_size)
+
+    def init_rows(self, key: jax.Array, rows: jax.Array) -> Params:
+        """Rows of `init`'s tables, by their ids; see `contracts.InitRows`."""
+        return init_rows(key, rows, self.vector_size)
 
     def segments(
         self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
