@@ -13,6 +13,7 @@ from benchmarks import (
     queries,
     seeds,
     sgns,
+    shards,
     stability,
     transfer,
     vocabulary,
@@ -45,6 +46,7 @@ def make_parser() -> argparse.ArgumentParser:
     transfer.add_parser(suites)
     seeds.add_parser(suites)
     compiling.add_parser(suites)
+    shards.add_parser(suites)
     return parser
 
 

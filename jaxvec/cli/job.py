@@ -17,7 +17,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.contracts import Model
 from jaxvec.train.registry import MODELS
-from jaxvec.train.workers import default_workers
+from jaxvec.train.workers import default_workers, shared_out
 from jaxvec.vectors import formats
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
@@ -149,7 +149,9 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     model = make_model(options)
     before = Checkpoints.settings_of(options.checkpoint) if resuming else {}
     begun_with = options.workers or before.get("workers")
-    settings["workers"] = begun_with or default_workers(data, model, freeze=freeze)
+    settings["workers"] = begun_with or (
+        1 if options.shard else default_workers(data, model, freeze=freeze)
+    )
     names = (
         "epochs", "optimizer", "learning_rate", "min_learning_rate", "valid", "grad_clip",
         "max_norm", "write_back",
@@ -157,6 +159,7 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     arguments = {name: getattr(options, name) for name in names} | {
         "key": jax.random.key(options.seed),
         "workers": settings["workers"],
+        "sharding": shared_out(options.shard, settings["workers"]) if options.shard else None,
         "init": init,
         "start": start,
         "freeze": freeze,

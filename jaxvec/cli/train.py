@@ -125,6 +125,13 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
         "vectors",
         whole(1),
     )
+    add(
+        "--shard",
+        "split the tables over all devices, by rows or by dimensions: for tables larger than a "
+        "device, see fit's sharding; with --workers over the devices of each",
+        choices=["rows", "dim"],
+        tags=[TRAINED],
+    )
     add("--seed N", "default: %(default)s", whole(0), default=1, tags=[IDENTITY])
     add(
         "--valid F",
@@ -165,7 +172,7 @@ def run(options: argparse.Namespace) -> int:
     Raises:
       ValueError, KeyError, OSError: for bad input, before anything is written.
     """
-    use_cores(options.workers)
+    use_cores(None if options.shard else options.workers)
     set_defaults(options)
     check(options)
     resuming = bool(options.resume) and Checkpoints.exist(options.checkpoint)
@@ -247,7 +254,8 @@ def _begun(job: Job, checkpoints: Checkpoints | None) -> Model:
 
 def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bool) -> None:
     """Writes the outputs; nothing if the run was `finished` and they are there."""
-    vectors = result.vectors(options.vectors)
+    beside = Path(options.output).resolve().parent if options.shard else None
+    vectors = result.vectors(options.vectors, folder=beside)
     warn_if_collapsed(vectors)
     if options.unk_vector:
         vectors = with_unk(vectors)

@@ -134,6 +134,8 @@ def release(array: np.ndarray) -> None:
     Without it, one pass over a large file counts as memory of the process. Arrays that are not
     memory-mapped, and copy-on-write ones, are left alone.
     """
+    while isinstance(array.base, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base  # what `np.asarray` made a plain view of
     mapped = getattr(array, "_mmap", None)
     private = getattr(array, "mode", None) == "c"  # changes to it exist in memory only
     if mapped is not None and not private and hasattr(mmap, "MADV_DONTNEED"):

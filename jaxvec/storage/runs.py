@@ -1,5 +1,6 @@
 """External sorting: sorted runs of (key, sum), in memory or a temporary file, and their merge."""
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -81,6 +82,7 @@ class GrowingArray:
       dtype: of the array.
       capacity: the greatest length; memory is reserved for it.
       folder: where the temporary file is; None for memory.
+      row: the shape of each of its rows.
 
     >>> growing = GrowingArray(np.int32, 5, None)
     >>> growing.append(np.arange(2))
@@ -88,14 +90,21 @@ class GrowingArray:
     array([0, 1], dtype=int32)
     """
 
-    def __init__(self, dtype: Any, capacity: int, folder: Path | None):
+    def __init__(
+        self,
+        dtype: Any,
+        capacity: int,
+        folder: str | os.PathLike[str] | None,
+        row: tuple[int, ...] = (),
+    ):
         self._dtype = dtype
+        self._row = row
         self._length = 0
-        self._memory = np.empty(capacity if folder is None else 0, dtype)
+        self._memory = np.empty((capacity if folder is None else 0, *row), dtype)
         self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
     def append(self, part: np.ndarray) -> None:
-        """Appends a part, [n], converted to the array's dtype."""
+        """Appends a part, [n, *row], converted to the array's dtype."""
         if self._file is None:
             self._memory[self._length : self._length + len(part)] = part
         else:
@@ -110,7 +119,7 @@ class GrowingArray:
             self._file.flush()
             if not self._length:  # an empty file cannot be mapped
                 return self._memory
-            return np.memmap(self._file, self._dtype, "r", shape=(self._length,))
+            return np.memmap(self._file, self._dtype, "r", shape=(self._length, *self._row))
 
 
 def sum_sorted(packed: np.ndarray, bits: int, weights: np.ndarray) -> Run:

@@ -22,7 +22,7 @@ from jax import lax
 from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-_PIECE = 1 << 25  # bytes of a shard that move at a time
+_PIECE = 1 << 23  # bytes of a shard that move at a time
 
 
 def dealt_places(ids: jax.Array, rows: int, shards: int) -> jax.Array:

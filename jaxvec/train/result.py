@@ -1,19 +1,26 @@
 """What `fit` and `sweep` report and return: `Report` and `Result`."""
 
 import functools
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import jax
 import numpy as np
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import to_be_called
 from jaxvec.optim.probe import Choice
+from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
+
+_ROWS = 1 << 11  # of a table in shards that the host takes at a time
 
 
 def vector_tables(params: Any, which: str) -> dict[str, Any]:
@@ -41,6 +48,32 @@ def vector_size(params: Any, which: str) -> int:
       params, which: as for `vector_tables`.
     """
     return next(iter(vector_tables(params, which).values())).shape[1]
+
+
+def row_parts(table: Any, words: int) -> Iterator[np.ndarray]:
+    """The first rows of a table in the host's memory, some at a time, wherever its shards are.
+
+    Args:
+      table: [V, …], or more rows; of NumPy or JAX.
+      words: `V`.
+
+    Yields:
+      Parts of the rows in order. One may share memory with the table.
+    """
+    if isinstance(table, jax.Array) and len(table.sharding.device_set) > 1:
+        for start in range(0, words, _ROWS):
+            ids = np.arange(start, start + _ROWS)
+            yield np.asarray(_taken(table, ids))[: words - start]
+    else:
+        yield np.asarray(table)[:words]
+
+
+@jax.jit
+def _taken(table: jax.Array, ids: jax.Array) -> jax.Array:
+    """Rows [n, …] of a table, on each device."""
+    rows = table.at[ids].get(mode="clip")
+    mesh = jax.typeof(table).sharding.mesh
+    return jax.lax.with_sharding_constraint(rows, NamedSharding(mesh, P()))
 
 
 class Report(NamedTuple):
@@ -96,7 +129,9 @@ class Result(NamedTuple):
         )
 
     @to_be_called
-    def vectors(self, which: str | None = None) -> WordVectors:
+    def vectors(
+        self, which: str | None = None, *, folder: str | os.PathLike[str] | None = None
+    ) -> WordVectors:
         """The word vectors, the most frequent word first.
 
         Whether a file's format can hold the words, `jaxvec.formats.check_words` tells before
@@ -105,16 +140,35 @@ class Result(NamedTuple):
         Args:
           which: the name of a table, ``"input"`` or ``"output"``, or ``"sum"`` of the two; by
             default the model's usual one, input for skip-gram and sum for GloVe.
+          folder: where to keep them, in a temporary file that is memory-mapped, for more than fit
+            in memory; by default in memory.
 
         Raises:
           ValueError: if there is no such table.
         """
-        tables = vector_tables(self.params, which or self.model.default_vectors)
-        # copies: the next epoch takes the arrays
-        table = functools.reduce(np.add, [np.array(table) for table in tables.values()])
-        vectors = WordVectors(self.data.vocab.words, table, counts=self.data.vocab.counts)
+        tables = list(vector_tables(self.params, which or self.model.default_vectors).values())
+        vocab = self.data.vocab
+        growing = GrowingArray(tables[0].dtype, len(vocab), folder, tables[0].shape[1:])
+        for parts in zip(*(row_parts(table, len(vocab)) for table in tables), strict=True):
+            # copies: the next epoch takes the arrays
+            growing.append(functools.reduce(np.add, parts))
+        vectors = WordVectors(vocab.words, growing.array(), counts=vocab.counts)
         vectors.sort_by_descending_frequency()
         return vectors
+
+    def whole(self) -> "Result":
+        """The same with tables [V, …] in the host's memory, whatever shards they are in."""
+        words = len(self.data.vocab)
+        rows = len(jax.tree.leaves(self.params)[0])
+
+        def one(array: Any) -> np.ndarray:
+            if np.ndim(array) and len(array) == rows:
+                return np.concatenate(list(row_parts(array, words)))
+            return np.asarray(array)
+
+        return self._replace(
+            params=jax.tree.map(one, self.params), opt_state=jax.tree.map(one, self.opt_state)
+        )
 
     def predict_output_word(
         self, context_words: Sequence[str], topn: int = 10
@@ -142,7 +196,7 @@ class Result(NamedTuple):
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
         hidden = self.model.context_vector(np.asarray(self.params.input)[ids])
-        logits = np.asarray(self.params.output) @ hidden
+        logits = np.asarray(self.params.output)[: len(vocab)] @ hidden
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
         return [(vocab.words[i], float(shares[i])) for i in highest(shares, topn)]

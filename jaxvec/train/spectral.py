@@ -9,6 +9,8 @@ takes about a second.
 Letters: `V` vocabulary, `T` frequent words, `D` dimension.
 """
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -70,18 +72,21 @@ def tables(
 
 
 def added(params: Params, head_start: Params | None) -> Params:
-    """Tables to whose first T rows the rows of a head start are added.
+    """Tables to whose first T rows the rows of a head start are added, in place.
 
     Args:
-      params: the tables, [V, D] each.
+      params: the tables, [V, D] each; donated.
       head_start: tables [T, D], as `tables` returns them; None for nothing to add.
     """
     if head_start is None:
         return params
-    # rows by their ids, as of tables in shards each device then takes its own
-    return jax.tree.map(
-        lambda table, rows: table.at[np.arange(len(rows))].add(rows), params, head_start
-    )
+    return jax.tree.map(_plus, params, head_start)
+
+
+@functools.partial(jax.jit, donate_argnums=0)
+def _plus(table: jax.Array, rows: jax.Array) -> jax.Array:
+    ids = jnp.arange(len(rows), dtype=jnp.int32)  # of a table in shards each device takes its own
+    return table.at[ids].add(rows)
 
 
 def _spread(corpus: Corpus, tokens: int) -> Corpus:

@@ -46,6 +46,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
     model = {"name": _name(type(result.model)), **_options(result.model)}
+    result = result.whole()
     leaves = jax.tree.leaves(result.opt_state)
     save_arrays(
         path,

@@ -41,7 +41,8 @@ def use_cores(workers: int | None = None) -> None:
     set, for this process and its children.
 
     Args:
-      workers: `N`, by default the cores that this process may use.
+      workers: `N`, by default the environment's ``JAX_NUM_CPU_DEVICES``, or the cores that this
+        process may use.
 
     Raises:
       ValueError: if `workers` is no whole number of at least 1.
@@ -51,7 +52,7 @@ def use_cores(workers: int | None = None) -> None:
     if workers is not None:
         check_whole("workers", workers)
     os.environ.setdefault("NPROC", "1")
-    wanted = workers or cores()
+    wanted = workers or int(os.environ.get("JAX_NUM_CPU_DEVICES", 0)) or cores()
     try:
         jax.config.update("jax_num_cpu_devices", wanted)
     except RuntimeError:  # JAX has started
@@ -121,6 +122,27 @@ def mesh(workers: int) -> Mesh:
             f"jaxvec.use_cores({workers}) before JAX's first computation"
         )
     return jax.make_mesh((workers,), ("workers",), (AxisType.Auto,), devices=devices[:workers])
+
+
+def shared_out(shard: str, workers: int = 1) -> NamedSharding:
+    """The sharding of tables that are split over all devices, in as many groups as workers.
+
+    Args:
+      shard: ``"rows"`` or ``"dim"``, what is split.
+      workers: `N`.
+
+    Raises:
+      ValueError: if a worker would have one device, or they do not go into equal groups.
+    """
+    devices = jax.devices()
+    if len(devices) % workers or len(devices) < 2 * workers:
+        raise ValueError(
+            f"to split tables by {shard}, each of {workers} workers needs equally many devices, "
+            f"2 or more, and JAX has {len(devices)}"
+        )
+    shape = (workers, len(devices) // workers)
+    over = jax.make_mesh(shape, ("workers", "shards"), (AxisType.Auto,) * 2)
+    return NamedSharding(over, P("shards", None) if shard == "rows" else P(None, "shards"))
 
 
 @contextlib.contextmanager

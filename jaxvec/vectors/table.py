@@ -1,7 +1,7 @@
 """`WordTable`: words and their vectors, to look up, add to and sort."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -59,8 +59,8 @@ class WordTable:
             )
         given = {**(attributes or {}), **({} if counts is None else {COUNT: counts})}
         self.attributes = {name: column(name, given[name], len(self)) for name in given}
-        _check_unique(self.index_to_key)
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
+        _check_unique(self.index_to_key, self.key_to_index)
 
     @property
     def vector_size(self) -> int:
@@ -268,7 +268,7 @@ class WordTable:
                 f"got {rows.shape}"
             )
         given = {name: column(name, values, len(keys)) for name, values in (extras or {}).items()}
-        _check_unique(keys)
+        _check_unique(keys, set(keys))
         new = np.array([key not in self.key_to_index for key in keys], bool)
         known = [self.key_to_index[key] for key in keys if key in self.key_to_index]
         grown = {}
@@ -352,7 +352,7 @@ class WordTable:
         self._norms = None
 
 
-def _check_unique(words: list[str]) -> None:
-    if len(set(words)) != len(words):
+def _check_unique(words: list[str], different: Collection[str]) -> None:
+    if len(different) != len(words):
         twice = Counter(words).most_common(1)[0][0]
         raise ValueError(f"the word {twice!r} comes twice")
