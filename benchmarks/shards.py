@@ -21,9 +21,7 @@ def add_parser(suites) -> None:
     parser = suites.add_parser("shards", help=__doc__)
     parser.add_argument("--words", type=int, default=2_000_000, help="V (default: %(default)s)")
     parser.add_argument("--vector-size", type=int, default=300, help="D (default: %(default)s)")
-    parser.add_argument(
-        "--tokens", type=int, default=1 << 18, help="(default: %(default)s)"
-    )
+    parser.add_argument("--tokens", type=int, default=1 << 18, help="(default: %(default)s)")
     parser.add_argument("--devices", type=int, default=8, help="of the host (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=8, help="a step (default: %(default)s)")
     parser.add_argument("--shard", choices=["rows", "dim"], default="rows")

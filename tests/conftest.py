@@ -14,7 +14,7 @@ from jaxvec import Corpus, WordVectors, use_cores
 
 # the tests' time is mostly LLVM's, on programs that run for a blink; of commands they start, too
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-use_cores(4)  # as the command line does; devices for tests of several workers
+use_cores(8)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
 

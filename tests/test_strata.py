@@ -81,6 +81,6 @@ def test_whole_tables_need_one_worker(cells):
 
 
 def test_a_worker_for_every_4_million_cells(cells, monkeypatch):
-    for count, expected in [(2, 1), (7_999_999, 1), (8_000_000, 2), (10**9, 4)]:
+    for count, expected in [(2, 1), (7_999_999, 1), (8_000_000, 2), (10**9, 8)]:
         monkeypatch.setattr(type(cells), "__len__", lambda counts, count=count: count)
         assert workers.usual_workers(cells) == expected

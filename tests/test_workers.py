@@ -162,7 +162,7 @@ def test_use_cores_after_the_start_changes_nothing():
 
 
 def test_a_worker_for_every_8_million_words(topic_corpus, monkeypatch):
-    for words, expected in [(2, 1), (15_999_999, 1), (16_000_000, 2), (10**9, 4)]:
+    for words, expected in [(2, 1), (15_999_999, 1), (16_000_000, 2), (10**9, 8)]:
         monkeypatch.setattr(Corpus, "__len__", lambda corpus, words=words: words)
         assert workers.usual_workers(topic_corpus) == expected
 

@@ -143,9 +143,7 @@ class Checkpoints:
         step = self._manager.latest_step()
         try:
             _check_shapes(self._manager.item_metadata(step)["state"].tree, like, words)
-            restored = self._manager.restore(
-                step, args=ocp.args.Composite(state=_any_rows(like))
-            )
+            restored = self._manager.restore(step, args=ocp.args.Composite(state=_any_rows(like)))
         except ValueError as error:
             raise ValueError(
                 f"the state in {self.folder} is of another model, vocabulary or optimizer: give "
