@@ -9,6 +9,7 @@ from jaxvec.cli.common import Flags, say, text_paths, whole
 from jaxvec.cli.data import read_data
 from jaxvec.cooccurrence import Cooccurrence, count_shards, engine
 from jaxvec.cooccurrence.engines import ENGINES
+from jaxvec.cooccurrence.pairs import LEAST_MEMORY
 from jaxvec.cooccurrence.shards import TASK_MEMORY
 from jaxvec.storage.arrays import ZIP_MAGIC
 from jaxvec.storage.work import work_folder
@@ -46,7 +47,10 @@ def uses_engine(options: argparse.Namespace) -> bool:
         raise ValueError("--workers goes with --engine processes or dask; threads are one a core")
     if options.on_device and options.engine != _THREADS:
         raise ValueError(f"--on-device does not go with --engine {options.engine}")
-    return options.engine != _THREADS
+    others = options.engine != _THREADS
+    if others and options.memory is not None and options.memory < LEAST_MEMORY:
+        raise ValueError(f"--memory must be at least {LEAST_MEMORY} bytes for each process")
+    return others
 
 
 def count_on_engine(options: argparse.Namespace, path: str | Path) -> Cooccurrence:
@@ -69,7 +73,7 @@ def count_on_engine(options: argparse.Namespace, path: str | Path) -> Cooccurren
         if vocab is None:
             limits = {"min_count": options.min_count or 5, "max_size": options.max_vocab}
             vocab = count_vocabulary(shards, folder=folder, map=run, **limits)
-        say(f"{len(shards):,} shards; {len(vocab):,} words are in the vocabulary")
+        say(f"text in {len(shards):,} shards, a vocabulary of {len(vocab):,} words")
         cells = count_shards(
             shards,
             vocab,

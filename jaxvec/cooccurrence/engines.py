@@ -5,6 +5,7 @@ Both start their processes anew (``spawn``): forked ones would inherit JAX's thr
 
 import concurrent.futures
 import contextlib
+import logging
 import multiprocessing
 import os
 import threading
@@ -92,8 +93,13 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[Map]:
         ) from None
     with contextlib.ExitStack() as stack:
         if scheduler is None:
+            stack.enter_context(_quiet())
             cluster = LocalCluster(
-                n_workers=workers, threads_per_worker=1, memory_limit=0, dashboard_address=None
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=0,
+                dashboard_address=None,
+                env={"DASK_LOGGING__DISTRIBUTED": "critical"},
             )
             client = stack.enter_context(Client(stack.enter_context(cluster)))
         else:
@@ -102,6 +108,18 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[Map]:
             yield dask_map(client)
         except KilledWorker:
             raise ChildProcessError(_DIED) from None
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps what a local cluster logs as it comes and goes from standard error."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 def dask_map(client: Any) -> Map:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxvec.cooccurrence.matrix import Cooccurrence
-from jaxvec.cooccurrence.pairs import Settings
+from jaxvec.cooccurrence.pairs import LEAST_MEMORY, Settings
 from jaxvec.cooccurrence.shards import (
     TASK_MEMORY,
     RangeCells,
@@ -37,7 +37,7 @@ def count_shards(
     symmetric: bool = True,
     distance_weighting: bool = True,
     memory: int = TASK_MEMORY,
-    ranges: int = 32,
+    ranges: int | None = None,
 ) -> Cooccurrence:
     """Counts a text by shards and writes the file that ``count(corpus, path=path)`` writes.
 
@@ -53,7 +53,7 @@ def count_shards(
         `concurrent.futures`, or ``dask_map(client)``. Results may come in any order.
       window, symmetric, distance_weighting: as for `count`.
       memory: bytes that a task may take, beside the text of a TextShard: 8 bytes a word.
-      ranges: number of parts of the matrix, each merged by a task of its own.
+      ranges: number of parts of the matrix, each merged by a task of its own; by default up to 32.
 
     Returns:
       The counts, memory-mapped.
@@ -78,7 +78,8 @@ def count_shards(
         raise TypeError(f"vocab must be a Vocab, such as corpus.vocab; got {kind(vocab)}")
     shards = check_shards(shards)
     settings = Settings(check_whole("window", window), symmetric, distance_weighting)
-    rows = row_ranges(vocab, settings.window, check_whole("ranges", ranges))
+    rows = row_ranges(vocab, settings.window, ranges)
+    check_whole("memory", memory, least=LEAST_MEMORY)
     with work_folder(path) as folder:
         count = functools.partial(
             count_shard,

@@ -45,8 +45,20 @@ TASK_MEMORY = 256 << 20
 """Bytes that a task may take by default, beside a shard's text."""
 
 _FORMAT = 1  # of the files: part of their names
+_RANGES = 32  # of rows, if there are cells enough
+_CELLS_OF_A_RANGE = 1 << 20
 _MERGED_AT_ONCE = 64  # files, of two open descriptors each
-_SHARED = ("first", "last", "words", "unit")  # numbers that runs have in common to be added
+
+
+class _About(NamedTuple):
+    """What a run tells of itself; runs whose first four are the same can be added up."""
+
+    first: int  # row
+    last: int  # row, not included
+    words: int  # V
+    unit: int  # u
+    tokens: int  # of the shard
+    raw_words: int
 
 
 class ShardRuns(NamedTuple):
@@ -67,22 +79,29 @@ class RangeCells(NamedTuple):
     cells: int
 
 
-def row_ranges(vocab: Vocab, window: int, ranges: int) -> list[int]:
+def row_ranges(vocab: Vocab, window: int, ranges: int | None = None) -> list[int]:
     """Divides the rows of the matrix into ranges of about as many cells.
 
     Args:
       vocab: of the text. A word with count c has at most min(2 W c, V) cells in its row.
       window: W.
-      ranges: at most this number of ranges.
+      ranges: at most this number of ranges; by default one for each million of such cells, up to
+        32.
 
     Returns:
       Rising rows, from 0 to V: range `i` is rows[i] … rows[i + 1].
+
+    Raises:
+      TypeError, ValueError: if `ranges` is no whole number above 0.
 
     >>> row_ranges(Vocab(["a", "b", "c", "d"], [9, 1, 1, 1]), 1, 2)
     [0, 2, 4]
     """
     most = np.minimum(vocab.counts.astype(np.float64) * 2 * window, len(vocab)) + 1
     before = np.cumsum(most)
+    if ranges is None:
+        ranges = min(_RANGES, int(before[-1] / _CELLS_OF_A_RANGE) + 1)
+    check_whole("ranges", ranges)
     cuts = np.searchsorted(before, before[-1] * np.arange(1, ranges) / ranges) + 1
     return np.unique([0, *cuts.tolist(), len(vocab)]).tolist()
 
@@ -116,9 +135,10 @@ def count_shard(
       ValueError: if `rows` do not rise from 0 to V, `memory` is below 64 MiB, or as `count` and
         `read_pieces`.
     """
-    vocab, words = load_vocabulary(vocabulary)
     settings = Settings(check_whole("window", window), bool(symmetric), bool(distance_weighting))
+    folder = writable(Path(folder) / "run").parent
     means = _means(memory, folder, threads)
+    vocab, words = load_vocabulary(vocabulary)
     rows = [int(row) for row in rows]
     if (
         rows[:1] != [0]
@@ -128,7 +148,7 @@ def count_shard(
         raise ValueError(f"rows must rise from 0 to the number of words, {len(vocab)}; got {rows}")
     content = [_FORMAT, shard.description(), words, list(settings), rows]
     name = digest("run", content)
-    paths = tuple(str(Path(folder) / f"run-{name}-{i:04}.npz") for i in range(len(rows) - 1))
+    paths = tuple(str(folder / f"run-{name}-{i:04}.npz") for i in range(len(rows) - 1))
     if all(Path(path).exists() for path in paths):
         return _shard_runs(paths)
     stretch = shard.open(vocab, settings.window)
@@ -136,12 +156,6 @@ def count_shard(
     merged = by_range(merge(runs, means.interval(), threads), rows, len(vocab))
     groups = itertools.groupby(merged, lambda part: part[0])
     i_found, found = next(groups, (None, iter(())))
-    totals = {
-        "words": len(vocab),
-        "unit": settings.unit(),
-        "tokens": stretch.stop - stretch.start,
-        "raw_words": stretch.raw_words,
-    }
     for i, path in enumerate(paths):
         keys, sums = (GrowingArray(np.int64, 0, means.folder) for _ in range(2))
         if i == i_found:
@@ -149,32 +163,37 @@ def count_shard(
                 keys.append(run.keys)
                 sums.append(run.sums)
             i_found, found = next(groups, (None, iter(())))
-        ends = {"first": rows[i], "last": rows[i + 1]} | totals
-        numbers = {key: np.array(value, np.int64) for key, value in ends.items()}
-        save_arrays(path, kind=np.array("run"), **numbers, keys=keys.array(), sums=sums.array())
+        about = _About(
+            rows[i],
+            rows[i + 1],
+            len(vocab),
+            settings.unit(),
+            stretch.stop - stretch.start,
+            stretch.raw_words,
+        )
+        save_arrays(path, run=np.array(about), keys=keys.array(), sums=sums.array())
     return _shard_runs(paths)
 
 
-def _means(memory: int, folder: str | os.PathLike[str], threads: int) -> Means:
+def _means(memory: int, folder: Path, threads: int) -> Means:
     """The means of a task, whose temporary files are in its folder."""
     check_whole("memory", memory, least=LEAST_MEMORY)
-    return Means(memory, writable(Path(folder) / "run").parent, check_whole("threads", threads))
+    return Means(memory, folder, check_whole("threads", threads))
 
 
 def _shard_runs(paths: tuple[str, ...]) -> ShardRuns:
     """The totals of a shard, from its files."""
-    entries = 0
-    for path in paths:
-        run = _load_run(path)
-        entries += len(run["keys"])
-    return ShardRuns(paths, entries, int(run["tokens"]), int(run["raw_words"]))
+    entries = sum(len(_load_run(path)[1].keys) for path in paths)
+    about, _ = _load_run(paths[0])
+    return ShardRuns(paths, entries, about.tokens, about.raw_words)
 
 
-def _load_run(path: str) -> dict[str, np.ndarray]:
+def _load_run(path: str) -> tuple[_About, Run]:
+    """A run that `count_shard` wrote, memory-mapped."""
     arrays = load_arrays(path, mapped=True)
-    if str(arrays.get("kind")) != "run":
+    if not {"run", "keys", "sums"} <= arrays.keys():
         raise ValueError(f"{path} is no run that count_shard wrote")
-    return arrays
+    return _About(*arrays["run"].tolist()), Run(arrays["keys"], arrays["sums"])
 
 
 def merge_range(
@@ -199,42 +218,43 @@ def merge_range(
       ValueError: if there is no run, the runs are of several ranges, vocabularies or units,
         `memory` is below 64 MiB, or a cell exceeds 2^61 units.
     """
+    folder = writable(Path(folder) / "cells").parent
     means = _means(memory, folder, threads)
     runs = sorted(runs)
-    path = Path(folder) / f"cells-{digest('cells', [Path(run).name for run in runs])}.npz"
+    path = folder / f"cells-{digest('cells', [Path(run).name for run in runs])}.npz"
     if not path.exists():
         first, last, words, unit = _common(runs)
         longest, merged = _merged(runs, means)
         found = rows_of(merged, longest, (first, last), words, unit, means.folder)
-        ends = {"first": np.array(first), "last": np.array(last)}
-        save_arrays(path, kind=np.array("cells of rows"), **ends, **found._asdict())
+        save_arrays(path, rows=np.array([first, last]), **found._asdict())
     arrays = load_arrays(path, mapped=True)
-    return RangeCells(str(path), int(arrays["first"]), int(arrays["last"]), len(arrays["data"]))
+    first, last = arrays["rows"].tolist()
+    return RangeCells(str(path), first, last, len(arrays["data"]))
 
 
-def _common(runs: list[str]) -> list[int]:
-    """The numbers of `_SHARED` in all runs.
+def _common(runs: list[str]) -> tuple[int, int, int, int]:
+    """(first, last, words, unit) of all runs.
 
     Raises:
-      ValueError: if there is no run, or the numbers differ.
+      ValueError: if there is no run, or these differ.
     """
     if not runs:
         raise ValueError("there is no run to merge")
-    found = {path: [int(_load_run(path)[key]) for key in _SHARED] for path in runs}
-    for path, numbers in found.items():
-        if numbers != found[runs[0]]:
+    found = [_load_run(path)[0][:4] for path in runs]
+    for path, numbers in zip(runs, found, strict=True):
+        if numbers != found[0]:
             raise ValueError(
-                f"{path} and {runs[0]} are not of the same rows, vocabulary and weights: their "
-                f"{', '.join(_SHARED)} are {numbers} and {found[runs[0]]}"
+                f"{path} has cells of other rows, words or weights than {runs[0]}: "
+                f"{', '.join(_About._fields[:4])} are {numbers}, and not {found[0]}"
             )
-    return found[runs[0]]
+    return found[0]
 
 
 def _merged(paths: list[str], means: Means) -> tuple[int, Iterator[Run]]:
     """At least the number of entries of merged runs, and the runs; few files are open at a time."""
 
     def load(some: list[str]) -> list[Run]:
-        return [Run(run["keys"], run["sums"]) for run in map(_load_run, some)]
+        return [run for _, run in map(_load_run, some)]
 
     def merged(runs: list[Run], then: Callable[[Run], Any] = lambda run: run) -> Iterator[Any]:
         return merge(runs, means.interval(), means.threads, then)

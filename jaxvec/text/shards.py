@@ -116,7 +116,9 @@ class TextShard:
                 right.extend(_first(self._range(self.stop, None), window, vocab))
                 yield right, True
 
-        batches = [(codes, np.array(ends, np.int64)) for codes, ends in indexer.batches(with_right())]
+        batches = [
+            (codes, np.array(ends, np.int64)) for codes, ends in indexer.batches(with_right())
+        ]
         ids, offsets = renumbered(batches, indexer.vocab_ids(vocab))
         corpus = Corpus(vocab, ids, offsets, raw_words=indexer.tokens)
         return Stretch(corpus, 0, len(ids) - len(vocab.encode(right)), raw_words)
