@@ -141,7 +141,8 @@ def count_shard(
     vocab, words = load_vocabulary(vocabulary)
     rows = [int(row) for row in rows]
     if (
-        rows[:1] != [0]
+        len(rows) < 2
+        or rows[0] != 0
         or rows[-1] != len(vocab)
         or any(a >= b for a, b in itertools.pairwise(rows))
     ):

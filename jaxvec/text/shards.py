@@ -21,7 +21,6 @@ from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.arrays import load_arrays, text_array
 from jaxvec.storage.work import state
 from jaxvec.text.corpus import Corpus
-from jaxvec.text.indexing import WordIndexer, renumbered
 from jaxvec.text.pieces import Pieces, file_pieces
 from jaxvec.text.read import expand_paths, range_bounds, read_range
 from jaxvec.text.tokenize import TOKENIZERS, get_tokenizer
@@ -101,7 +100,6 @@ class TextShard:
         Raises:
           FileNotFoundError, ValueError: as `read_pieces` and `read_range`.
         """
-        indexer = WordIndexer(known=vocab.ids)
         right: list[str] = []
         raw_words = 0
 
@@ -115,13 +113,10 @@ class TextShard:
                 assert self.stop is not None  # whole files end their last documents
                 right.extend(_first(self._range(self.stop, None), window, vocab))
                 yield right, True
+            yield vocab.words[:1], True  # so that there is a word, if the shard has none
 
-        batches = [
-            (codes, np.array(ends, np.int64)) for codes, ends in indexer.batches(with_right())
-        ]
-        ids, offsets = renumbered(batches, indexer.vocab_ids(vocab))
-        corpus = Corpus(vocab, ids, offsets, raw_words=indexer.tokens)
-        return Stretch(corpus, 0, len(ids) - len(vocab.encode(right)), raw_words)
+        corpus = Corpus.from_pieces(with_right(), vocab=vocab)
+        return Stretch(corpus, 0, len(corpus) - 1 - len(vocab.encode(right)), raw_words)
 
 
 def _first(pieces: Pieces, count: int, vocab: Vocab) -> list[str]:
