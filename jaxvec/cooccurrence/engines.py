@@ -8,6 +8,7 @@ import contextlib
 import logging
 import multiprocessing
 import os
+import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -19,6 +20,9 @@ from jaxvec.storage.work import Map
 ENGINES = ("processes", "dask")
 """The names that `engine` knows."""
 
+_QUIET_WORKERS = {  # an error in a task is raised here, and need not be logged there too
+    "distributed.nanny.pre-spawn-environ.DASK_DISTRIBUTED__LOGGING__DISTRIBUTED": "critical"
+}
 _DIED = (
     "a worker process ended before its task did, killed or out of memory: count with fewer "
     "workers or less memory for each"
@@ -28,6 +32,8 @@ _DIED = (
 @contextlib.contextmanager
 def engine(name: str, *, workers: int | None = None, scheduler: str | None = None) -> Iterator[Map]:
     """Starts an engine; yields its `map`, and stops it after the block.
+
+    In a script it stands under ``if __name__ == "__main__":``, as `multiprocessing` asks.
 
     Args:
       name: ``"processes"`` or ``"dask"``.
@@ -60,7 +66,7 @@ def engine(name: str, *, workers: int | None = None, scheduler: str | None = Non
 @contextlib.contextmanager
 def _processes(workers: int) -> Iterator[Map]:
     executor = concurrent.futures.ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_end_with_parent
+        workers, multiprocessing.get_context("spawn"), initializer=_follow_parent
     )
     try:
         yield executor.map
@@ -70,8 +76,10 @@ def _processes(workers: int) -> Iterator[Map]:
         executor.shutdown(cancel_futures=True)
 
 
-def _end_with_parent() -> None:
-    """Ends this process if its parent is killed; it would wait for tasks for ever."""
+def _follow_parent() -> None:
+    """Leaves Ctrl-C to the parent, and ends this process if the parent is killed: it would wait for
+    tasks for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
@@ -85,6 +93,7 @@ def _end_with_parent() -> None:
 @contextlib.contextmanager
 def _dask(workers: int, scheduler: str | None) -> Iterator[Map]:
     try:
+        import dask
         from dask.distributed import Client, LocalCluster
         from distributed.scheduler import KilledWorker
     except ImportError:
@@ -94,12 +103,12 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[Map]:
     with contextlib.ExitStack() as stack:
         if scheduler is None:
             stack.enter_context(_quiet())
+            stack.enter_context(dask.config.set(_QUIET_WORKERS))
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
                 memory_limit=0,
-                dashboard_address=None,
-                env={"DASK_LOGGING__DISTRIBUTED": "critical"},
+                dashboard_address=":0",
             )
             client = stack.enter_context(Client(stack.enter_context(cluster)))
         else:
