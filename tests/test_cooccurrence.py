@@ -102,7 +102,7 @@ def test_killed_leaves_nothing(tmp_path):
     script = f"""
 from jaxvec import Corpus, cooccurrence
 import sys, time
-
+from jaxvec.cooccurrence import pairs
 pairs._PAIRS_IN_FLIGHT = 1000
 def wait(*arguments):
     print("counted", flush=True)

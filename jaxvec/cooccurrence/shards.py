@@ -58,7 +58,6 @@ class _About(NamedTuple):
     words: int  # V
     unit: int  # u
     tokens: int  # of the shard
-    raw_words: int
 
 
 class ShardRuns(NamedTuple):
@@ -67,7 +66,6 @@ class ShardRuns(NamedTuple):
     paths: tuple[str, ...]  # a run for each range of rows
     entries: int  # of the runs, all together
     tokens: int  # words of the shard that are in the vocabulary
-    raw_words: int  # words of the shard
 
 
 class RangeCells(NamedTuple):
@@ -170,7 +168,6 @@ def count_shard(
             len(vocab),
             settings.unit(),
             stretch.stop - stretch.start,
-            stretch.raw_words,
         )
         save_arrays(path, run=np.array(about), keys=keys.array(), sums=sums.array())
     return _shard_runs(paths)
@@ -186,7 +183,7 @@ def _shard_runs(paths: tuple[str, ...]) -> ShardRuns:
     """The totals of a shard, from its files."""
     entries = sum(len(_load_run(path)[1].keys) for path in paths)
     about, _ = _load_run(paths[0])
-    return ShardRuns(paths, entries, about.tokens, about.raw_words)
+    return ShardRuns(paths, entries, about.tokens)
 
 
 def _load_run(path: str) -> tuple[_About, Run]:

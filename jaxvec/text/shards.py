@@ -37,7 +37,6 @@ class Stretch(NamedTuple):
     corpus: Corpus
     start: int
     stop: int
-    raw_words: int  # number of words, those outside the vocabulary included
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,13 +100,10 @@ class TextShard:
           FileNotFoundError, ValueError: as `read_pieces` and `read_range`.
         """
         right: list[str] = []
-        raw_words = 0
 
         def with_right() -> Pieces:
-            nonlocal raw_words
             ends = True
             for words, ends in self.pieces():
-                raw_words += len(words)
                 yield words, ends
             if not ends:
                 assert self.stop is not None  # whole files end their last documents
@@ -116,7 +112,7 @@ class TextShard:
             yield vocab.words[:1], True  # so that there is a word, if the shard has none
 
         corpus = Corpus.from_pieces(with_right(), vocab=vocab)
-        return Stretch(corpus, 0, len(corpus) - 1 - len(vocab.encode(right)), raw_words)
+        return Stretch(corpus, 0, len(corpus) - 1 - len(vocab.encode(right)))
 
 
 def _first(pieces: Pieces, count: int, vocab: Vocab) -> list[str]:
@@ -171,8 +167,7 @@ class CorpusShard:
             raise ValueError(f"{self.path} has {len(ids)} tokens, and none from {self.start} to "
                              f"{self.stop}")  # fmt: skip
         corpus = Corpus(vocab, ids, arrays["offsets"], raw_words=int(arrays["raw_words"]))
-        share = corpus.raw_words * self.stop // len(ids) - corpus.raw_words * self.start // len(ids)
-        return Stretch(corpus, self.start, self.stop, share)
+        return Stretch(corpus, self.start, self.stop)
 
 
 Shard = TextShard | CorpusShard
