@@ -9,6 +9,7 @@ from benchmarks import (
 )
 from benchmarks import (
     cooccurrence,
+    engines,
     glove,
     queries,
     seeds,
@@ -40,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     sgns.add_parser(suites)
     glove.add_parser(suites)
     cooccurrence.add_parser(suites)
+    engines.add_parser(suites)
     stability.add_parser(suites)
     vocabulary.add_parser(suites)
     queries.add_parser(suites)

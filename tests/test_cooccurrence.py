@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from jaxvec import Corpus, Vocab, cooccurrence
-from jaxvec.cooccurrence import counting
 from jaxvec.cooccurrence import matrix as table
+from jaxvec.cooccurrence import pairs
 from jaxvec.storage import arrays as storage_arrays
 from jaxvec.storage import runs
 from tests import reference
@@ -49,9 +49,9 @@ def test_equals_the_obvious_way(name, window, symmetric, distance_weighting):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Few pairs are counted at a time, and few cells merged, so that a small text has many."""
-    monkeypatch.setattr(counting, "_PAIRS_IN_FLIGHT", 64)
-    monkeypatch.setattr(counting, "_SLICE", 7)
-    monkeypatch.setattr(counting, "_INTERVAL", 20)
+    monkeypatch.setattr(pairs, "_PAIRS_IN_FLIGHT", 64)
+    monkeypatch.setattr(pairs, "_SLICE", 7)
+    monkeypatch.setattr(pairs, "_INTERVAL", 20)
     monkeypatch.setattr(runs, "_SLICE", 5)
     monkeypatch.setattr(runs, "_STRIDE", 2)
 
@@ -102,12 +102,12 @@ def test_killed_leaves_nothing(tmp_path):
     script = f"""
 from jaxvec import Corpus, cooccurrence
 import sys, time
-from jaxvec.cooccurrence import counting
-counting._PAIRS_IN_FLIGHT = 1000
+from jaxvec.cooccurrence import pairs
+pairs._PAIRS_IN_FLIGHT = 1000
 def wait(*arguments):
     print("counted", flush=True)
     time.sleep(60)
-counting.merge = wait
+pairs.merge = wait
 corpus = Corpus.from_documents([["a", "b"] * 5000], min_count=1)
 cooccurrence.count(corpus, memory=64 << 20, path={str(tmp_path / "cells")!r})
 """

@@ -1,15 +1,16 @@
 """`jaxvec cooccur`: from text to counts of co-occurrences."""
 
 import argparse
-import tempfile
 from pathlib import Path
 
 from jaxvec.cli.common import Flags, check_output, path, say, size, whole
-from jaxvec.cli.data import add_text_options, count, input_files, read_data
-from jaxvec.cooccurrence.counting import LEAST_MEMORY
+from jaxvec.cli.data import add_text_options, count, input_files
+from jaxvec.cli.engine import add_engine_options, count_on_engine, text_or_corpus, uses_engine
+from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.cooccurrence.pairs import LEAST_MEMORY
 from jaxvec.interop import stanford
 from jaxvec.storage.pool import resident_memory
-from jaxvec.text.corpus import Corpus
+from jaxvec.storage.work import work_folder
 
 
 def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,8 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
         "  jaxvec train --model glove text.cells -o vectors.txt\n"
         "  jaxvec cooccur text.txt -o cells.bin --save-vocab vocab.txt\n"
         "  jaxvec train --model glove cells.bin --vocab vocab.txt -o vectors.txt\n"
-        "  jaxvec cooccur dump/ -o dump.cells --memory 4GB"
+        "  jaxvec cooccur dump/ -o dump.cells --memory 4GB\n"
+        "  jaxvec cooccur dump/ -o dump.cells --engine dask --scheduler tcp://head:8786"
     )
     add = Flags(parser)
     add("corpus CORPUS", "text files, folders, -, a named or a saved corpus", path, nargs="+")
@@ -47,6 +49,7 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
         size,
     )
     add("--on-device", "sort on an accelerator, if JAX has one")
+    add_engine_options(add)
     parser.set_defaults(run=run)
 
 
@@ -60,10 +63,29 @@ def run(options: argparse.Namespace) -> None:
     check_output(options.output, force=options.force, inputs=inputs)
     if options.save_vocab:
         check_output(options.save_vocab, force=options.force, inputs=[*inputs, options.output])
+    counted = count_on_engine if uses_engine(options) else _count_on_threads
+    if options.output.endswith(".bin"):
+        with work_folder(options.output) as beside:
+            cells = counted(options, beside / "cells")
+            stanford.save_records(cells, options.output)
+        if not options.save_vocab and not options.vocab:
+            say("these counts are read with their vocabulary, which --save-vocab FILE writes")
+    else:
+        cells = counted(options, options.output)
+    if options.save_vocab:
+        cells.vocab.save(options.save_vocab)
+    say(f"the counts are in {options.output}")
+
+
+def _count_on_threads(options: argparse.Namespace, path: str | Path) -> Cooccurrence:
+    """Counts the corpus of the options in this process, and writes the counts.
+
+    Args:
+      options: of `cooccur`.
+      path: the file to write.
+    """
     before = resident_memory()
-    corpus = read_data(options)
-    if not isinstance(corpus, Corpus):
-        raise ValueError(f"{options.corpus[0]} holds counts already; give text or a saved corpus")
+    corpus = text_or_corpus(options)
     memory = options.memory
     if memory is not None:
         held = resident_memory() - before
@@ -73,23 +95,13 @@ def run(options: argparse.Namespace) -> None:
                 f"--memory must be at least {LEAST_MEMORY + held} bytes, {held} of them for the "
                 "corpus; one saved by Corpus.save stays on disk"
             )
-    counting = {
-        "tell": print,
-        "symmetric": not options.no_symmetric,
-        "distance_weighting": not options.no_distance_weighting,
-        "memory": memory,
-        "on_device": options.on_device,
-    }
-    window = options.window or 10
-    if options.output.endswith(".bin"):
-        folder = Path(options.output).resolve().parent
-        with tempfile.TemporaryDirectory(dir=folder) as beside:
-            cells = count(corpus, window, path=Path(beside) / "cells", **counting)
-            stanford.save_records(cells, options.output)
-        if not options.save_vocab and not options.vocab:
-            say("these counts are read with their vocabulary, which --save-vocab FILE writes")
-    else:
-        count(corpus, window, path=options.output, **counting)
-    if options.save_vocab:
-        corpus.vocab.save(options.save_vocab)
-    say(f"the counts are in {options.output}")
+    return count(
+        corpus,
+        options.window or 10,
+        tell=print,
+        path=path,
+        symmetric=not options.no_symmetric,
+        distance_weighting=not options.no_distance_weighting,
+        memory=memory,
+        on_device=options.on_device,
+    )

@@ -8,25 +8,21 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.cooccurrence.pairs import Settings, id_bits
 from jaxvec.storage.runs import Run
 from jaxvec.text.corpus import Corpus
 
 
 def counter(
-    corpus: Corpus,
-    tokens: int,
-    id_bits: int,
-    window: int,
-    symmetric: bool,
-    distance_weighting: bool,
+    corpus: Corpus, tokens: int, window: int, settings: Settings
 ) -> Callable[[int, int], Run]:
     """Returns ``pairs(start, stop)``: the summed pairs whose left word is in tokens start … stop.
 
     Args:
       corpus: the text.
       tokens: the largest stop - start.
-      id_bits: width of the column's id in a key.
-      window, symmetric, distance_weighting: as for `sum_pairs`.
+      window: the largest distance that occurs.
+      settings: the options of `count`; no mirrored cells are added.
 
     Raises:
       ValueError: if a word id and a distance need more than 32 bits.
@@ -37,15 +33,20 @@ def counter(
             "on the host, raise min_count or lower the window"
         )
 
+    bits, unit = id_bits(len(corpus.vocab)), settings.unit()
+
     def pairs(start: int, stop: int) -> Run:
         ids = np.zeros(tokens + window, np.int32)
         documents = np.full(tokens + window, -1, np.int32)
         text = corpus.ids[start : stop + window]
         ids[: len(text)] = text
         documents[: len(text)] = corpus.document_numbers(start, start + len(text))
-        sums, low, high, found = sum_pairs(ids, documents, window, symmetric, distance_weighting)
-        keys = np.asarray(low[:found]).astype(np.int64) << id_bits
-        return Run(keys | np.asarray(high[:found]), np.asarray(sums[:found]).astype(np.float64))
+        sums, low, high, found = sum_pairs(
+            ids, documents, window, settings.symmetric, settings.distance_weighting
+        )
+        keys = np.asarray(low[:found]).astype(np.int64) << bits
+        units = np.round(np.asarray(sums[:found]).astype(np.float64) * unit).astype(np.int64)
+        return Run(keys | np.asarray(high[:found]), units)
 
     return pairs
 

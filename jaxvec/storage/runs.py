@@ -14,13 +14,14 @@ from jaxvec.storage.pool import ordered_map
 
 _SLICE = 1 << 16  # entries, few enough for a core's cache
 _STRIDE = 1 << 14  # one key in this many is a sample; see `merge`
+_MOST = 1 << 61  # a sum that is not yet refused; twice it fits into 63 bits
 
 
 class Run(NamedTuple):
     """`N` keys in rising order, and for each the sum of its weights."""
 
     keys: np.ndarray  # int64[N], each once
-    sums: np.ndarray  # float64[N]
+    sums: np.ndarray  # int64[N]
 
 
 class RunStore:
@@ -33,7 +34,7 @@ class RunStore:
       folder: where the temporary file is; None for memory.
 
     >>> with RunStore(None) as store:
-    ...     handle = store.add(Run(np.array([3, 5]), np.ones(2)))
+    ...     handle = store.add(Run(np.array([3, 5]), np.array([1, 1])))
     ...     store.load([handle])[0].keys.tolist()
     [3, 5]
     """
@@ -70,8 +71,7 @@ class RunStore:
                 return []
             numbers = np.memmap(self._file, np.int64, "r", shape=(self._length,))
         return [
-            Run(numbers[at : at + size], numbers[at + size : at + 2 * size].view(np.float64))
-            for at, size in handles
+            Run(numbers[at : at + size], numbers[at + size : at + 2 * size]) for at, size in handles
         ]
 
 
@@ -129,13 +129,13 @@ def sum_sorted(packed: np.ndarray, bits: int, weights: np.ndarray) -> Run:
       packed: int64[N], sorted. Each is a key, with the index of a weight in its lowest `bits`
         bits: ``(key << bits) | index``. Overwritten.
       bits: width of the index.
-      weights: float64[up to 2^bits].
+      weights: int64[up to 2^bits].
 
-    >>> run = sum_sorted(np.array([70, 71, 71, 80]), 1, np.array([1.0, 0.5]))
+    >>> run = sum_sorted(np.array([70, 71, 71, 80]), 1, np.array([2, 1]))
     >>> run.keys.tolist(), run.sums.tolist()
-    ([35, 40], [2.0, 1.0])
+    ([35, 40], [4, 2])
     """
-    sums: list[np.ndarray] = [np.empty(0)]
+    sums: list[np.ndarray] = [np.empty(0, np.int64)]
     kept = 0
     for start in range(0, len(packed), _SLICE):
         part = packed[start : start + _SLICE]
@@ -199,9 +199,12 @@ def merge(
       An iterator over the results of `then`, in the order of the keys; without `then`, over
       runs. Intervals without an entry are left out.
 
-    >>> runs = [Run(np.array(keys), np.ones(len(keys))) for keys in ([1, 3], [3, 4])]
+    Raises:
+      ValueError: while it is read, if a sum exceeds 2^61.
+
+    >>> runs = [Run(np.array(keys), np.array([1, 1])) for keys in ([1, 3], [3, 4])]
     >>> [(run.keys.tolist(), run.sums.tolist()) for run in merge(runs, 1 << 18, 1)]
-    [([1, 3, 4], [1.0, 2.0, 1.0])]
+    [([1, 3, 4], [1, 2, 1])]
     """
     if not runs:
         return iter(())
@@ -222,10 +225,28 @@ def merge(
         first = _group_starts(keys)
         if len(first) == len(keys):
             return then(Run(keys, sums))
-        return then(Run(keys[first], np.add.reduceat(sums, first)))
+        return then(Run(keys[first], _added(sums, first, len(parts))))
 
     filled = [i for i in range(len(cuts) + 1) if any(at[i] < at[i + 1] for at in bounds)]
     return ordered_map(merged, filled, threads)
+
+
+def _added(sums: np.ndarray, first: np.ndarray, runs: int) -> np.ndarray:
+    """The sum of each group, int64, or an error if one exceeds 2^61.
+
+    Args:
+      sums: int64[N].
+      first: the place of the first of each group.
+      runs: the largest length of a group.
+    """
+    if int(sums.max()) > _MOST // runs and (
+        np.add.reduceat(sums.astype(np.float64), first).max() > _MOST
+    ):
+        raise ValueError(
+            f"a sum exceeds {_MOST}, the most that is added exactly: count less text at once, or "
+            "co-occurrences in a smaller window"
+        )
+    return np.add.reduceat(sums, first)
 
 
 def _in_memory(part: np.ndarray) -> np.ndarray:

@@ -142,7 +142,7 @@ def count(
             raise ValueError(f"no words in {source}: expected text with at least one word")
         if waiting:
             handles.append(store.add(_counted(waiting)))
-        distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0))]
+        distinct, often = 0, [(np.zeros(0, np.int64), np.zeros(0, np.int64))]
         for run in merge(store.load(handles), _INTERVAL, cores()):
             distinct += len(run.keys)
             kept = run.sums >= min_count
@@ -157,7 +157,7 @@ def count(
         [(words[a], *(words[b] for b in tail)) for a, tail in zip(first, tails, strict=True)],
         indexer.counts[first],
         indexer.counts[last],
-        sums.astype(np.int64),
+        sums,
         len(words) - connectors + distinct,
         indexer.tokens,
     )
@@ -223,4 +223,4 @@ def _counted(waiting: list[np.ndarray]) -> Run:
     """The keys that wait, sorted, with how often each occurs."""
     keys = np.concatenate(waiting)
     keys.sort()
-    return sum_sorted(keys, 0, np.ones(1))
+    return sum_sorted(keys, 0, np.ones(1, np.int64))

@@ -6,6 +6,7 @@ for a file of a single line, if it has white space.
 
 import codecs
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
@@ -25,6 +26,7 @@ _MARKS = {  # other encodings' byte order marks, the longer first
     b"\xfe\xff": "UTF-16",
 }
 _PEEKED = 256  # bytes in which UTF-16 without a mark is detected
+_CUT = re.compile(rb" (?=[^\s/])")  # in a very long line, as `_last_space`
 
 Piece = tuple[str, bool]
 """A pair (text, ends): some text of one line, and whether the line ends with it."""
@@ -100,10 +102,104 @@ def read_pieces(
         ) from None
     for name in expand_paths(paths):
         if name == "-":
-            yield from _pieces(cast(BufferedReader, sys.stdin.buffer), "standard input", errors)
+            stdin = cast(BufferedReader, sys.stdin.buffer)
+            yield from _pieces(decompressed(stdin), "standard input", errors)
             continue
         with open(name, "rb") as raw:
-            yield from _pieces(raw, name, errors)
+            yield from _pieces(decompressed(raw), name, errors)
+
+
+def range_bounds(path: str | os.PathLike[str], size: int) -> list[int]:
+    """Where a text file may be divided into ranges of about `size` bytes, for `read_range`.
+
+    Args:
+      path: the file.
+      size: at least 1.
+
+    Returns:
+      Rising offsets, the first 0 and the last the file's size: ends of lines, or within a line
+      longer than `READ_SIZE` a place after a blank. A compressed file is one range.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if it is a folder.
+
+    >>> path = getfixture("tmp_path") / "text"
+    >>> _ = path.write_bytes(b"a b\\nc\\nd e f\\n")
+    >>> range_bounds(path, 5)
+    [0, 6, 12]
+    """
+    file = existing(path)
+    end = file.stat().st_size
+    bounds = [0]
+    with open(file, "rb") as raw:
+        plain = decompressed(raw) is raw
+        while plain and bounds[-1] + size < end:
+            cut = _next_cut(raw, bounds[-1] + size)
+            if cut >= end:
+                break
+            bounds.append(cut)
+    return [*bounds, end]
+
+
+def _next_cut(raw: BinaryIO, place: int) -> int:
+    """The first place, from `place` on, where a plain file may be divided; its size if none."""
+    at = raw.seek(place - 1)
+    while block := raw.read(READ_SIZE):
+        if end := block.find(b"\n") + 1:
+            return at + end
+        if blank := _CUT.search(block):
+            return at + blank.end()
+        at += len(block)
+    return at
+
+
+def read_range(
+    path: str | os.PathLike[str], start: int, stop: int | None = None, *, errors: str = "strict"
+) -> Iterator[Piece]:
+    """Streams a range of a text file that is not compressed, as `read_pieces`.
+
+    Args:
+      path: the file.
+      start, stop: bytes, of `range_bounds`; by default to the end of the file.
+      errors: what to do about invalid UTF-8, as in `bytes.decode`.
+
+    Yields:
+      ``(text, ends)``, as `read_pieces`; the last `ends` is False if the range stops in a line.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: if the range is not in the file or would cut a word, or as `read_pieces`.
+    """
+    with open(existing(path), "rb") as raw:
+        end = raw.seek(0, os.SEEK_END)
+        stop = end if stop is None else stop
+        if not 0 <= start <= stop <= end:
+            raise ValueError(f"{path} has {end} bytes, and no range {start}:{stop}")
+        before = dict.fromkeys((start, stop), b"\n")
+        for place in before:
+            if 0 < place < end:
+                raw.seek(place - 1)
+                before[place] = raw.read(1)
+            if before[place] not in (b"\n", b" "):
+                raise ValueError(
+                    f"byte {place} of {path} stands inside a word: cut at range_bounds(path, size)"
+                )
+        raw.seek(start)
+        part = cast(BinaryIO, _Part(raw, stop - start))
+        yield from _pieces(part, str(path), errors, start, before[stop] == b"\n")
+
+
+class _Part:
+    """The next `size` bytes of a file, to read."""
+
+    def __init__(self, raw: BinaryIO, size: int):
+        self._raw, self._left = raw, size
+
+    def read(self, size: int) -> bytes:
+        data = self._raw.read(min(size, self._left))
+        self._left -= len(data)
+        return data
 
 
 def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tuple[int, str]]:
@@ -138,9 +234,17 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
             yield number, rest.removesuffix("\r")
 
 
-def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
+def _pieces(
+    file: BinaryIO, name: str, errors: str, offset: int = 0, ends: bool = True
+) -> Iterator[Piece]:
+    """The pieces of a decompressed file.
+
+    Args:
+      file, name, errors, offset: as for `_decoded`.
+      ends: whether the last line ends with the file.
+    """
     parts: list[str] = []  # of the line that is not finished
-    for text in _decoded(decompressed(raw), name, errors):
+    for text in _decoded(file, name, errors, offset):
         first, *lines = text.split("\n")
         parts.append(first)
         if lines:
@@ -151,7 +255,7 @@ def _pieces(raw: BufferedReader, name: str, errors: str) -> Iterator[Piece]:
         elif sum(map(len, parts)) >= READ_SIZE and (cut := _last_space(first)):
             yield "".join(parts[:-1]) + first[:cut], False
             parts = [first[cut:]]
-    yield "".join(parts).removesuffix("\r"), True
+    yield "".join(parts).removesuffix("\r"), ends
 
 
 def _last_space(text: str) -> int:
@@ -162,13 +266,14 @@ def _last_space(text: str) -> int:
     return 0
 
 
-def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
+def _decoded(file: BinaryIO, name: str, errors: str | None, offset: int = 0) -> Iterator[str]:
     """Streams the text of a file.
 
     Args:
       file: decompressed.
       name: of the file, for messages.
       errors: as for `read_pieces`; None is strict, where the caller has no such option.
+      offset: of the first byte, if it is not the first of the text.
 
     Yields:
       The text of each part of `READ_SIZE` bytes, cut between characters.
@@ -177,7 +282,7 @@ def _decoded(file: BinaryIO, name: str, errors: str | None) -> Iterator[str]:
       ValueError: as `read_pieces`.
     """
     decoder = codecs.getincrementaldecoder("utf-8")(errors or "strict")
-    offset, at_start = 0, True
+    at_start = not offset
     while True:
         try:
             data = file.read(READ_SIZE)
