@@ -253,6 +253,12 @@ def test_bad_shardings(topic_corpus, sharding):
         fit(topic_corpus, SMALL, key=KEY, sharding=sharding)
 
 
+def test_mittens_are_whole(topic_corpus, cells):
+    init = fit(topic_corpus, SMALL, key=KEY, epochs=1).vectors()
+    with pytest.raises(ValueError, match="mittens goes without sharding"):
+        fit(cells, GloVe(vector_size=16, mittens=0.1), key=KEY, init=init, sharding=over(ROWS, 8))
+
+
 def test_workers_are_an_axis_of_the_mesh(topic_corpus):
     with pytest.raises(ValueError, match="workers=2 need an axis 'workers' of that size"):
         fit(topic_corpus, SMALL, key=KEY, workers=2, sharding=over(ROWS, 8))

@@ -21,7 +21,7 @@ from jaxvec.train import start as begin
 from jaxvec.train.arguments import checked
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
-from jaxvec.train.contracts import Model, Program, State, Stratified
+from jaxvec.train.contracts import Model, Prior, Program, State, Stratified
 from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
 from jaxvec.train.epoch import compiled_for
@@ -179,7 +179,14 @@ def fit(
         workers = default_workers(
             data, model, dense=optimize.whole_tables, freeze=freeze, device=device
         )
-    _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
+    _check(
+        model,
+        workers,
+        sharded=sharding is not None,
+        dense=optimize.whole_tables,
+        freeze=freeze,
+        max_norm=max_norm,
+    )
     where.check(jax.eval_shape(lambda: model.init(key, len(data.vocab))))
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
@@ -225,11 +232,17 @@ def _check(
     model: Model,
     workers: int,
     *,
+    sharded: bool,
     dense: bool,
     freeze: Collection[str],
     max_norm: float | None,
 ) -> None:
     """Raises a ValueError for arguments that do not go together."""
+    if sharded and isinstance(model, Prior) and model.has_prior:
+        raise ValueError(
+            "mittens goes without sharding: the vectors that it draws words to are whole on each "
+            "device"
+        )
     shared_out = isinstance(model, Stratified) and workers > 1
     name = type(model).__name__
     if dense and shared_out:
