@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from jaxvec.cli.common import Flags, check_output, path, say, size, whole
+from jaxvec.cli.common import Flags, check_output, path, say, whole
 from jaxvec.cli.data import add_text_options, count, input_files
 from jaxvec.cli.engine import add_engine_options, count_on_engine, text_or_corpus, uses_engine
 from jaxvec.cooccurrence import Cooccurrence
@@ -37,17 +37,16 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--save-vocab FILE", "write the vocabulary, a word and its count a line", path)
     add("--force", "overwrite the outputs")
-    add_text_options(parser)
+    add_text_options(
+        parser,
+        "use about this much memory, 1GB or 512MiB, for text and its counts; the rest waits in "
+        "temporary files beside the output (default: text takes half of what is free, counts what "
+        "they need)",
+    )
     add = Flags(parser, "counting")
     add("--window W", "farthest word counted (default: 10)", whole(1))
     add("--no-symmetric", "count one way only: the left word's row, the right word's column")
     add("--no-distance-weighting", "add 1 for each pair, not 1/distance")
-    add(
-        "--memory SIZE",
-        "use about this much memory, 1GB or 512MiB; the rest waits in temporary files beside the "
-        "output. Text takes 8 bytes a word of it, a saved corpus none",
-        size,
-    )
     add("--on-device", "sort on an accelerator, if JAX has one")
     add_engine_options(add)
     parser.set_defaults(run=run)
@@ -85,15 +84,18 @@ def _count_on_threads(options: argparse.Namespace, path: str | Path) -> Cooccurr
       path: the file to write.
     """
     before = resident_memory()
-    corpus = text_or_corpus(options)
     memory = options.memory
+    if memory is not None and memory < LEAST_MEMORY:
+        raise ValueError(f"--memory must be at least {LEAST_MEMORY} bytes; got {memory}")
+    share = None if memory is None else min(memory // 2, memory - LEAST_MEMORY)
+    corpus = text_or_corpus(options, share)
     if memory is not None:
-        held = resident_memory() - before
+        held = max(0, resident_memory() - before)
         memory -= held
         if memory < LEAST_MEMORY:
             raise ValueError(
                 f"--memory must be at least {LEAST_MEMORY + held} bytes, {held} of them for the "
-                "corpus; one saved by Corpus.save stays on disk"
+                "words and what was read; --max-vocab-size N bounds the words"
             )
     return count(
         corpus,

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from jaxvec import cooccurrence
-from jaxvec.cli.common import Flags, path, say, text_paths, whole
+from jaxvec.cli.common import Flags, path, say, size, text_paths, whole
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.interop import stanford
 from jaxvec.storage.arrays import ZIP_MAGIC, load_arrays
+from jaxvec.storage.pool import free_memory
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.docstrings import documentation
 from jaxvec.text.tokenize import get_tokenizer
@@ -27,8 +28,13 @@ _WITH_CORPUS = {"tokenizer": "whitespace", "min_count": 5}
 _WITHOUT = {"tokenizer": "text8", "min_count": 10}
 
 
-def add_text_options(parser: argparse.ArgumentParser) -> None:
-    """Adds the flags that say how text is read."""
+def add_text_options(parser: argparse.ArgumentParser, memory: str) -> None:
+    """Adds the flags that say how text is read.
+
+    Args:
+      parser: of a command.
+      memory: what --memory bounds in it.
+    """
     add = Flags(parser, "text", tags=[IDENTITY])
     add("--tokenizer NAME", "whitespace (default), basic_english, text8 or alphanumeric")
     add(
@@ -38,7 +44,13 @@ def add_text_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--min-count N", "leave out words rarer than N (default: 5)", whole(1))
     add("--max-vocab N", "keep only the N most frequent words", whole(1))
+    add(
+        "--max-vocab-size N",
+        "while words are counted, forget the rarest whenever there are more than N",
+        whole(1),
+    )
     add("--vocab FILE", "use this vocabulary, a word and its count a line", path)
+    add("--memory SIZE", memory, size, tags=[])
 
 
 def input_files(options: argparse.Namespace) -> list[str]:
@@ -46,19 +58,23 @@ def input_files(options: argparse.Namespace) -> list[str]:
     return [*options.corpus, *([options.vocab] if options.vocab else [])]
 
 
-def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpus | Cooccurrence:
+def read_data(
+    options: argparse.Namespace, extend: Vocab | None = None, *, memory: int | None
+) -> Corpus | Cooccurrence:
     """The corpus or counts that the options name.
 
     Args:
       options: of the command.
       extend: the vocabulary of an earlier run, to which the words of the text are added.
+      memory: bytes that reading may take before text goes to a temporary file beside the output;
+        None for half of what is free.
 
     Raises:
       ValueError, FileNotFoundError: if it cannot be read, or not with these options.
     """
     if len(options.corpus) == 1 and (kind := _kind(options)):
         records = kind == "records"
-        for name in ("tokenizer", "errors", "min_count", "max_vocab", "vocab"):
+        for name in ("tokenizer", "errors", "min_count", "max_vocab", "max_vocab_size", "vocab"):
             if getattr(options, name) is not None and not (records and name == "vocab"):
                 raise ValueError(
                     f"{options.corpus[0]} is saved with its vocabulary: "
@@ -84,10 +100,15 @@ def read_data(options: argparse.Namespace, extend: Vocab | None = None) -> Corpu
         "tokenizer": options.tokenizer or defaults["tokenizer"],
         "min_count": options.min_count or defaults["min_count"],
         "max_size": options.max_vocab or defaults["max_size"],
+        "max_vocab_size": options.max_vocab_size,
     }
+    if memory is None and (free := free_memory()) is not None:
+        memory = free // 2
+    if memory is not None:
+        building |= {"memory": memory, "folder": Path(options.output).resolve().parent}
     get_tokenizer(building["tokenizer"])  # raises before a corpus is downloaded or read
     if options.vocab:
-        for name in ("min_count", "max_vocab"):
+        for name in ("min_count", "max_vocab", "max_vocab_size"):
             if getattr(options, name):
                 raise ValueError(f"--{name.replace('_', '-')} does not go with --vocab")
         building["vocab"] = Vocab.load(options.vocab)

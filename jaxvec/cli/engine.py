@@ -47,6 +47,8 @@ def uses_engine(options: argparse.Namespace) -> bool:
         raise ValueError("--workers goes with --engine processes or dask; threads are one a core")
     if options.on_device and options.engine != _THREADS:
         raise ValueError(f"--on-device does not go with --engine {options.engine}")
+    if options.max_vocab_size and options.engine != _THREADS:
+        raise ValueError(f"--max-vocab-size does not go with --engine {options.engine}")
     others = options.engine != _THREADS
     if others and options.memory is not None and options.memory < LEAST_MEMORY:
         raise ValueError(f"--memory must be at least {LEAST_MEMORY} bytes for each process")
@@ -91,7 +93,7 @@ def count_on_engine(options: argparse.Namespace, path: str | Path) -> Cooccurren
 def _shards(options: argparse.Namespace) -> tuple[Sequence[Shard], Vocab | None]:
     """The shards of the corpus, and its vocabulary unless it has to be counted."""
     if _is_archive(options.corpus):
-        corpus = text_or_corpus(options)
+        corpus = text_or_corpus(options, None)
         return corpus_shards(options.corpus[0]), corpus.vocab
     for name in ("min_count", "max_vocab"):
         if options.vocab and getattr(options, name):
@@ -111,13 +113,17 @@ def _is_archive(corpus: list[str]) -> bool:
         return file.read(len(ZIP_MAGIC)) == ZIP_MAGIC
 
 
-def text_or_corpus(options: argparse.Namespace) -> Corpus:
+def text_or_corpus(options: argparse.Namespace, memory: int | None) -> Corpus:
     """The corpus of the options, which may not be counts.
+
+    Args:
+      options: of `cooccur`.
+      memory: as for `read_data`.
 
     Raises:
       ValueError, OSError: if it cannot be read, or holds counts.
     """
-    corpus = read_data(options)
+    corpus = read_data(options, memory=memory)
     if not isinstance(corpus, Corpus):
         raise ValueError(f"{options.corpus[0]} holds counts already; give text or a saved corpus")
     return corpus

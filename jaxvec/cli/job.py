@@ -127,7 +127,7 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
       ValueError, KeyError, OSError: for input that cannot be read or does not fit.
     """
     run = warm_start.begin(options)
-    data = read_data(options, None if run is None else run.data.vocab)
+    data = read_data(options, None if run is None else run.data.vocab, memory=options.memory)
     formats.check_words(data.vocab.words, options.output, header=options.header)
     for word in options.probe:
         data.vocab[word]  # raises a KeyError that names close matches

@@ -71,8 +71,8 @@ def files(options: argparse.Namespace, names: tuple[str, ...] = _INPUTS) -> list
     return [getattr(options, name) for name in names if getattr(options, name)]
 
 
-def start(options: argparse.Namespace, vocab: Vocab) -> State:
-    """The state to start from; None for parts without a file.
+def start(options: argparse.Namespace, vocab: Vocab) -> State | None:
+    """The state to start from, None for a part without a file; None if there is no file.
 
     Args:
       options: of the command.
@@ -81,6 +81,8 @@ def start(options: argparse.Namespace, vocab: Vocab) -> State:
     Raises:
       ValueError, FileNotFoundError: if a file does not fit.
     """
+    if not (options.load_parameters or options.load_gradsq):
+        return None
     sizes = len(vocab), options.vector_size
     return State(
         stanford.load_parameters(options.load_parameters, *sizes)

@@ -72,7 +72,12 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         default="vectors.npz",
     )
     add("--force", "overwrite the outputs, and the log")
-    add_text_options(parser)
+    add_text_options(
+        parser,
+        "while text is read it takes some 8 bytes a word, and 300 a distinct one; what is beyond "
+        "SIZE, 1GB or 512MiB, waits in a temporary file beside the output (default: half of what "
+        "is free)",
+    )
     add_model_options(parser)
     _add_training_options(parser)
     _add_report_options(parser)

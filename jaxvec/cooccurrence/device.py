@@ -9,6 +9,7 @@ import numpy as np
 from jax import lax
 
 from jaxvec.cooccurrence.pairs import Settings, id_bits
+from jaxvec.storage.arrays import release
 from jaxvec.storage.runs import Run
 from jaxvec.text.corpus import Corpus
 
@@ -40,6 +41,7 @@ def counter(
         documents = np.full(tokens + window, -1, np.int32)
         text = corpus.ids[start : stop + window]
         ids[: len(text)] = text
+        release(corpus.ids)
         documents[: len(text)] = corpus.document_numbers(start, start + len(text))
         sums, low, high, found = sum_pairs(
             ids, documents, window, settings.symmetric, settings.distance_weighting

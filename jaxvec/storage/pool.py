@@ -19,6 +19,60 @@ def resident_memory() -> int:
     return int(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
+def free_memory(root: str | os.PathLike[str] = "/") -> int | None:
+    """Bytes of memory that this process may still take: those that are free on the machine or, if
+    fewer, in its control groups (which containers and batch systems limit). None where the system
+    does not say.
+
+    Pages of files that the system would give up count as free.
+
+    Args:
+      root: of the file system, whose ``proc`` and ``sys`` say so.
+    """
+    root = Path(root)
+    machine = _numbers(root / "proc/meminfo").get("MemAvailable:")
+    if machine is None:
+        return None
+    free = [machine * 1024]
+    groups = root / "proc/self/cgroup"
+    for line in groups.read_text().splitlines() if groups.exists() else ():
+        _, controllers, path = line.split(":", 2)
+        if controllers in _GROUPS:
+            top, most, used, cached = _GROUPS[controllers]
+            inner = root / top / path.strip("/")
+            for folder in [inner, *inner.parents]:
+                limit, taken = (_whole(folder / name) for name in (most, used))
+                if limit is not None and taken is not None:
+                    pages = _numbers(folder / "memory.stat").get(cached, 0)
+                    free.append(max(0, limit - taken + pages))
+                if folder == root / top:
+                    break
+    return min(free)
+
+
+_GROUPS = {  # by what a line of /proc/self/cgroup says, of version 2 and of version 1
+    "": ("sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"),
+    "memory": (
+        "sys/fs/cgroup/memory",
+        "memory.limit_in_bytes",
+        "memory.usage_in_bytes",
+        "total_inactive_file",
+    ),
+}
+
+
+def _whole(file: Path) -> int | None:
+    """The number that a file holds; None if there is none, as "max"."""
+    text = file.read_text().strip() if file.exists() else ""
+    return int(text) if text.isdigit() else None
+
+
+def _numbers(file: Path) -> dict[str, int]:
+    """The number after each name in a file, a line each."""
+    lines = file.read_text().splitlines() if file.exists() else ()
+    return {name: int(value) for name, value, *_ in map(str.split, lines)}
+
+
 def cores() -> int:
     """The number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)

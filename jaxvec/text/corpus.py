@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -9,11 +10,14 @@ import numpy as np
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number, check_whole
-from jaxvec.storage.arrays import load_arrays, save_arrays
-from jaxvec.text.indexing import WordIndexer, renumbered
+from jaxvec.storage.arrays import load_arrays, release, save_arrays
+from jaxvec.text.codes import Codes
+from jaxvec.text.indexing import WordIndexer
 from jaxvec.text.pieces import FromText, Pieces, document_pieces
 from jaxvec.text.tokenize import Tokenizer
 from jaxvec.text.vocab import Vocab
+
+_PART = 1 << 16  # documents
 
 
 @explained("make one by Corpus.from_documents(sentences) or Corpus.from_files(path)")
@@ -62,12 +66,21 @@ class Corpus(FromText):
             many are known, so that memory stays bounded; what a word counted before it
             was forgotten is lost, as in word2vec and gensim.
           specials, unk: see `Vocab.from_counts`.
+          memory: bytes that reading may take, some 8 a token, 24 a document and 300 a distinct
+            word. If it takes more, ids and offsets go to a temporary file as they are read and
+            are memory-mapped from there, the same to the bit. Words stay in memory: if they
+            alone outgrow it, a warning says so, and `max_vocab_size` bounds them. By default
+            unlimited.
+          folder: where the temporary file is, 4 bytes a token and 8 a document, which is gone
+            with the corpus or the process; by default that of `tempfile`, which ``TMPDIR`` sets.
 
         Raises:
           ValueError: if there is no word, the vocabulary comes out empty, or an option is out of
             bounds.
           TypeError: for a document that is neither a string nor words, such as bytes or NaN; for
             an option of another type.
+          FileNotFoundError: if there is no such folder.
+          OSError: if the disk is full.
         """
         return cls.from_pieces(document_pieces(documents, tokenizer), **options)
 
@@ -85,44 +98,39 @@ class Corpus(FromText):
         max_vocab_size: int | None = None,
         specials: Sequence[str] = (),
         unk: str | None = None,
+        memory: int | None = None,
+        folder: str | os.PathLike[str] | None = None,
     ) -> "Corpus":
         """As `from_documents`, for documents that may come in several pieces each.
 
         Args:
           pieces: the words, read once.
           source: what messages call the text.
-          vocab, extend, min_count, max_size, max_vocab_size, specials, unk: as for
-            `from_documents`.
+          vocab, extend, min_count, max_size, max_vocab_size, specials, unk, memory, folder: as
+            for `from_documents`.
 
         Raises:
-          ValueError, TypeError: as `from_documents`.
+          ValueError, TypeError, OSError: as `from_documents`.
         """
         for name, given in (("vocab", vocab), ("extend", extend)):
             if not isinstance(given, Vocab | None):
                 raise TypeError(f"{name} must be a Vocab, such as Vocab.load(path) or "
                                 f"earlier.vocab; got {kind(given)}")  # fmt: skip
         check_whole("min_count", min_count)
-        indexer = WordIndexer(max_vocab_size, known=None if vocab is None else vocab.ids)
-        batches = [(codes, np.array(ends, np.int64)) for codes, ends in indexer.batches(pieces)]
-        if not indexer.tokens:
-            raise ValueError(f"no words in {source}: expected text with at least one word")
-        if vocab is None and extend is not None:
-            if max_size is not None or specials or unk is not None:
-                raise ValueError("extend does not go with max_size, specials or unk")
-            vocab = extend.extended(indexer.word_counts(), min_count=min_count)
-        elif vocab is None:
-            counts = indexer.word_counts()
-            vocab = Vocab.from_counts(
-                counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
-            )
-            if unk is not None:  # it stands for the tokens of forgotten words too
-                vocab.counts[vocab.ids[unk]] += indexer.tokens - sum(counts.values())
-            if len(vocab) == vocab.specials:
-                raise ValueError(
-                    f"no word occurs min_count={min_count} times: the most frequent of "
-                    f"{len(counts)} words occurs {max(counts.values())} times; lower min_count"
+        with Codes(memory, folder) as codes:
+            indexer = WordIndexer(max_vocab_size, known=None if vocab is None else vocab.ids)
+            _read(pieces, indexer, codes)
+            if not indexer.tokens:
+                raise ValueError(f"no words in {source}: expected text with at least one word")
+            if vocab is None and extend is not None:
+                if max_size is not None or specials or unk is not None:
+                    raise ValueError("extend does not go with max_size, specials or unk")
+                vocab = extend.extended(indexer.word_counts(), min_count=min_count)
+            elif vocab is None:
+                vocab = _vocabulary(
+                    indexer, min_count=min_count, max_size=max_size, specials=specials, unk=unk
                 )
-        ids, offsets = renumbered(batches, indexer.vocab_ids(vocab))
+            ids, offsets = codes.renumbered(indexer.vocab_ids(vocab))
         if not len(ids):
             raise ValueError(f"no word of {source} is in the vocabulary of {len(vocab)} words")
         return cls(vocab, ids, offsets, raw_words=indexer.tokens)
@@ -138,8 +146,25 @@ class Corpus(FromText):
 
     def documents(self) -> Iterator[np.ndarray]:
         """The ids of each document in turn: int32[n]."""
-        for start, end in itertools.pairwise(self.offsets):
-            yield self.ids[start:end]
+        for ends in self._ends():
+            for start, end in itertools.pairwise(ends):
+                yield self.ids[start:end]
+            release(self.ids)
+
+    def longest_document(self) -> int:
+        """The number of tokens of the longest document.
+
+        >>> Corpus.from_documents(["a b", "a", "b a b"], min_count=1).longest_document()
+        3
+        """
+        return max(int(np.diff(ends).max()) for ends in self._ends())
+
+    def _ends(self) -> Iterator[np.ndarray]:
+        """The offsets in parts, each of which begins with the last of the part before."""
+        for i in range(0, len(self.offsets) - 1, _PART):
+            ends = np.array(self.offsets[i : i + _PART + 1])
+            release(self.offsets)
+            yield ends
 
     def document_numbers(self, start: int, stop: int) -> np.ndarray:
         """Numbers the documents of the tokens start … stop from 0, the document of `start`.
@@ -159,6 +184,7 @@ class Corpus(FromText):
         ]
         begins = np.zeros(stop - start, np.int32)
         begins[inside - start] = 1
+        release(self.offsets)
         return np.cumsum(begins, out=begins)
 
     def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
@@ -168,7 +194,8 @@ class Corpus(FromText):
           fraction: of the tokens, between 0 and 1.
 
         Returns:
-          The first part and the last, with views of the ids.
+          The first part and the last, with views of the ids; offsets are copied for the last,
+          and for the first if it ends inside a document.
 
         Raises:
           TypeError: if `fraction` is no number.
@@ -178,24 +205,27 @@ class Corpus(FromText):
         if not 0 < fraction < 1:
             raise ValueError(f"the fraction to split off must be between 0 and 1; got {fraction}")
         cut = round(len(self) * (1 - fraction))
-        if len(self.offsets) > 2:
-            inner = self.offsets[1:-1]
-            nearest = int(inner[np.abs(inner - cut).argmin()])
+        at = int(np.searchsorted(self.offsets, cut))  # the first offset from `cut` on
+        near = [int(self.offsets[i]) for i in (at - 1, at) if 0 < i < len(self.offsets) - 1]
+        if near:
+            nearest = min(near, key=lambda offset: abs(offset - cut))
             if abs(nearest - cut) <= len(self) * min(fraction, 1 - fraction) / 2:
                 cut = nearest
         if not 0 < cut < len(self):
             raise ValueError(f"a corpus of {len(self)} tokens is too small to split off {fraction}")
-        offsets = np.union1d(self.offsets, [cut])
-        at = int(np.searchsorted(offsets, cut))
+        at = int(np.searchsorted(self.offsets, cut))
+        before = self.offsets[: at + 1]
+        if self.offsets[at] != cut:
+            before = np.append(self.offsets[:at], cut)
+        after = self.offsets[at:] - cut
+        if after[0]:
+            after = np.insert(after, 0, 0)
 
         def part(ids: np.ndarray, offsets: np.ndarray) -> Corpus:
             share = round(self.raw_words * len(ids) / len(self))
             return Corpus(self.vocab, ids, offsets, raw_words=share)
 
-        return (
-            part(self.ids[:cut], offsets[: at + 1]),
-            part(self.ids[cut:], offsets[at:] - cut),
-        )
+        return part(self.ids[:cut], before), part(self.ids[cut:], after)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes an uncompressed ``.npz`` with ids, offsets and vocabulary."""
@@ -225,3 +255,41 @@ class Corpus(FromText):
             raise ValueError(f"{path} is not a saved corpus")
         vocab = Vocab.from_arrays(arrays)
         return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
+
+
+def _read(pieces: Pieces, indexer: WordIndexer, codes: Codes) -> None:
+    """Reads a text; a warning says if its words alone outgrow memory."""
+    told = False
+    for batch, ends in indexer.batches(pieces):
+        codes.add(batch, np.array(ends, np.int64), words=indexer.memory)
+        if not told and codes.memory is not None and indexer.memory > codes.memory:
+            told = True
+            warnings.warn(
+                f"the {len(indexer.codes):,} distinct words read so far take about "
+                f"{indexer.memory:,} bytes, more than memory={codes.memory:,}: max_vocab_size "
+                "bounds them",
+                stacklevel=3,
+            )
+
+
+def _vocabulary(
+    indexer: WordIndexer,
+    *,
+    min_count: int,
+    max_size: int | None,
+    specials: Sequence[str],
+    unk: str | None,
+) -> Vocab:
+    """A vocabulary of the words of a text that was read; options as for `from_documents`."""
+    counts = indexer.word_counts()
+    vocab = Vocab.from_counts(
+        counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
+    )
+    if unk is not None:  # it stands for the tokens of forgotten words too
+        vocab.counts[vocab.ids[unk]] += indexer.tokens - sum(counts.values())
+    if len(vocab) == vocab.specials:
+        raise ValueError(
+            f"no word occurs min_count={min_count} times: the most frequent of "
+            f"{len(counts)} words occurs {max(counts.values())} times; lower min_count"
+        )
+    return vocab

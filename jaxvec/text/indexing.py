@@ -11,6 +11,8 @@ from jaxvec.text.pieces import Pieces
 from jaxvec.text.vocab import Vocab, word_list
 
 _BATCH = 1 << 17  # words whose codes are looked up together
+_WORD_BYTES = 300  # of a word of 8 letters, its code and count, until the vocabulary is made
+_CODE_BYTES = 12  # of the count and the id of a code, whose word may be forgotten
 
 
 class WordIndexer:
@@ -67,7 +69,7 @@ class WordIndexer:
             batch.extend(words)
             if is_end:
                 ends.append(self.tokens + len(batch))
-            if len(batch) >= _BATCH:
+            if len(batch) >= _BATCH or len(ends) >= _BATCH:
                 yield self._encoded(batch), ends
                 batch, ends = [], []
         yield self._encoded(batch), ends
@@ -103,6 +105,11 @@ class WordIndexer:
         """How often each word has occurred, forgotten words left out."""
         return {word: int(self.counts[code]) for word, code in self.codes.items()}
 
+    @property
+    def memory(self) -> int:
+        """About how many bytes the words take."""
+        return _WORD_BYTES * len(self.codes) + _CODE_BYTES * len(self.counts)
+
     def vocab_ids(self, vocab: Vocab) -> np.ndarray:
         """int32[C + 1]: the vocabulary's id for each code; the last entry is that of code -1.
 
@@ -122,36 +129,3 @@ class _Fixed(dict):
 
     def __missing__(self, word: str) -> int:
         return -1
-
-
-def renumbered(
-    batches: list[tuple[np.ndarray, np.ndarray]], table: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Codes replaced by ids; words without an id and documents without a word are dropped.
-
-    Args:
-      batches: (codes, ends) as `WordIndexer.batches` yields them; emptied, so that their memory
-        is free as soon as each is used.
-      table: int32[C + 1], the id of each code; -1 drops the word.
-
-    Returns:
-      (ids, offsets): int32[T] and int64[N + 1], as `Corpus` has them.
-
-    >>> ids, offsets = renumbered([(np.array([0, 1, 1]), np.array([2, 3]))], np.array([7, -1, -1]))
-    >>> ids.tolist(), offsets.tolist()
-    ([7], [0, 1])
-    """
-    ids = np.empty(sum(len(codes) for codes, _ in batches), np.int32)
-    offsets = [np.zeros(1, np.int64)]
-    read = filled = 0  # tokens before this batch, and how many of them are kept
-    batches.reverse()
-    while batches:
-        codes, ends = batches.pop()
-        part = table[codes]
-        kept = part >= 0
-        kept_before = np.concatenate([[0], np.cumsum(kept)])
-        offsets.append(filled + kept_before[ends - read])
-        read += len(codes)
-        ids[filled : filled + kept_before[-1]] = part[kept]
-        filled += kept_before[-1]
-    return ids[:filled], np.unique(np.concatenate(offsets))

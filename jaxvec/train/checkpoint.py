@@ -14,6 +14,7 @@ import orbax.checkpoint as ocp
 
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
+from jaxvec.storage.arrays import release
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train.contracts import State
 
@@ -247,4 +248,5 @@ def crc(*arrays: np.ndarray) -> int:
     for array in arrays:
         for start in range(0, len(array), 1 << 22):
             value = zlib.crc32(array[start : start + (1 << 22)].tobytes(), value)
+            release(array)
     return value

@@ -17,6 +17,7 @@ import numpy as np
 
 from jaxvec import cooccurrence
 from jaxvec.models.sgns import Params
+from jaxvec.storage.arrays import release
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import ppmi
 
@@ -99,6 +100,8 @@ def _spread(corpus: Corpus, tokens: int) -> Corpus:
     for i, start in enumerate(starts):
         inner = corpus.offsets[slice(*np.searchsorted(corpus.offsets, [start + 1, start + length]))]
         offsets.append(np.append(inner - start, length) + i * length)
-        parts.append(corpus.ids[start : start + length])
+        parts.append(np.array(corpus.ids[start : start + length]))
+        for array in (corpus.ids, corpus.offsets):
+            release(array)
     ids = np.concatenate(parts)
     return Corpus(corpus.vocab, ids, np.concatenate(offsets), raw_words=len(ids))

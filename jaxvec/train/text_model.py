@@ -132,7 +132,7 @@ class TextModel:
             raise ValueError(
                 f"this model trains on text, and this is a {data!r}: train GloVe on it"
             )
-        if np.diff(data.offsets).max() < 2:
+        if data.longest_document() < 2:
             raise ValueError(
                 "there is nothing to learn from: no two words stand together in a document"
             )
