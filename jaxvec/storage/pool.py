@@ -1,6 +1,7 @@
 """Cores, memory and threads of this process."""
 
 import collections
+import ctypes
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -71,6 +72,18 @@ def _numbers(file: Path) -> dict[str, int]:
     """The number after each name in a file, a line each."""
     lines = file.read_text().splitlines() if file.exists() else ()
     return {name: int(value) for name, value, *_ in map(str.split, lines)}
+
+
+def give_back() -> None:
+    """Gives memory that was freed back to the system, where glibc keeps it for later use.
+
+    After work with large temporary arrays in threads, each of which has a heap of its own.
+    """
+    if _LIBC is not None and hasattr(_LIBC, "malloc_trim"):
+        _LIBC.malloc_trim(0)
+
+
+_LIBC = ctypes.CDLL(None) if os.name == "posix" else None
 
 
 def cores() -> int:

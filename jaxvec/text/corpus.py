@@ -11,6 +11,7 @@ from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number, check_whole
 from jaxvec.storage.arrays import load_arrays, release, save_arrays
+from jaxvec.storage.pool import give_back
 from jaxvec.text.codes import Codes
 from jaxvec.text.indexing import WordIndexer
 from jaxvec.text.pieces import FromText, Pieces, document_pieces
@@ -130,10 +131,14 @@ class Corpus(FromText):
                 vocab = _vocabulary(
                     indexer, min_count=min_count, max_size=max_size, specials=specials, unk=unk
                 )
-            ids, offsets = codes.renumbered(indexer.vocab_ids(vocab))
+            raw_words, table = indexer.tokens, indexer.vocab_ids(vocab)
+            del indexer
+            ids, offsets = codes.renumbered(table)
+            if codes.on_disk:
+                give_back()
         if not len(ids):
             raise ValueError(f"no word of {source} is in the vocabulary of {len(vocab)} words")
-        return cls(vocab, ids, offsets, raw_words=indexer.tokens)
+        return cls(vocab, ids, offsets, raw_words=raw_words)
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -18,6 +18,7 @@ import numpy as np
 from jaxvec import cooccurrence
 from jaxvec.models.sgns import Params
 from jaxvec.storage.arrays import release
+from jaxvec.storage.pool import give_back
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import ppmi
 
@@ -65,10 +66,13 @@ def tables(
     counts = cooccurrence.count(
         _spread(corpus, words), window=min(window, _WINDOW), symmetric=symmetric
     )
+    give_back()
     pmi = ppmi.matrix(counts)[:size, :size] if len(counts) else None
     if pmi is None or not pmi.nnz:
         return None
+    del counts
     factors = ppmi.svd(pmi, vector_size, iterations=_ITERATIONS)
+    give_back()
     return Params(*(jnp.asarray(ppmi.weighted(factors, which=name)) for name in Params._fields))
 
 
