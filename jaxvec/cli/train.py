@@ -21,6 +21,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.interop.stanford import with_unk
 from jaxvec.optim.probe import slow_scatters
 from jaxvec.optim.writeback import STRATEGIES
+from jaxvec.storage.pool import give_back
 from jaxvec.train import ppmi
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints
@@ -259,6 +260,7 @@ def _begun(job: Job, checkpoints: Checkpoints | None) -> Model:
 
 def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bool) -> None:
     """Writes the outputs; nothing if the run was `finished` and they are there."""
+    give_back()  # compilation's, before vectors are copied
     beside = Path(options.output).resolve().parent if options.shard else None
     vectors = result.vectors(options.vectors, folder=beside)
     warn_if_collapsed(vectors)

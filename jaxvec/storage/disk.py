@@ -93,6 +93,7 @@ class DiskArray:
 
     def _explained(self, error: OSError) -> OSError:
         return type(error)(
-            f"cannot keep {self.length * self._dtype.itemsize:,} bytes or more in a temporary file "
-            f"in {self._folder}: {os.strerror(error.errno or errno.EIO)}"
+            f"cannot write to a temporary file in {self._folder}, after "
+            f"{self.length * self._dtype.itemsize:,} bytes: "
+            f"{os.strerror(error.errno or errno.EIO)}; make room there, or give another folder"
         )

@@ -118,6 +118,7 @@ class Corpus(FromText):
                 raise TypeError(f"{name} must be a Vocab, such as Vocab.load(path) or "
                                 f"earlier.vocab; got {kind(given)}")  # fmt: skip
         check_whole("min_count", min_count)
+        made = vocab is None
         with Codes(memory, folder) as codes:
             indexer = WordIndexer(max_vocab_size, known=None if vocab is None else vocab.ids)
             _read(pieces, indexer, codes)
@@ -135,6 +136,10 @@ class Corpus(FromText):
             del indexer
             ids, offsets = codes.renumbered(table)
             if codes.on_disk:
+                if made:  # its words anew, side by side: between them stood those left out
+                    arrays = vocab.to_arrays()
+                    del vocab
+                    vocab = Vocab.from_arrays(arrays)
                 give_back()
         if not len(ids):
             raise ValueError(f"no word of {source} is in the vocabulary of {len(vocab)} words")
