@@ -16,6 +16,7 @@ from benchmarks import (
     sgns,
     shards,
     stability,
+    stream,
     transfer,
     vocabulary,
 )
@@ -44,6 +45,7 @@ def make_parser() -> argparse.ArgumentParser:
     engines.add_parser(suites)
     stability.add_parser(suites)
     vocabulary.add_parser(suites)
+    stream.add_parser(suites)
     queries.add_parser(suites)
     transfer.add_parser(suites)
     seeds.add_parser(suites)

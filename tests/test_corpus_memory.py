@@ -101,7 +101,7 @@ def test_split_is_at_the_nearest_end():
         size, fraction = int(offsets[-1]), rng.uniform(0.05, 0.95)
         corpus = Corpus(Vocab(["a"], [size]), np.zeros(size, np.int32), offsets, raw_words=size)
         cut = round(size * (1 - fraction))
-        near = min(offsets[1:-1], key=lambda end: abs(end - cut), default=cut)  # noqa: B023
+        near = min(offsets[1:-1], key=lambda end: abs(end - cut), default=cut)
         if abs(near - cut) <= size * min(fraction, 1 - fraction) / 2:
             cut = int(near)
         if not 0 < cut < size:
@@ -160,8 +160,8 @@ def test_memory_does_not_grow_with_the_text(tmp_path):
 
 def open_files(folder):
     """The files in a folder that this process has open, also those without a name."""
-    links = [Path(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd")]
-    return [link for link in links if link.is_symlink() and str(folder) in os.readlink(link)]
+    links = [link for link in Path("/proc/self/fd").iterdir() if link.is_symlink()]
+    return [link for link in links if str(folder) in str(link.readlink())]
 
 
 @pytest.mark.usefixtures("small_batches")
