@@ -1,6 +1,7 @@
-"""Text larger than memory: a stream of made-up words, read to disk and trained on, tenth by tenth."""
+"""Text larger than memory: a made-up stream, read to disk and trained on, tenth by tenth."""
 
 import argparse
+import itertools
 import json
 import sys
 import tempfile
@@ -50,7 +51,7 @@ def pieces(words: int, tokens: int):
 
 
 class Meter:
-    """Time and memory whenever a part of the work is done.
+    """Time, CPU time and memory whenever a part of the work is done.
 
     Args:
       parts: how many there are.
@@ -58,28 +59,30 @@ class Meter:
 
     def __init__(self, parts: int):
         self.parts = parts
-        self.seen: list[tuple[float, int]] = []
+        self.seen: list[tuple[float, float, int]] = []
 
     def __call__(self) -> bool:
         """Notes a part; False, so that it can be the `should_stop` of `fit`."""
         from jaxvec.storage.pool import resident_memory
 
-        self.seen.append((time.perf_counter(), resident_memory()))
+        self.seen.append((time.perf_counter(), time.process_time(), resident_memory()))
         return False
 
     def rows(self, what: str, tokens: int) -> list[dict]:
-        """A row for each tenth: speed, and the most memory."""
+        """A row for each tenth: speed, also by CPU time, where other work runs beside; and the
+        most memory."""
         marks = np.linspace(0, len(self.seen) - 1, 11).round().astype(int)
         rows = []
-        for tenth, (first, last) in enumerate(zip(marks, marks[1:], strict=False), 1):
-            seconds = self.seen[last][0] - self.seen[first][0]
+        for tenth, (first, last) in enumerate(itertools.pairwise(marks), 1):
+            seconds, busy = (self.seen[last][i] - self.seen[first][i] for i in (0, 1))
             words = tokens * (last - first) / self.parts
-            held = max(memory for _, memory in self.seen[first : last + 1])
+            held = max(memory for *_, memory in self.seen[first : last + 1])
             rows.append(
                 {
                     "": what,
                     "tenth": tenth,
                     "words/s": round(words / seconds),
+                    "words/s of CPU time": round(words / busy),
                     "RSS, GB": round(held / 2**30, 3),
                 }
             )
@@ -107,7 +110,8 @@ def _measure(job: dict) -> dict:
         progress=False, should_stop=training,
     )  # fmt: skip
     rows += training.rows("train", len(corpus))
-    return {"rows": [*rows, {"": "peak", "tenth": "", "words/s": "", "RSS, GB": peak_memory()}]}
+    peak = dict.fromkeys(rows[0], "") | {"": "peak", "RSS, GB": peak_memory()}
+    return {"rows": [*rows, peak]}
 
 
 if __name__ == "__main__":
