@@ -55,7 +55,7 @@ class DiskArray:
         Raises:
           OSError: if the disk is full.
         """
-        left = memoryview(np.ascontiguousarray(part, self._dtype)).cast("B")
+        left = np.ascontiguousarray(part, self._dtype).view(np.uint8).data
         self._file.seek(start * self._dtype.itemsize)
         while left:  # a write may be cut short
             try:
@@ -68,7 +68,7 @@ class DiskArray:
         """A copy of the numbers start … stop."""
         part = np.empty(stop - start, self._dtype)
         self._file.seek(start * self._dtype.itemsize)
-        left = memoryview(part).cast("B")
+        left = part.view(np.uint8).data
         while left:
             if not (count := self._file.readinto(left)):
                 raise OSError(errno.EIO, f"a temporary file in {self._folder} was cut short")

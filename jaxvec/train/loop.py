@@ -12,7 +12,7 @@ import numpy as np
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import Schedule, rates
 from jaxvec.optim.probe import Choice
-from jaxvec.storage.pool import prefetch
+from jaxvec.storage.pool import give_back, prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
@@ -140,6 +140,7 @@ def train(
     training = job.parallel.begin(states)
     states.clear()
     training = _compiled(job, training)
+    give_back()  # the compiler's memory
     compiled = time.perf_counter() - since
     histories = [[Report(*report) for report in at.history], *([] for _ in job.models[1:])]
     last = at.epoch if at.ended else job.epochs
