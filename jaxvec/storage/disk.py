@@ -50,7 +50,11 @@ class DiskArray:
         self.write(self.length, part)
 
     def write(self, start: int, part: np.ndarray) -> None:
-        """Replaces numbers from `start` on by a part, [n]; it may reach beyond the end.
+        """Replaces numbers; they may reach beyond the end.
+
+        Args:
+          start: the place of the first.
+          part: the new numbers, [n].
 
         Raises:
           OSError: if the disk is full.
@@ -65,7 +69,14 @@ class DiskArray:
         self.length = max(self.length, start + len(part))
 
     def read(self, start: int, stop: int) -> np.ndarray:
-        """A copy of the numbers start … stop."""
+        """A copy of some numbers.
+
+        Args:
+          start, stop: the places that they begin and end at.
+
+        Raises:
+          OSError: if the file was cut short.
+        """
         part = np.empty(stop - start, self._dtype)
         self._file.seek(start * self._dtype.itemsize)
         left = part.view(np.uint8).data

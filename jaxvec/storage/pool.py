@@ -21,9 +21,9 @@ def resident_memory() -> int:
 
 
 def free_memory(root: str | os.PathLike[str] = "/") -> int | None:
-    """Bytes of memory that this process may still take: those that are free on the machine or, if
-    fewer, in its control groups (which containers and batch systems limit). None where the system
-    does not say.
+    """Bytes of memory that this process may still take: what is free on the machine or, if less, in
+    its control groups (which containers and batch systems limit). None where the system does not
+    say.
 
     Pages of files that the system would give up count as free.
 

@@ -164,7 +164,7 @@ def _in_place(
 
 
 def _kept(codes: np.ndarray, ends: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of a batch, those of -1 left out, and where its documents end among them.
+    """The ids of a batch without the -1, and where its documents end among them.
 
     Args:
       codes: int32[n].

@@ -136,7 +136,7 @@ class Corpus(FromText):
             del indexer
             ids, offsets = codes.renumbered(table)
             if codes.on_disk:
-                if made:  # its words anew, side by side: between them stood those left out
+                if made:  # its words anew, side by side: left-out words stood between them
                     arrays = vocab.to_arrays()
                     del vocab
                     vocab = Vocab.from_arrays(arrays)
