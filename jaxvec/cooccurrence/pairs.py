@@ -129,7 +129,7 @@ def cell_runs(
     if start >= stop:
         return []
     first, last = np.searchsorted(corpus.offsets, [start, stop - 1], "right")
-    longest = int(np.diff(corpus.offsets[first - 1 : last + 1]).max())
+    longest = corpus.longest_document(first - 1, last)
     window = max(1, min(settings.window, longest - 1))  # no pair is farther
     bits = id_bits(len(corpus.vocab))
     if 2 * bits + (window - 1).bit_length() > 63:

@@ -161,18 +161,22 @@ class Corpus(FromText):
                 yield self.ids[start:end]
             release(self.ids)
 
-    def longest_document(self) -> int:
+    def longest_document(self, first: int = 0, last: int | None = None) -> int:
         """The number of tokens of the longest document.
+
+        Args:
+          first, last: among the documents first … last, by default all.
 
         >>> Corpus.from_documents(["a b", "a", "b a b"], min_count=1).longest_document()
         3
         """
-        return max(int(np.diff(ends).max()) for ends in self._ends())
+        return max(int(np.diff(ends).max()) for ends in self._ends(first, last))
 
-    def _ends(self) -> Iterator[np.ndarray]:
+    def _ends(self, first: int = 0, last: int | None = None) -> Iterator[np.ndarray]:
         """The offsets in parts, each of which begins with the last of the part before."""
-        for i in range(0, len(self.offsets) - 1, _PART):
-            ends = np.array(self.offsets[i : i + _PART + 1])
+        last = len(self.offsets) - 1 if last is None else last
+        for i in range(first, last, _PART):
+            ends = np.array(self.offsets[i : min(i + _PART, last) + 1])
             release(self.offsets)
             yield ends
 
