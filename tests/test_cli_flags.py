@@ -14,7 +14,7 @@ from jaxvec.train.registry import MODELS, Entry, name_of
 APART = {
     "corpus", "output", "force", "probe", "analogies", "pairs", "restrict_vocab", "report_every",
     "log", "checkpoint", "checkpoint_every", "resume", "save_run", "header", "unk_vector",
-    "save_parameters", "save_gradsq", "memory",
+    "save_parameters", "save_gradsq", "memory", "shard",
 }  # fmt: skip
 
 

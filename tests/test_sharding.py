@@ -23,7 +23,7 @@ from jaxvec import (
 )
 from jaxvec.cli import main
 from jaxvec.optim.named import resolve_optimizer
-from jaxvec.train import dealing, parallel, placement
+from jaxvec.train import dealing, drawing, parallel
 from jaxvec.train.contracts import Program, State
 from jaxvec.train.dealing import dealt_mask, dealt_places, exchanged
 from jaxvec.train.epoch import train_segment
@@ -115,13 +115,13 @@ def test_rows_are_dealt_out_and_back():
 def test_no_device_makes_a_whole_table(monkeypatch):
     """Neither to begin with, nor to deal rows out."""
     monkeypatch.setattr(dealing, "_PIECE", 1 << 16)
-    monkeypatch.setattr(placement, "_DRAWN", 1 << 10)
+    monkeypatch.setattr(drawing, "_DRAWN", 1 << 10)
     words, size = 1 << 17, 32
     model, place = SkipGram(vector_size=size), Placement(over(ROWS, 8).mesh, ("a",))
     share = 4 * words * size // 8
     like = jax.eval_shape(lambda: model.init(KEY, words))
     specs = jax.tree.map(place.spec, like)
-    drawn = jax.jit(place._drawn(model, KEY, words, like, specs)).lower().compile()
+    drawn = jax.jit(place._drawn(model, KEY, words, specs)).lower().compile()
     used = drawn.memory_analysis()
     assert used.output_size_in_bytes < 2.1 * share
     assert used.temp_size_in_bytes < share / 2

@@ -10,6 +10,7 @@ dimension, `n` shards of rows.
 """
 
 import dataclasses
+import functools
 import math
 from typing import Any
 
@@ -24,12 +25,12 @@ from jaxvec.messages.kinds import kind
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
+from jaxvec.train.drawing import in_pieces
 
 PyTree = Any
 
 WORKERS = "workers"
 """The axis of a mesh along which workers are."""
-_DRAWN = 1 << 13  # rows of first tables that a device makes at a time
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,12 +140,11 @@ class Placement:
         specs = jax.tree.map(self.spec, like)
         if not isinstance(model, InitRows):
             return jax.jit(whole, out_shardings=self.shardings(specs))()
-        return jax.jit(self._drawn(model, key, words, like, specs))()
+        return jax.jit(self._drawn(model, key, words, specs))()
 
-    def _drawn(self, model: InitRows, key: jax.Array, words: int, like: PyTree, specs: PyTree):
+    def _drawn(self, model: InitRows, key: jax.Array, words: int, specs: PyTree):
         """A function that makes tables, each device its own shards, some rows at a time."""
         rows = self.length(words) // self.shards
-        size = min(rows, _DRAWN)
 
         def own_columns(part):
             if part.ndim == 1 or not self.columns:
@@ -154,25 +154,8 @@ class Placement:
             return lax.dynamic_slice_in_dim(part, at, width, 1)
 
         def work():
-            before = lax.axis_index(self.rows) * rows if self.rows else 0
-
-            def step(i, tables):
-                at = jnp.minimum(i * size, rows - size)  # the last ones overlap
-                ids = before + at + jnp.arange(size, dtype=jnp.int32)
-                drawn = jax.tree.map(own_columns, model.init_rows(key, ids))
-                return jax.tree.map(
-                    lambda table, part: lax.dynamic_update_slice_in_dim(
-                        table, jnp.where(_along(ids < words, part), part, 0), at, 0
-                    ),
-                    tables, drawn,
-                )  # fmt: skip
-
-            shapes = [NamedSharding(self.mesh, s).shard_shape(t.shape) for t, s in zip(
-                jax.tree.leaves(like), jax.tree.leaves(specs), strict=True)]  # fmt: skip
-            tables = [jnp.zeros(shape, t.dtype) for shape, t in zip(
-                shapes, jax.tree.leaves(like), strict=True)]  # fmt: skip
-            tables = jax.tree.unflatten(jax.tree.structure(like), tables)
-            return lax.fori_loop(0, -(-rows // size), step, tables)
+            first = lax.axis_index(self.rows) * rows if self.rows else 0
+            return in_pieces(model, key, first, rows, words, own_columns)
 
         return jax.shard_map(work, mesh=self.mesh, in_specs=(), out_specs=specs, check_vma=False)
 
@@ -265,7 +248,9 @@ class OneDevice:
         Args:
           model, key, words: as for `Placement.born`.
         """
-        return model.init(key, words)
+        if not isinstance(model, InitRows):
+            return model.init(key, words)
+        return jax.jit(functools.partial(in_pieces, model, key, 0, words, words))()
 
     def placed(self, table: Any) -> jax.Array:
         """The table on the device."""
@@ -300,11 +285,6 @@ class OneDevice:
 
 
 ON_ONE = OneDevice()
-
-
-def _along(mask: jax.Array, part: jax.Array) -> jax.Array:
-    """A mask [R] for rows [R, …]."""
-    return mask.reshape(-1, *[1] * (part.ndim - 1))
 
 
 def table_rows(table: Any, words: int) -> int:
