@@ -72,8 +72,18 @@ class Flags:
             self._group.set_defaults(**{tag: (*listed, action.dest)})
 
 
+_SILENT: list[bool] = []
+
+
+def only_errors() -> None:
+    """Has `say` print nothing from now on: another process says it."""
+    _SILENT.append(True)
+
+
 def say(message: str) -> None:
     """Prints a message on standard error, past a progress bar if there is one."""
+    if _SILENT:
+        return
     with contextlib.suppress(BrokenPipeError):  # whoever reads it has gone; the work goes on
         tqdm.write(message, file=sys.stderr)
 

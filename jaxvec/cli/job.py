@@ -37,7 +37,8 @@ class Job:
 
 
 def check(options: argparse.Namespace) -> None:
-    """Checks all that can be known before the text is read, in `options` with their defaults.
+    """Checks all that can be known before the text is read, in `options` with their defaults. JAX
+    does not start here; see `check_optimizer`.
 
     Raises:
       ValueError, FileNotFoundError: for the first option that is out of range, does not go with
@@ -45,14 +46,6 @@ def check(options: argparse.Namespace) -> None:
     """
     if MODELS[options.model].trained:
         make_model(options)
-        resolve_optimizer(  # as `fit` does once the text is read
-            options.optimizer,
-            False,
-            options.learning_rate,
-            options.min_learning_rate,
-            options.grad_clip,
-            options.write_back,
-        )
     formats.writer(options.output)
     stanford.check(options)
     if options.mittens and not options.init:
@@ -77,6 +70,23 @@ def check(options: argparse.Namespace) -> None:
         check_input(name)
 
 
+def check_optimizer(options: argparse.Namespace) -> None:
+    """Checks the optimizer and its rates, as `fit` does once the text is read. This starts JAX.
+
+    Raises:
+      ValueError: if there is no such optimizer, or an option does not go with it.
+    """
+    if MODELS[options.model].trained:
+        resolve_optimizer(
+            options.optimizer,
+            False,
+            options.learning_rate,
+            options.min_learning_rate,
+            options.grad_clip,
+            options.write_back,
+        )
+
+
 def check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> None:
     """Checks that the outputs can be written and overwrite nothing.
 
@@ -87,6 +97,8 @@ def check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> Non
     Raises:
       ValueError: for the first output that cannot be written.
     """
+    if options.process_id:  # the first writes
+        return
     force = options.force
     if not options.corpus and not force and Path(options.output).is_file():
         force = _is_of_documentation(options.output)

@@ -10,6 +10,7 @@ from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.storage.files import atomic_write
 from jaxvec.text.read import text_lines
+from jaxvec.train.processes import is_first
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
 from jaxvec.train.scores import Score, Scores
@@ -58,8 +59,9 @@ class Log:
         options = self._options
         score = Score(report.epoch, None, [])
         if options.analogies or options.pairs or options.probe:
-            score = self.tell(result.vectors(options.vectors), report.epoch)
-        if options.log:
+            vectors = result.vectors(options.vectors)  # in each process
+            score = self.tell(vectors, report.epoch) if is_first() else score
+        if options.log and is_first():
             self._told[report.epoch] = _finite(report._asdict() | _numbers(score))
             self._write(result.history)
 

@@ -2,6 +2,8 @@
 
 import argparse
 import re
+import signal
+import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -10,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from jaxvec import recipes
-from jaxvec.cli import stanford, warm_start
+from jaxvec.cli import processes, stanford, warm_start
 from jaxvec.cli.common import Flags, neighbors_line, number, path, say, whole
 from jaxvec.cli.data import IDENTITY, add_text_options
 from jaxvec.cli.interrupt import Interrupt
-from jaxvec.cli.job import Job, check, check_outputs, prepared
+from jaxvec.cli.job import Job, check, check_optimizer, check_outputs, prepared
 from jaxvec.cli.log import Log
 from jaxvec.cli.models import TRAINED, add_model_options, given, set_defaults
 from jaxvec.cooccurrence import Cooccurrence
@@ -28,6 +30,7 @@ from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model
 from jaxvec.train.devices import here
 from jaxvec.train.fit import Stopped, fit
+from jaxvec.train.processes import check_alike, is_first
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Result
 from jaxvec.train.workers import use_cores
@@ -91,6 +94,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         _interval,
     )
     add("--resume", "continue from the last state in DIR, bit for bit; start anew without one")
+    processes.add_options(parser)
     warm_start.add_options(parser)
     stanford.add_options(parser)
     parser.set_defaults(run=run)
@@ -178,10 +182,19 @@ def run(options: argparse.Namespace) -> int:
     Raises:
       ValueError, KeyError, OSError: for bad input, before anything is written.
     """
-    use_cores(None if options.shard else options.workers)
     set_defaults(options)
+    processes.check(options)
+    use_cores(processes.own_workers(options))
     check(options)
+    with processes.joined(options):
+        return _run(options)
+
+
+def _run(options: argparse.Namespace) -> int:
+    """What `run` does, once this process has joined the others."""
+    check_optimizer(options)
     resuming = bool(options.resume) and Checkpoints.exist(options.checkpoint)
+    check_alike({f"the states in {options.checkpoint}": int(resuming)})
     log = Log(options, resuming=resuming)
     job = prepared(options, resuming=resuming)
     if job.model is None:
@@ -235,10 +248,10 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
                 should_stop=interrupt,
             )
     except Stopped:
-        assert interrupt.signal is not None
+        by = interrupt.signal or signal.SIGTERM  # of another process
         where = f"; --resume goes on from {options.checkpoint}" if checkpoints else ""
-        say(f"jaxvec train: interrupted by {interrupt.signal.name}{where}")
-        return 128 + interrupt.signal
+        say(f"jaxvec train: interrupted by {by.name}{where}")
+        return 128 + by
     finally:
         if checkpoints is not None:
             checkpoints.close()
@@ -259,14 +272,19 @@ def _begun(job: Job, checkpoints: Checkpoints | None) -> Model:
 
 
 def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bool) -> None:
-    """Writes the outputs; nothing if the run was `finished` and they are there."""
+    """Writes the outputs, in the first process; nothing if the run was `finished` and they are
+    there. Tables in shards of several processes are fetched in all of them."""
     give_back()  # compilation's, before vectors are copied
-    beside = Path(options.output).resolve().parent if options.shard else None
-    vectors = result.vectors(options.vectors, folder=beside)
+    folder = Path(options.output).resolve().parent if is_first() else tempfile.gettempdir()
+    vectors = result.vectors(options.vectors, folder=folder if options.shard else None)
+    others = stanford.files(options, (*stanford.OUTPUTS, "save_run"))
+    if options.shard and others:
+        result = result.whole()
+    if not is_first():
+        return
     warn_if_collapsed(vectors)
     if options.unk_vector:
         vectors = with_unk(vectors)
-    others = stanford.files(options, (*stanford.OUTPUTS, "save_run"))
     if finished and _holds(options.output, vectors) and all(Path(f).exists() for f in others):
         say(f"the run is finished, and its vectors are in {options.output}")
         return

@@ -12,6 +12,7 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.kinds import corpus_instead, kind
 from jaxvec.messages.numbers import check_whole, is_number
 from jaxvec.text.corpus import Corpus
+from jaxvec.train.alike import check_arguments
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model, Objective, Source, State
 from jaxvec.train.devices import Device
@@ -30,7 +31,7 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
 
     Raises:
       TypeError: if one is of another kind; the message says what to write.
-      ValueError: for `epochs` below 1.
+      ValueError: for `epochs` below 1, or if there are several processes and they differ.
     """
     check_data(given["data"])
     check_whole("epochs", given["epochs"])
@@ -61,7 +62,9 @@ def checked(given: dict[str, Any]) -> tuple[Model, jax.Array]:
             f"{kind(given['should_stop'])}; a callback ends a run with raise jaxvec.StopTraining"
         )
     check_device(given["defaults_for"])
-    return checked_model(given["model"]), checked_key(given["key"])
+    model, key = checked_model(given["model"]), checked_key(given["key"])
+    check_arguments({**given, "model": model, "key": key})
+    return model, key
 
 
 def missing(model: Any) -> list[str]:

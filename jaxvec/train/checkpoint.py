@@ -4,8 +4,10 @@ import dataclasses
 import functools
 import json
 import os
+import shutil
 import time
 import zlib
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -17,6 +19,7 @@ from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import release
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train.contracts import State
+from jaxvec.train.processes import check_alike, is_first
 
 
 class Progress(NamedTuple):
@@ -39,7 +42,8 @@ class Checkpoints:
 
     Every random number of a run follows from its key and its place in the data, so tables,
     optimizer state and place are all there is to save. A snapshot is written while training
-    goes on; a checkpoint is either complete or not there.
+    goes on; a checkpoint is either complete or not there. Of several processes each needs the
+    folder, on a file system that all see: one writes tables that are whole, each its own shards.
 
     Args:
       folder: where; made if missing, in a folder that exists.
@@ -77,6 +81,7 @@ class Checkpoints:
         self._last_step = 0
         self._last = time.monotonic()
         self._keep = keep
+        check_alike({f"the last state in {self.folder}": _last(self.folder)})
         self.write_back = ""
         """The strategy that the run writes its rows by, see `optim.writeback`; of a run that is
         resumed the one of its last state; "" if it is not known."""
@@ -103,8 +108,7 @@ class Checkpoints:
     @staticmethod
     def exist(folder: str | os.PathLike[str]) -> bool:
         """Whether a run has left states in a folder."""
-        found = expanded(folder)
-        return found.is_dir() and any(p.name.isdigit() for p in found.iterdir())
+        return _last(expanded(folder)) > 0
 
     @classmethod
     def settings_of(cls, folder: str | os.PathLike[str]) -> dict[str, Any]:
@@ -138,6 +142,9 @@ class Checkpoints:
         Raises:
           ValueError: if the last state has other tables, or is of another optimizer.
         """
+        if is_first() and self.folder.is_dir():
+            for name in ocp.utils.tmp_checkpoints(self.folder):  # of a run that was killed
+                shutil.rmtree(self.folder / name)
         if not self.exist(self.folder):
             return Progress()
         like = jax.tree.map(ocp.utils.to_shape_dtype_struct, states.pop())
@@ -214,6 +221,13 @@ def _any_rows(like: State) -> ocp.args.PyTreeRestore:
     found = ocp.checkpoint_utils.construct_restore_args(like)
     lenient = jax.tree.map(lambda one: dataclasses.replace(one, strict=False), found)
     return ocp.args.PyTreeRestore(like, restore_args=lenient)
+
+
+def _last(folder: Path) -> int:
+    """The number of the last state in a folder, from 1; 0 if there is none."""
+    if not folder.is_dir():
+        return 0
+    return max((int(p.name) for p in folder.iterdir() if p.name.isdigit()), default=0)
 
 
 def _check_shapes(saved: Any, like: State, words: int) -> None:

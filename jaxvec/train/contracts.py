@@ -368,6 +368,10 @@ class Parallel(Protocol):
         """`N`, how many segments a call takes."""
 
     @property
+    def own(self) -> Sequence[int]:
+        """Which of the `N` segments this process reads: its devices' workers."""
+
+    @property
     def models(self) -> int:
         """`k`, how many models are trained: 1 but for a sweep."""
 
@@ -376,15 +380,14 @@ class Parallel(Protocol):
         after the call."""
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """Sends segments to the devices: for each model `N` of them, each with the data of its
-        key. Called from a thread while the devices are at work."""
+        """Sends segments to the devices of this process: for each model the ones in `own`, each
+        with the data of its key. Called from a thread while the devices are at work."""
 
     def train(self, training: Any, part: PyTree, rates: np.ndarray) -> tuple[Any, Steps]:
         """Trains on what `share` sent.
 
         Args:
-          training: as `begin` or `train` returned it; donated.
-          part: from `share`.
+          training, part: as `begin` or `train`, and `share`, returned them; `training` is donated.
           rates: float32[k, P], for each model the learning rate at P evenly spaced points.
 
         Returns:
@@ -393,8 +396,5 @@ class Parallel(Protocol):
         """
 
     def end(self, training: Any) -> list[State]:
-        """The states of the `k` models, in the order of the vocabulary. `begin` goes on with them.
-
-        Args:
-          training: as `begin` or `train` returned it; donated.
-        """
+        """The states of the `k` models, in the order of the vocabulary, out of what `begin` or
+        `train` returned, which is donated. `begin` goes on with them."""

@@ -18,6 +18,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train import loop, parallel
 from jaxvec.train import start as begin
+from jaxvec.train.alike import check_states
 from jaxvec.train.arguments import checked
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
@@ -83,6 +84,10 @@ def fit(
     `workers`                     see below                     1
     ============================  ============================  ============================
 
+    After `jax.distributed.initialize`, all processes make the same call, on the same data, and
+    train one model together: each reads the segments of its own devices. Process 0 writes
+    checkpoints, and has the bar; callbacks are called in all. See `processes`.
+
     Args:
       data: the text as ids; for GloVe its counts, `cooccurrence.count`.
       model: `SkipGram()`, `CBOW()`, `Softmax()` or `GloVe()`, with its options, or a
@@ -97,7 +102,8 @@ def fit(
         tables are merged at least 16 times an epoch (`parallel.copies`); for GloVe each has
         a part of them (`parallel.strata`). By default one for every 8 million words, or 4 million
         cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before;
-        and one accelerator. Another number gives other bits.
+        and one accelerator; in several processes all devices of all. Another number gives other
+        bits.
       sharding: how tables [V, D] are split over devices:
         ``NamedSharding(mesh, PartitionSpec("rows", None))`` by rows, ``PartitionSpec(None, "dim")``
         by columns, or both. Along an axis "workers" of the mesh, if it has one, there are workers,
@@ -140,8 +146,10 @@ def fit(
       step_callbacks: called with each `StepReport`, at the end of the segment that its steps end
         in, of a million tokens or cells on a CPU.
       checkpoints: where to save states, and to resume from the last if there is one.
-      should_stop: called after each segment; if true, the state is saved and `Stopped` raised.
-      progress: a bar on standard error; by default if that is a terminal, and in a notebook.
+      should_stop: called after each segment; if true, the state is saved and `Stopped` raised; in
+        several processes, in all of them if in one.
+      progress: a bar on standard error; by default if that is a terminal, and in a notebook. The
+        first process alone has it.
       defaults_for: the device whose defaults to take, by default the one that trains. The same
         run on another device: ``Device("gpu")`` takes large steps on a CPU, too.
 
@@ -210,7 +218,7 @@ def fit(
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
     at = begin.resumed(checkpoints, states, len(data.vocab))
-    at = at._replace(chosen=followed(asked, workers))
+    at = check_states(states, at._replace(chosen=followed(asked, workers)))
     reports = StepReports(report_every, step_callbacks, at.steps // workers)
     hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
     (result,) = loop.train(

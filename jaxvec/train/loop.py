@@ -28,6 +28,8 @@ from jaxvec.train.contracts import (
 )
 from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel.one import One
+from jaxvec.train.placement import ON_ONE, Placement
+from jaxvec.train.processes import fetched, gathered, mesh_of, put
 from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.steps import StepReports
 from jaxvec.train.watch import Watch, check_pairs, mean, sums
@@ -88,13 +90,17 @@ class Hooks:
     checkpoints: Checkpoints | None = None
     should_stop: Callable[[], bool] = lambda: False
 
-    def due(self, at: Progress) -> bool:
-        """Whether it is time to save a state.
+    def agreed(self, ended: bool, at: Progress) -> tuple[bool, bool, bool]:
+        """What all processes do: whether training ends, as a callback in any of them asks; whether
+        it stops, as any is asked to; and whether to save a state, by the first one's clock.
 
         Args:
+          ended: whether a callback in this process has asked.
           at: where the run is.
         """
-        return self.checkpoints is not None and self.checkpoints.due(at)
+        due = self.checkpoints is not None and self.checkpoints.due(at)
+        every = gathered(np.array([ended, self.should_stop(), due]))
+        return bool(every[:, 0].any()), bool(every[:, 1].any()), bool(every[0, 2])
 
     def save(self, state: State, at: Progress, *, wait: bool) -> None:
         """Saves a state, if there is a place for it.
@@ -158,13 +164,14 @@ def train(
                 history.append(report)
                 result = Result(*state, history, job.data, job.models[m], job.write_back)
                 ended |= call_all(hooks.callbacks, report, result) or hooks.steps.stopped
+            ended, stop, due = hooks.agreed(ended, tallies[0])
             tallies = [
                 Progress(epoch + 1, 0, tally.steps, history=history, ended=ended, chosen=at.chosen)
                 for tally, history in zip(tallies, histories, strict=True)
             ]
             over = ended or epoch + 1 == job.epochs
-            stop = hooks.should_stop() and not over
-            if over or stop or hooks.due(tallies[0]):
+            stop = stop and not over
+            if over or stop or due:
                 hooks.save(states[0], tallies[0], wait=over or stop)
             if stop:
                 raise Stopped
@@ -212,9 +219,11 @@ def evaluated(job: Job, m: int, params: PyTree) -> float:
     model, constants = job.models[m], job.constants[m]
     if isinstance(model, Prior) and model.has_prior:
         constants = model.free(constants)
-    alone = One(job.parallel.program)  # reads and sends one segment
+    over = mesh_of(params)
+    alone = One(job.parallel.program, Placement(over) if over else ON_ONE)  # sends one segment
+    constants = put(constants, alone.where.everywhere) if over else constants
     reports = [
-        sums(jax.device_get(evaluate_segment(compiled_for(model), params, constants, *part)))
+        sums(fetched(evaluate_segment(compiled_for(model), params, constants, *part)))
         for _, part in _parts(alone, job.held_out, job.valid_keys[m : m + 1], 0)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
@@ -225,7 +234,7 @@ def _compiled(job: Job, training: Any) -> Any:
     """The state after a call on segments without data: the program is compiled, nothing changes."""
     key_data = np.asarray(jax.random.key_data(job.train_keys))
     empty = job.segments.empty()
-    part = job.parallel.share([[(empty, data)] * job.parallel.workers for data in key_data])
+    part = job.parallel.share([[(empty, data)] * len(job.parallel.own) for data in key_data])
     training, _ = job.parallel.train(training, part, job.rates(0, 0))
     return jax.block_until_ready(training)
 
@@ -246,7 +255,7 @@ def _epoch(
         until = min(i + job.parallel.workers, len(sizes))
         span = job.rates(epoch + edges[i], epoch + edges[until])
         training, steps = job.parallel.train(training, part, span)
-        steps = jax.device_get(steps)
+        steps = fetched(steps)
         of_each = [steps]
         if job.parallel.models > 1:
             of_each = [Steps(*one) for one in zip(*steps, strict=True)]
@@ -260,12 +269,12 @@ def _epoch(
         if job.parallel.models == 1:
             shown.set_postfix(epoch=epoch + 1, loss=f"{mean(*sums(steps)):.4f}")
         hooks.steps.add(epoch + 1, steps, words, seconds)
-        if hooks.steps.stopped:
-            break
         if until == len(sizes):
             break  # the epoch's report comes before a checkpoint
-        stop = hooks.should_stop()
-        if stop or hooks.due(tallies[0]):
+        ended, stop, due = hooks.agreed(hooks.steps.stopped, tallies[0])
+        if ended:
+            break
+        if stop or due:
             states, training = job.parallel.end(training), None
             hooks.save(states[0], tallies[0], wait=stop)
             if stop:
@@ -313,7 +322,7 @@ def _parts(
     parallel: Parallel, segments: Segments, keys: jax.Array, first: int
 ) -> Iterator[tuple[int, PyTree]]:
     """From segment `first` on, as many as a call takes, for each model with their keys; the next
-    are read and sent meanwhile.
+    are read and sent meanwhile. A process reads its own workers'.
 
     Args:
       keys: of the epoch, of each model, [k].
@@ -327,11 +336,8 @@ def _parts(
     readers = [segments.epoch(key) for key in (keys if segments.shuffled else keys[:1])]
 
     def ready(i: int) -> PyTree:
-        chosen = slice(i, i + parallel.workers)
-        found = [
-            [read(j) if j < count else segments.empty() for j in numbers[chosen].tolist()]
-            for read in readers
-        ]
+        chosen = [i + worker for worker in parallel.own]
+        found = [[read(j) if j < count else segments.empty() for j in chosen] for read in readers]
         by_model = found if segments.shuffled else found * len(keys)
         return parallel.share([
             list(zip(own, data[chosen], strict=True))

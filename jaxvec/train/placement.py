@@ -26,6 +26,7 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 from jaxvec.train.drawing import in_pieces
+from jaxvec.train.processes import put, whole_here
 
 PyTree = Any
 
@@ -41,8 +42,8 @@ class Placement:
       mesh: of devices.
       rows: its axes that split the rows of tables.
       columns: its axes that split the columns of tables [V, D].
-      whole: `V`, if tables are whole between epochs, on the first device; None if they stay in
-        shards.
+      whole: `V`, if tables are whole between epochs, on the first device of each process; None if
+        they stay in shards.
     """
 
     mesh: Mesh
@@ -167,7 +168,7 @@ class Placement:
         """
         xp = jnp if isinstance(table, jax.Array) else np
         table = padded(table, self.length(len(table)), xp)
-        return jax.device_put(table, NamedSharding(self.mesh, self.spec(table)))
+        return put(table, NamedSharding(self.mesh, self.spec(table)))
 
     def begun(self, optimizer: RowOptimizer, params: PyTree) -> State:
         """Tables and the optimizer's state, which is made in shards.
@@ -192,14 +193,14 @@ class Placement:
         if self.whole is not None:
 
             def placed(array, spec):
-                return self.placed(array) if len(spec) else jax.device_put(array, self.everywhere)
+                return self.placed(array) if len(spec) else put(array, self.everywhere)
 
             state = jax.tree.map(placed, state, specs)
         return self._moved(state, specs, back=False)
 
     def left(self, optimizer: RowOptimizer, state: State) -> State:
         """A state between epochs, in the order of the vocabulary: in shards, or, if tables are to
-        be `whole`, on the first device. Donated.
+        be `whole`, on each process's first device. Donated.
 
         Args:
           optimizer: whose state it is.
@@ -211,7 +212,7 @@ class Placement:
             return state
 
         def gathered(array, spec):
-            found = _on_one(array)
+            found = whole_here(array)
             return found[: self.whole] if len(spec) else found
 
         return jax.tree.map(gathered, state, specs)
@@ -358,10 +359,3 @@ def of_model(placement: Placement, model: Any) -> Placement:
     if not isinstance(model, Stratified) or placement.mesh.shape.get(WORKERS, 1) == 1:
         return placement
     return dataclasses.replace(placement, rows=(*placement.rows, WORKERS))
-
-
-def _on_one(array: jax.Array) -> jax.Array:
-    """An array on the first device."""
-    if array.is_fully_replicated:
-        return array.addressable_data(0)
-    return jax.device_put(array, jax.devices()[0])

@@ -134,6 +134,8 @@ class Result(NamedTuple):
     ) -> WordVectors:
         """The word vectors, the most frequent word first.
 
+        Of tables in shards of several processes each process must call this, and gets them whole.
+
         Whether a file's format can hold the words, `jaxvec.formats.check_words` tells before
         there is any training.
 

@@ -28,6 +28,7 @@ from jaxvec.train import spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
+from jaxvec.train.processes import fetched, of_first, put
 from jaxvec.train.result import Result, vector_size, vector_tables
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
@@ -127,7 +128,8 @@ def states(
     began = time.perf_counter()
     head_start = None
     if isinstance(models[0], HeadStart) and not given.tables:
-        head_start = models[0].head_start(segments)
+        # of the first process: another kind of machine may have other bits, or signs
+        head_start = of_first(models[0].head_start(segments))
     seconds = 0.0 if head_start is None else time.perf_counter() - began
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
@@ -211,7 +213,7 @@ def replaced(own: State, start: State, words: int) -> State:
         given = _converted(mine, given)
         if given.shape != mine.shape:
             given = jnp.pad(given, [(0, len(mine) - words)] + [(0, 0)] * (mine.ndim - 1))
-        return jax.device_put(given, mine.sharding) if mine.committed else given
+        return put(given, mine.sharding) if mine.committed else given
 
     return jax.tree.map(taken, own, start)
 
@@ -241,8 +243,8 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
             return _converted(mine, theirs)
         for first in range(0, len(known), _ROWS):
             at = known[first : first + _ROWS]
-            found = np.asarray(theirs[places[at]])  # which may be on other devices
-            mine = mine.at[at].set(_converted(mine, found))
+            found = fetched(theirs[places[at]])  # which may be on other devices
+            mine = mine.at[at].set(np.asarray(_converted(mine, found)))
         return mine
 
     mine, theirs = jax.tree.leaves(own), jax.tree.leaves(earlier)

@@ -22,6 +22,7 @@ from jaxvec.train.contracts import Model, Prior, Program, Tunable
 from jaxvec.train.devices import here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.parallel.many import Many, stacked
+from jaxvec.train.processes import check_alone
 from jaxvec.train.result import Result
 from jaxvec.train.settle import rules
 from jaxvec.train.skipgram import SkipGram
@@ -76,7 +77,7 @@ def sweep(
 
     Raises:
       ValueError: if the numbers of models, keys and rates differ, or the models differ in other
-        options.
+        options; or there are several processes.
 
     There are no callbacks, and no model ends before the others: see `StopTraining` for `fit`.
 
@@ -91,6 +92,7 @@ def sweep(
     [2.7, 2.7, 2.7]
     """
     key = check_sweep(locals())
+    check_alone("sweep")
     model = cast(Model, SkipGram()) if model is None else model
     models, keys, learning_rates = _as_many(
         model=as_list(model),

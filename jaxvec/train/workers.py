@@ -1,7 +1,7 @@
 """Workers: how many there are, and how arrays are placed on them.
 
 A worker is a JAX device: a core of the CPU (see `use_cores`), or an accelerator. All `N` run one
-program over a mesh, so the same code would serve several hosts.
+program over a mesh, in one process or in several, on one host or on several; see `processes`.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from jaxvec.storage.pool import cores
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Prior, Stratified
 from jaxvec.train.devices import Device, here
+from jaxvec.train.processes import several
 
 PyTree = Any
 
@@ -92,7 +93,7 @@ def default_workers(
 
 def usual_workers(data: Corpus | Cooccurrence, device: Device | None = None) -> int:
     """On a CPU a worker for every 8 million words of text, or 4 million cells of counts, if JAX
-    has as many devices; one accelerator.
+    has as many devices; one accelerator. In several processes all devices of all.
 
     On text, workers learn by themselves between merges: with little text, each from little. On
     counts, a segment must be worth the trip. An accelerator takes the whole of it in seconds, to
@@ -102,6 +103,8 @@ def usual_workers(data: Corpus | Cooccurrence, device: Device | None = None) -> 
       data: the text or its counts.
       device: that trains; None for JAX's default device.
     """
+    if several():
+        return len(jax.devices())
     if (device or here()).is_accelerator:
         return 1
     enough = _CELLS_A_WORKER if isinstance(data, Cooccurrence) else _WORDS_A_WORKER
@@ -109,19 +112,43 @@ def usual_workers(data: Corpus | Cooccurrence, device: Device | None = None) -> 
 
 
 def mesh(workers: int) -> Mesh:
-    """The first `workers` devices, along an axis "workers".
+    """The first `workers` devices, along an axis "workers"; in several processes equally many of
+    each, in the order of the processes.
 
     Raises:
-      ValueError: if there are fewer.
+      ValueError: if there are fewer, or `workers` is no multiple of the processes.
     """
     check_whole("workers", workers)
-    devices = jax.devices()
+    devices, processes = jax.devices(), jax.process_count()
+    if workers % processes:
+        raise ValueError(
+            f"{workers} workers cannot be shared out evenly over {processes} processes: each "
+            f"process trains, so give a multiple of {processes}"
+        )
     if len(devices) < workers:
         raise ValueError(
             f"{workers} workers need as many devices, and JAX has {len(devices)}: on a CPU call "
-            f"jaxvec.use_cores({workers}) before JAX's first computation"
+            f"jaxvec.use_cores({workers // processes}) before JAX's first computation"
         )
-    return jax.make_mesh((workers,), ("workers",), (AxisType.Auto,), devices=devices[:workers])
+    taken = [
+        device for process in range(processes)
+        for device in [d for d in devices if d.process_index == process][: workers // processes]
+    ]  # fmt: skip
+    return jax.make_mesh((workers,), ("workers",), (AxisType.Auto,), devices=taken)
+
+
+def own_workers(over: Mesh) -> list[int]:
+    """The numbers of the workers with a device of this process.
+
+    Args:
+      over: a mesh with an axis "workers".
+
+    >>> own_workers(mesh(1))
+    [0]
+    """
+    ours = np.array([d.process_index == jax.process_index() for d in over.devices.flat])
+    by_number = np.moveaxis(ours.reshape(over.devices.shape), over.axis_names.index("workers"), 0)
+    return np.flatnonzero(by_number.reshape(len(by_number), -1).any(axis=1)).tolist()
 
 
 def shared_out(shard: str, workers: int = 1) -> NamedSharding:
@@ -173,10 +200,15 @@ def stacked_on(over: Mesh, parts: Sequence[PyTree]) -> PyTree:
 
     Args:
       over: `N` workers.
-      parts: `N` pytrees, or a multiple.
+      parts: a pytree for each worker of this process, or a multiple.
     """
-    stacked = jax.tree.map(lambda *arrays: np.stack(arrays), *parts)
-    return jax.device_put(stacked, by_worker(over))
+    count = len(parts) * over.shape["workers"] // len(own_workers(over))
+
+    def of_all(*arrays):
+        own = np.stack(arrays)
+        return jax.make_array_from_process_local_data(by_worker(over), own, (count, *own.shape[1:]))
+
+    return jax.tree.map(of_all, *parts)
 
 
 def everyones(tree: PyTree) -> PyTree:

@@ -4,11 +4,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxvec.optim.probe import Choice, fastest
 from jaxvec.optim.writeback import STRATEGIES, Name, WriteBack, name_of, resolve
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model, Segments, Stratified
+from jaxvec.train.processes import of_first
 from jaxvec.train.settle import Rules
 
 PyTree = Any
@@ -63,7 +65,10 @@ def chosen(
     if isinstance(model, Stratified) and workers > 1:  # each has shards, and a part of the segment
         segment, words = jax.tree.map(lambda array: array[0], segment), -(-words // workers)
     params, rows = touched(model, words, constants, segment)
-    return fastest({name: rule.writing(name) for name in rule.free}, params, rows)
+    found = fastest({name: rule.writing(name) for name in rule.free}, params, rows)
+    names: list[str] = list(rule.free)
+    number = int(of_first(np.int32(names.index(found.name))))  # one program in all processes
+    return found._replace(name=names[number])
 
 
 def touched(model: Model, words: int, constants: PyTree, segment: PyTree) -> tuple[PyTree, PyTree]:

@@ -1,13 +1,12 @@
 """Ways to train, each a `contracts.Parallel`: `one` worker, `copies` of the tables or `strata` of
 them with several, `many` models together."""
 
-import jax
-
 from jaxvec.train.contracts import Parallel, Program, Stratified
 from jaxvec.train.parallel.copies import Copies
 from jaxvec.train.parallel.one import One
 from jaxvec.train.parallel.strata import Strata
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, of_model
+from jaxvec.train.processes import check_spans, put, several
 from jaxvec.train.workers import mesh
 
 
@@ -23,15 +22,16 @@ def on(
       where: the tables are.
 
     Raises:
-      ValueError: if `workers` is below 1, or JAX has fewer devices.
+      ValueError: if `workers` is below 1, or JAX has fewer devices, or a process would have none.
     """
     if isinstance(where, OneDevice):
-        if workers == 1:
+        if workers == 1 and not several():
             return One(program)
         where = of_model(Placement(mesh(workers), whole=words), program.model)
+    check_spans(where.mesh)
     program = program._replace(
-        constants=jax.device_put(program.constants, where.everywhere),
-        frozen=jax.device_put(program.frozen, where.everywhere),
+        constants=put(program.constants, where.everywhere),
+        frozen=put(program.frozen, where.everywhere),
     )
     if workers == 1:
         return One(program, where)

@@ -16,7 +16,7 @@ from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Model, Program, State, Steps
 from jaxvec.train.epoch import run_segment
 from jaxvec.train.placement import WORKERS, Placement
-from jaxvec.train.workers import everyones, stacked_on
+from jaxvec.train.workers import everyones, own_workers, stacked_on
 
 PyTree = Any
 
@@ -45,13 +45,18 @@ class Copies:
         """`N`."""
         return self.placement.mesh.shape[WORKERS]
 
+    @property
+    def own(self) -> Sequence[int]:
+        """The workers with a device of this process."""
+        return own_workers(self.placement.mesh)
+
     def begin(self, states: Sequence[State]) -> Twins:
         """Copies of the state for each worker."""
         state = self.placement.entered(self.program.optimizer, states[0])
         return Twins(jax.tree.map(jnp.copy, state), state)
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """A segment and its key for each worker."""
+        """A segment and its key for each worker of this process."""
         part, keys = stacked_on(self.placement.mesh, parts[0])
         return part, jax.random.wrap_key_data(keys, impl=self.program.impl)
 

@@ -37,6 +37,7 @@ class Many:
     shared: bool
 
     workers = 1
+    own = (0,)
 
     def begin(self, states: Sequence[State]) -> State:
         """The states, stacked along a first axis."""

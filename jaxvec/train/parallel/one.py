@@ -10,6 +10,7 @@ import numpy as np
 from jaxvec.train.contracts import Program, State, Steps
 from jaxvec.train.epoch import train_segment
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement
+from jaxvec.train.processes import put
 
 PyTree = Any
 
@@ -27,6 +28,7 @@ class One:
     where: Placement | OneDevice = ON_ONE
 
     workers = 1
+    own = (0,)
     models = 1
 
     def begin(self, states: Sequence[State]) -> State:
@@ -35,7 +37,7 @@ class One:
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
         """The one segment and its key."""
-        part, key = jax.device_put(parts[0][0], self.where.everywhere)
+        part, key = put(parts[0][0], self.where.everywhere)
         return part, jax.random.wrap_key_data(key, impl=self.program.impl)
 
     def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:

@@ -26,7 +26,7 @@ from jaxvec.optim.writeback import COMPILER_OPTIONS
 from jaxvec.train.contracts import Program, State, Steps, Stratified
 from jaxvec.train.epoch import run_segment
 from jaxvec.train.placement import WORKERS, Placement
-from jaxvec.train.workers import everyones, stacked_on
+from jaxvec.train.workers import everyones, own_workers, stacked_on
 
 PyTree = Any
 
@@ -50,12 +50,17 @@ class Strata:
         """`N`."""
         return self.placement.mesh.shape[WORKERS]
 
+    @property
+    def own(self) -> Sequence[int]:
+        """The workers with a device of this process."""
+        return own_workers(self.placement.mesh)
+
     def begin(self, states: Sequence[State]) -> State:
         """The state in shards, its rows dealt out."""
         return self.placement.entered(self.program.optimizer, states[0])
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """A segment and its key for each worker."""
+        """A segment and its key for each worker of this process."""
         part, keys = stacked_on(self.placement.mesh, parts[0])
         return part, jax.random.wrap_key_data(keys, impl=self.program.impl)
 
