@@ -29,7 +29,7 @@ from jaxvec.train.dealing import dealt_mask, dealt_places, exchanged
 from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
 from jaxvec.train.parallel.copies import train_copies
-from jaxvec.train.placement import Placement, of_model, resolved
+from jaxvec.train.placement import Placement, resolved
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.workers import shared_out
 
@@ -159,7 +159,7 @@ def test_a_step_moves_no_more_than_its_rows(spec, workers, optimizer):
     documents = [[str(w) for w in rng.integers(words, size=1000)] for _ in range(4)]
     corpus = Corpus.from_documents([*documents, map(str, range(words))], min_count=1)
     sharding = in_groups(spec, 2, 4) if workers == 2 else over(spec, 8)
-    place = of_model(resolved(sharding, workers)[0], model)
+    place, _ = resolved(sharding, workers, model)
     optimize, _ = resolve_optimizer(optimizer, False, None, None)
     constants, segments = model.constants(corpus), TokenSegments(corpus, 4096, workers)
     state = place.entered(optimize, place.begun(optimize, place.born(model, KEY, words)))

@@ -22,12 +22,12 @@ from jaxvec.train.alike import check_states
 from jaxvec.train.arguments import checked
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
-from jaxvec.train.contracts import Model, Prior, Program, State, Stratified
+from jaxvec.train.contracts import Model, Program, State, Stratified
 from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
-from jaxvec.train.placement import ON_ONE, OneDevice, Placement, of_model, resolved
+from jaxvec.train.placement import OneDevice, Placement, resolved
 from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
 from jaxvec.train.steps import StepCallback, StepReports
@@ -174,10 +174,7 @@ def fit(
     device = defaults_for or here()
     model, workers = begun(model, workers, device, data, checkpoints)
     asked = model
-    where: Placement | OneDevice = ON_ONE
-    if sharding is not None:
-        where, workers = resolved(sharding, workers)
-        where = of_model(where, model)
+    where, workers = resolved(sharding, workers, model)
     rule = rules(
         [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate, device,
         dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
@@ -187,14 +184,7 @@ def fit(
         workers = default_workers(
             data, model, dense=optimize.whole_tables, freeze=freeze, device=device
         )
-    _check(
-        model,
-        workers,
-        sharded=sharding is not None,
-        dense=optimize.whole_tables,
-        freeze=freeze,
-        max_norm=max_norm,
-    )
+    _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
     where.check(jax.eval_shape(lambda: model.init(key, len(data.vocab))))
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
@@ -240,17 +230,11 @@ def _check(
     model: Model,
     workers: int,
     *,
-    sharded: bool,
     dense: bool,
     freeze: Collection[str],
     max_norm: float | None,
 ) -> None:
     """Raises a ValueError for arguments that do not go together."""
-    if sharded and isinstance(model, Prior) and model.has_prior:
-        raise ValueError(
-            "mittens goes without sharding: the vectors that it draws words to are whole on each "
-            "device"
-        )
     shared_out = isinstance(model, Stratified) and workers > 1
     name = type(model).__name__
     if dense and shared_out:

@@ -23,7 +23,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxvec.messages.kinds import kind
 from jaxvec.optim.rows import RowOptimizer
-from jaxvec.train.contracts import InitRows, Model, State, Stratified
+from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 from jaxvec.train.drawing import in_pieces
 from jaxvec.train.processes import put, whole_here
@@ -301,18 +301,24 @@ def table_rows(table: Any, words: int) -> int:
     return -(-words // shards**2) * shards**2
 
 
-def resolved(sharding: Any, workers: int | None) -> tuple[Placement, int]:
-    """The placement that a sharding of tables says, and how many workers train.
+def resolved(
+    sharding: Any, workers: int | None, model: Any
+) -> tuple[Placement | OneDevice, int | None]:
+    """Where the tables of a model are, and how many workers train.
 
     Args:
       sharding: a `NamedSharding` of tables [V, D]. Along a further axis "workers" of its mesh there
-        are workers, each a group of devices.
+        are workers, each a group of devices. None for tables that are not split.
       workers: as asked for; None for as many as the mesh has.
+      model: a `contracts.Model`.
 
     Raises:
       TypeError: if it is no `NamedSharding`.
-      ValueError: if its spec or its mesh does not fit tables and workers.
+      ValueError: if its spec or its mesh does not fit tables and workers, or the model has vectors
+        that words are drawn to.
     """
+    if sharding is None:
+        return ON_ONE, workers
     if not isinstance(sharding, NamedSharding):
         raise TypeError(
             f"sharding is a jax.sharding.NamedSharding of tables [V, D], not {kind(sharding)}: "
@@ -339,6 +345,11 @@ def resolved(sharding: Any, workers: int | None) -> tuple[Placement, int]:
             f"nothing is split along {idle[0]!r} of the mesh: name it in the PartitionSpec, or "
             f"call it {WORKERS!r} for workers along it"
         )
+    if isinstance(model, Prior) and model.has_prior:
+        raise ValueError(
+            "mittens goes without sharding: the vectors that it draws words to are whole on each "
+            "device"
+        )
     along = mesh.shape.get(WORKERS, 1)
     if workers is not None and workers != along:
         raise ValueError(
@@ -346,7 +357,7 @@ def resolved(sharding: Any, workers: int | None) -> tuple[Placement, int]:
             f"which has {dict(mesh.shape)}"
         )
     auto = Mesh(mesh.devices, mesh.axis_names, axis_types=(AxisType.Auto,) * len(mesh.axis_names))
-    return Placement(auto, rows, columns), along
+    return of_model(Placement(auto, rows, columns), model), along
 
 
 def of_model(placement: Placement, model: Any) -> Placement:
