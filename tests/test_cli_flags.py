@@ -15,7 +15,7 @@ APART = {
     "corpus", "output", "force", "probe", "analogies", "pairs", "restrict_vocab", "report_every",
     "log", "checkpoint", "checkpoint_every", "resume", "save_run", "header", "unk_vector",
     "save_parameters", "save_gradsq", "memory",
-    "coordinator", "num_processes", "process_id", "distributed",
+    "coordinator", "num_processes", "process_id", "distributed", "shard",
 }  # fmt: skip
 
 
