@@ -46,7 +46,7 @@ def run(settings: programs.Settings, folder: Path) -> Report:
     report = Report(
         target=target.name,
         device=target.about,
-        settings=vars(settings),
+        settings={**vars(settings), "workers": settings.groups},
         versions=_versions(target),
         program=job.traced.fun_name,
         seconds=round(seconds, 2),
@@ -223,7 +223,7 @@ def _by_xla(compiled: Any) -> dict[str, float] | None:
 def _least(target: Target, report: Report) -> dict[str, float]:
     """The least seconds of a step, by each limit alone."""
     figures = target.figures
-    share = report.settings["chips"] if report.settings["shard"] else 1
+    share = report.settings["chips"] // report.settings["workers"]
     found = {"main memory": report.a_step("bytes") / share / figures.bandwidth}
     for dtype, speed in figures.products.items():
         found[f"products in {dtype}"] = (report.products or report.a_step("products")) / speed

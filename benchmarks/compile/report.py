@@ -24,7 +24,7 @@ class Report:
     seconds: float  # to compile
     tokens: int  # a step, of all chips; cells for GloVe
     steps_a_draw: int
-    step: dict[str, int]  # bytes and FLOPs, see `counts`: a chip's, or all chips' with "shard"
+    step: dict[str, int]  # bytes and FLOPs of a worker, see `counts`
     draw: dict[str, int]  # the same of a draw, beside its steps
     loops: list[dict[str, Any]]  # where, trips (None if unknown), name, source
     collectives: list[dict[str, Any]]  # kind, where, count, bytes, a turn of that place
@@ -116,7 +116,8 @@ class Report:
         return {
             "device": self.target,
             "chips": str(self.settings["chips"]),
-            "tables split by": self.settings["shard"] or "copies",
+            "workers": str(self.settings["workers"]),
+            "tables split by": self.settings["shard"] or "",
             "model": self.settings["model"],
             "arguments, a chip": _bytes(self.memory["arguments"]),
             "temporaries": _bytes(self.memory["temporaries"]),
@@ -157,11 +158,11 @@ class Report:
         return rows or [("collectives", "none")]
 
     def _counts(self) -> list[tuple[str, str]]:
-        chips = 1 if self.settings["shard"] else self.settings["chips"]
+        workers = self.settings["workers"]
         names = {"bytes": "bytes", "products": "FLOPs of products", "others": "other FLOPs"}
         rows = []
         for key, name in names.items():
-            token = self.a_step(key) * chips / self.tokens
+            token = self.a_step(key) * workers / self.tokens
             show = _bytes if key == "bytes" else _millions
             own = f"{show(self.step[key])}, and {show(self.draw[key])} a draw"
             rows.append((f"{name} a step", f"{own}; in all {token:,.0f} a token"))

@@ -45,7 +45,13 @@ def add_parser(suites) -> None:
         nargs="+",
         default=[None],
         choices=["rows", "dim"],
-        help="one copy of the tables over all chips; by default as fit trains on N workers",
+        help="split a worker's tables over its chips; by default each chip is a worker",
+    )
+    add(
+        "--workers",
+        type=_whole,
+        metavar="W",
+        help="that share the chips (default: 1 with --shard, else N)",
     )
     add(
         "--blocks",
