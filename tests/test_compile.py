@@ -157,7 +157,8 @@ def test_errors_of_the_child_are_kept_and_noise_is_not(monkeypatch, capfd):
 
 def test_a_report_as_a_table():
     report = Report(
-        target="h100", device="card", settings={"model": "sgns", "chips": 2, "shard": None, "workers": 2},
+        target="h100", device="card",
+        settings={"model": "sgns", "chips": 2, "shard": None, "workers": 2},
         versions={}, program="train_copies", seconds=1.0, tokens=200,
         steps_a_draw=64, step={"bytes": 5_000, "products": 1_000_000, "others": 0},
         draw={"bytes": 64_000, "products": 0, "others": 0},

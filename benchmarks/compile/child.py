@@ -118,9 +118,7 @@ def _collectives(program: hlo.Program, step: hlo.Loop) -> list[dict[str, Any]]:
             for (kind, place), (count, size) in found.items()]  # fmt: skip
 
 
-def _done(
-    program: hlo.Program, step: hlo.Loop, tables: set[tuple[int, ...]]
-) -> dict[str, int]:
+def _done(program: hlo.Program, step: hlo.Loop, tables: set[tuple[int, ...]]) -> dict[str, int]:
     """Products and gathered rows of a step, as compiled."""
     inside = [(turns, one) for place, turns, loop in _parts(program, step) if place == STEP
               for one in program.inside(loop, inner=False)]  # fmt: skip

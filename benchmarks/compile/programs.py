@@ -124,9 +124,7 @@ def job(settings: Settings, devices: Sequence[Any]) -> Job:
         keys = _placed(jax.eval_shape(lambda key: jax.random.split(key, workers), key), each)
         if settings.model == "glove":
             segments = _placed(_stacked(segment, workers, workers), each)
-            traced = train_strata.trace(
-                placement, *static, state, constants, segments, keys, rates
-            )
+            traced = train_strata.trace(placement, *static, state, constants, segments, keys, rates)
         else:
             segments = _placed(_stacked(segment, workers), each)
             traced = train_copies.trace(
@@ -159,7 +157,8 @@ def _check(settings: Settings) -> None:
         raise ValueError("tables that are split over chips need more than one: give --chips")
     if settings.chips % settings.groups:
         raise ValueError(
-            f"{settings.groups} workers on {settings.chips} chips: give a --chips that is a multiple"
+            f"{settings.groups} workers on {settings.chips} chips: "
+            "give a --chips that is a multiple"
         )
     if not settings.shard and settings.groups != settings.chips:
         raise ValueError(

@@ -73,8 +73,8 @@ def run(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     settings = {name: value for name, value in vars(options).items()
                 if name not in ("run", "json", "keep", "target", *_LISTS)}  # fmt: skip
     found: list[Report] = []
-    asked = [dict(zip(_LISTS, values, strict=True))
-             for values in itertools.product(*(getattr(options, name) for name in _LISTS))]  # fmt: skip
+    choices = itertools.product(*(getattr(options, name) for name in _LISTS))
+    asked = [dict(zip(_LISTS, values, strict=True)) for values in choices]
     try:
         for one in asked:
             folder = options.keep and Path(options.keep, *_named(one) if len(asked) > 1 else ())

@@ -4,4 +4,4 @@ machines of many chips.
 `formulas` is pure arithmetic, `sites` has the machines, ``python -m benchmarks paper`` prints.
 """
 
-#from benchmarks.paper.suite import add_parser as add_parser
+from benchmarks.paper.suite import add_parser as add_parser

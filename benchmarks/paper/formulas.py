@@ -86,8 +86,8 @@ class Work(NamedTuple):
 def work(step: Step, layout: Layout) -> Work:
     """What a chip does in a step.
 
-    Bytes of main memory: 4 (8 R d + 5 L), for rows of `d` numbers. The gather reads and writes them,
-    the logits read them, the two gradients read them and write as many, and the sum reads the
+    Bytes of main memory: 4 (8 R d + 5 L), for rows of `d` numbers. The gather reads and writes
+    them, the logits read them, the two gradients read them and write as many, and the sum reads the
     gradient and the row, and writes it: 8. Logits are written and read, slopes written and read
     twice: 5. An all-reduce reads and writes once more what it adds up.
 
@@ -140,9 +140,9 @@ def merged(step: Step, layout: Layout) -> int:
 
 
 def memory(step: Step, layout: Layout, segment: int) -> int:
-    """Bytes that a chip holds between steps: its part of two tables, and of the snapshot of a worker
-    who merges; and whole on each chip, the noise and subsampling tables, 3 V, the weights of the
-    damping, 2 V, a segment's ids and documents.
+    """Bytes that a chip holds: its part of two tables, and of the snapshot of a worker who merges;
+    and whole on each chip the noise and subsampling tables, 3 V, the weights of the damping, 2 V,
+    and a segment's ids and documents.
 
     Args:
       step: its size.
