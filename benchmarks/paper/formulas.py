@@ -5,7 +5,10 @@ Letters: `B` blocks a step, `M` tokens, `X` = M + 2 · window contexts and `N` n
 has R = B (M + X + N) rows and L = B M (X + N) pairs. A number is 4 bytes.
 """
 
+import functools
 from typing import Literal, NamedTuple
+
+import numpy as np
 
 Split = Literal["rows", "dim", "exchange"]
 NUMBER = 4
@@ -127,8 +130,11 @@ def work(step: Step, layout: Layout) -> Work:
 
 
 def merged(step: Step, layout: Layout) -> int:
-    """Bytes that a chip adds up in a merge of `W` workers: of each row its change and the square of
-    that, 2 V (D + 1) numbers over `n` chips; 0 for one worker.
+    """Bytes that a chip adds up in a merge of `W` workers; 0 for one worker.
+
+    Of each row its change and the square of that: 2 V (D + 1) / n numbers. Split by dimensions
+    each chip has the squares of all rows, and sums them over the worker's chips too: 2 V (D / n +
+    2).
 
     Args:
       step: its size.
@@ -136,6 +142,8 @@ def merged(step: Step, layout: Layout) -> int:
     """
     if layout.workers == 1:
         return 0
+    if layout.split == "dim":
+        return NUMBER * 2 * step.words * (step.dim // layout.chips + 2)
     return NUMBER * 2 * step.words * (step.dim + 1) // layout.chips
 
 
@@ -178,6 +186,7 @@ def segment_tokens(words: int, workers: int, most: int = 1 << 23) -> int:
     return most if workers == 1 else max((1 << 20) // workers, 5 * words)
 
 
+@functools.cache
 def kept(words: int, sample: float) -> float:
     """The share of a text that subsampling keeps, if its words follow Zipf's law: Σ p min(1, √(t/p)
     + t/p) for p ∝ 1 / rank.
@@ -189,8 +198,6 @@ def kept(words: int, sample: float) -> float:
     >>> kept(1000, 0)
     1.0
     """
-    import numpy as np
-
     if not sample:
         return 1.0
     shares = 1 / np.arange(1, words + 1)

@@ -137,11 +137,6 @@ class Plan:
     hours: dict[str, float]
 
     @property
-    def fits(self) -> bool:
-        """Whether nine tenths of a chip's memory hold it."""
-        return self.memory <= 0.9 * self.site.figures.memory
-
-    @property
     def limit(self) -> str:
         """The longest term."""
         return max(self.hours, key=self.hours.__getitem__)
@@ -181,7 +176,17 @@ def plan(site: Site, step: Step, layout: Layout, text: Text) -> Plan:
     seconds["ids"] = text.tokens * 2 * NUMBER / site.hosts / site.disk
     seconds["text"] = text.tokens / site.hosts / text.readers / text.words_a_second
     hours = {term: amount / 3600 for term, amount in seconds.items()}
-    return Plan(site, layout, step, memory(step, layout, segment), hours)
+    return Plan(site, layout, step, held(step, layout), hours)
+
+
+def held(step: Step, layout: Layout) -> int:
+    """Bytes that a chip holds, its segments as `fit` cuts them; see `memory`.
+
+    Args:
+      step: its size.
+      layout: of the tables.
+    """
+    return memory(step, layout, segment_tokens(step.words, layout.workers))
 
 
 def seconds_a_step(site: Site, layout: Layout, done: Work) -> dict[str, float]:
@@ -211,7 +216,8 @@ def seconds_a_step(site: Site, layout: Layout, done: Work) -> dict[str, float]:
 def layouts(
     site: Site, step: Step, splits: tuple[Split, ...] = ("rows", "dim")
 ) -> Iterator[Layout]:
-    """All ways to lay the tables on all chips of a site: a power of two of chips a worker.
+    """All ways to lay the tables on all chips of a site, a power of two for each worker, of which
+    nine tenths of a chip's memory hold its part.
 
     Args:
       site: where.
@@ -221,6 +227,8 @@ def layouts(
     chips = 1
     while chips <= site.chips:
         for split in splits if chips > 1 else (None,):
-            if split != "dim" or step.dim % chips == 0:
-                yield Layout(site.chips // chips, chips, split)
+            layout = Layout(site.chips // chips, chips, split)
+            divides = split != "dim" or step.dim % chips == 0
+            if divides and held(step, layout) <= 0.9 * site.figures.memory:
+                yield layout
         chips *= 2

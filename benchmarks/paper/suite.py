@@ -79,7 +79,6 @@ def chosen(site: Site, step: Step, text: Text, every: bool = False) -> list[Plan
     """
     kinds: tuple[Split, ...] = ("rows", "dim", "exchange")
     plans = [plan(site, step, one, text) for one in layouts(site, step, kinds)]
-    plans = [one for one in plans if one.fits]
     if not plans:
         raise ValueError(f"{step.words} words of {step.dim} numbers fit no layout of {site.about}")
     if every:
