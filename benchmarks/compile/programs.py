@@ -100,7 +100,7 @@ def job(settings: Settings, devices: Sequence[Any]) -> Job:
     alone = SingleDeviceSharding(devices[0]) if settings.chips == 1 else placement.everywhere
     each = NamedSharding(placement.mesh, P(WORKERS))
 
-    words = placement.padded(settings.words)
+    words = placement.length(settings.words)
     key = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(lambda key: model.init(key, words), key)
     placement.check(params)
