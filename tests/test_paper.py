@@ -12,14 +12,12 @@ from benchmarks.paper import sites, suite
 from benchmarks.paper.formulas import Layout, Step, kept, memory, merged, segment_tokens, work
 from jaxvec.train.segments import SEGMENT_TOKENS, TokenSegments
 
-WORDS, DIM, BLOCKS = 400_000, 64, 64  # tables of 51 MB on 2 chips; a step's rows are 1.7 MB
+WORDS, DIM, BLOCKS = 1_000_000, 64, 64  # a table of 256 MB; a step's rows are 1.7 MB
 STEP = Step(WORDS, DIM, BLOCKS)
 H100, V5E = sites.SITES["64 H100"], sites.SITES["v5e-256"]
 LAYOUTS = {
     "rows": Layout(1, 4, "rows"),
-    "dim": Layout(1, 4, "dim"),
     "two workers, dim": Layout(2, 2, "dim"),
-    "two workers, rows": Layout(2, 2, "rows"),
 }
 
 
@@ -41,8 +39,8 @@ def test_least_bytes_and_products_are_those_of_the_traced_program():
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_formulas_and_a_compiled_program(layout):
-    """Network, products and memory to a hundredth; bytes moved within a factor of 1.4. No table
-    is copied, and no collective of a step is larger than its rows."""
+    """Network, products and memory to a hundredth; bytes moved within a factor of 1.4. No part of
+    a table is copied, and no collective of a step is larger than its rows."""
     lacking = missing(TARGETS["h100"])
     if lacking:
         pytest.skip(lacking)
@@ -60,8 +58,7 @@ def test_formulas_and_a_compiled_program(layout):
     segment = segment_tokens(WORDS, layout.workers, SEGMENT_TOKENS)
     held = memory(STEP, layout, segment) - 8 * WORDS  # the damping's weights are no argument
     assert found.memory["arguments"] == pytest.approx(held, rel=0.01)
-    if layout.workers == 1:  # whose segments are short
-        assert found.memory["temporaries"] < 2 * 4 * WORDS * DIM
+    assert found.memory["temporaries"] < 4 * WORDS * DIM // layout.chips
 
 
 def test_products_of_a_tpu_are_convolutions():

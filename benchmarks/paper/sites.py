@@ -93,7 +93,8 @@ SITES = {
     "v5e-256": Site("v5e-256", "v5e", 256, 256, math.inf, 64, 56, _GUESSED, 10e-6, "bfloat16"),
 }
 
-KERNELS: dict[Split | None, float] = {  # a step of damped SGD and its share of a draw, as compiled
+# Of a step of damped SGD and its share of a draw, as compiled for 8 chips; of exchange a guess.
+KERNELS: dict[Split | None, float] = {
     None: 14 + 20 / STEPS, "rows": 22 + 20 / STEPS, "dim": 19 + 20 / STEPS,
     "exchange": 22 + 20 / STEPS,
 }  # fmt: skip
