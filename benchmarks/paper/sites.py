@@ -112,7 +112,7 @@ class Text(NamedTuple):
 
     tokens: float = 1e12
     sample: float = 1e-4
-    words_a_second: float = 1.2e6
+    words_a_second: float = 1.6e6
     readers: int = 1
 
 
