@@ -11,6 +11,7 @@ from benchmarks import (
     cooccurrence,
     engines,
     glove,
+    paper,
     queries,
     seeds,
     sgns,
@@ -51,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     seeds.add_parser(suites)
     compiling.add_parser(suites)
     shards.add_parser(suites)
+    paper.add_parser(suites)
     return parser
 
 

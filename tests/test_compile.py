@@ -55,8 +55,8 @@ def test_nothing_of_ten_million_words_is_made():
         "v5e", words=10_000_001, vector_size=512, chips=4, shard="rows", optimizer="row_adagrad"
     )
     job = programs.job(given, devices)
-    assert (2_500_001, 512) in job.tables  # a chip's rows of 10,000,004
-    assert (2_500_001, 1) in job.arrays
+    assert (2_500_004, 512) in job.tables  # a chip's rows of 10,000,016, a multiple of 4²
+    assert (2_500_004, 1) in job.arrays
     assert job.steps_together == 1
     split = programs.job(programs.Settings("v5e", chips=4, shard="dim"), devices)
     assert (67_867, 32) in split.tables
@@ -65,7 +65,7 @@ def test_nothing_of_ten_million_words_is_made():
 def test_programs_of_several_chips():
     copies, strata = traced(chips=4), traced(chips=4, model="glove")
     assert (copies.traced.fun_name, strata.traced.fun_name) == ("train_copies", "train_strata")
-    assert (250, 20) in strata.tables
+    assert (252, 20) in strata.tables  # of 1,008 rows, a multiple of 4²
     assert copies.steps_together == strata.steps_together == 4
     assert copies.tokens == 96
 
@@ -77,6 +77,8 @@ def test_programs_of_several_chips():
         ({"write_back": "slot"}, "write_back must be one of"),
         ({"shard": "rows"}, "give --chips"),
         ({"shard": "dim", "chips": 3}, "that is a multiple"),
+        ({"shard": "rows", "chips": 3, "workers": 2}, "that is a multiple"),
+        ({"chips": 4, "workers": 2}, "give --shard"),
     ],
 )
 def test_settings_that_do_not_go_together(settings, message):
@@ -155,7 +157,8 @@ def test_errors_of_the_child_are_kept_and_noise_is_not(monkeypatch, capfd):
 
 def test_a_report_as_a_table():
     report = Report(
-        target="h100", device="card", settings={"model": "sgns", "chips": 2, "shard": None},
+        target="h100", device="card",
+        settings={"model": "sgns", "chips": 2, "shard": None, "workers": 2},
         versions={}, program="train_copies", seconds=1.0, tokens=200,
         steps_a_draw=64, step={"bytes": 5_000, "products": 1_000_000, "others": 0},
         draw={"bytes": 64_000, "products": 0, "others": 0},

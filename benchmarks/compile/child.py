@@ -46,7 +46,7 @@ def run(settings: programs.Settings, folder: Path) -> Report:
     report = Report(
         target=target.name,
         device=target.about,
-        settings=vars(settings),
+        settings={**vars(settings), "workers": settings.groups},
         versions=_versions(target),
         program=job.traced.fun_name,
         seconds=round(seconds, 2),
@@ -62,6 +62,7 @@ def run(settings: programs.Settings, folder: Path) -> Report:
         by_xla=_by_xla(compiled),
         dearest=[],
         dearest_by="cycles",
+        **_done(program, loop, set(job.tables)),
     )
     if target.gpu:
         _add_launches(report, program, loop, gpu.Dump(folder))
@@ -115,6 +116,16 @@ def _collectives(program: hlo.Program, step: hlo.Loop) -> list[dict[str, Any]]:
                 entry[1] += turns * traffic.payload(program, one)
     return [{"kind": kind, "where": place, "count": count, "bytes": size}
             for (kind, place), (count, size) in found.items()]  # fmt: skip
+
+
+def _done(program: hlo.Program, step: hlo.Loop, tables: set[tuple[int, ...]]) -> dict[str, int]:
+    """Products and gathered rows of a step, as compiled."""
+    inside = [(turns, one) for place, turns, loop in _parts(program, step) if place == STEP
+              for one in program.inside(loop, inner=False)]  # fmt: skip
+    return {
+        "products": sum(turns * traffic.products(program, one) for turns, one in inside),
+        "gathered": sum(turns * traffic.gathered(program, one, tables) for turns, one in inside),
+    }
 
 
 def _loss_writes(program: hlo.Program, step: hlo.Loop, rows: set[int]) -> int:
@@ -210,10 +221,10 @@ def _by_xla(compiled: Any) -> dict[str, float] | None:
 def _least(target: Target, report: Report) -> dict[str, float]:
     """The least seconds of a step, by each limit alone."""
     figures = target.figures
-    share = report.settings["chips"] if report.settings["shard"] else 1
+    share = report.settings["chips"] // report.settings["workers"]
     found = {"main memory": report.a_step("bytes") / share / figures.bandwidth}
     for dtype, speed in figures.products.items():
-        found[f"products in {dtype}"] = report.a_step("products") / share / speed
+        found[f"products in {dtype}"] = (report.products or report.a_step("products")) / speed
     sent = sum(one["bytes"] for one in report.collectives if one["where"] == STEP)
     if sent:
         found["links"] = 2 * sent / figures.links
@@ -228,14 +239,13 @@ def _expected(target: Target, report: Report) -> float:
     """Seconds of a step: our model, for a later run to prove wrong.
 
     A GPU launches its kernels one after the other, and each moves its operands and results at the
-    speed of the main memory. A TPU takes its estimated cycles, and moves rows one by one.
+    speed of the main memory. A TPU takes its estimated cycles, and moves rows one by one: all of
+    a step on each chip, of tables that are split too.
     """
-    figures, share = target.figures, 1
-    if report.settings["shard"]:
-        share = report.settings["chips"]
+    figures = target.figures
     if report.moved is not None:
         return report.launches_a_step * figures.launch + report.moved / figures.bandwidth
-    rows = report.step["bytes"] / share / (4 * report.settings["vector_size"])
+    rows = report.step["bytes"] / (4 * report.settings["vector_size"])
     return report.cycles_a_step / figures.clock + rows * figures.row
 
 

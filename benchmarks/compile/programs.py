@@ -21,7 +21,8 @@ from jaxvec.train.cells import SEGMENT_CELLS, Cells
 from jaxvec.train.contracts import State
 from jaxvec.train.epoch import compiled_for, train_segment
 from jaxvec.train.parallel.copies import Twins, train_copies
-from jaxvec.train.parallel.strata import spread, train_strata
+from jaxvec.train.parallel.strata import train_strata
+from jaxvec.train.placement import WORKERS, Placement, of_model
 from jaxvec.train.registry import MODELS
 from jaxvec.train.segments import TokenSegments
 
@@ -41,8 +42,9 @@ class Settings:
       model: a name out of `jaxvec.train.registry.MODELS`.
       optimizer: a name out of `jaxvec.optim.named.NAMED`, or "damped"; None for the model's own.
       chips: `N`.
-      shard: how one copy of the tables is laid over the chips: "rows" or "dim"; None for the
-        program that `fit` runs on `N` workers.
+      shard: how a worker's tables are split over its chips: by "rows" or "dim"; None for a worker
+        on each chip.
+      workers: how many share the chips; None for one with `shard`, else one a chip.
       blocks: `B`, blocks of 32 tokens a step, or chunks of up to 32 cells.
       vector_size: `D`.
       words: `V`.
@@ -57,12 +59,18 @@ class Settings:
     optimizer: str | None = None
     chips: int = 1
     shard: str | None = None
+    workers: int | None = None
     blocks: int = 256
     vector_size: int = 128
     words: int = 67_867
     write_back: str | None = None
     products: str | None = None
     flags: str | None = None
+
+    @property
+    def groups(self) -> int:
+        """How many workers share the chips."""
+        return self.workers or (1 if self.shard else self.chips)
 
 
 class Job(NamedTuple):
@@ -86,47 +94,55 @@ def job(settings: Settings, devices: Sequence[Any]) -> Job:
       ValueError: if the settings do not go together.
     """
     _check(settings)
-    chips, words = settings.chips, _words(settings)
-    model = _model(settings)
+    model, workers = _model(settings), settings.groups
     optimizer = _optimizer(settings, model)
-    mesh = Mesh(np.asarray(devices[:chips]), ("workers",), axis_types=(AxisType.Auto,))
-    alone = SingleDeviceSharding(devices[0]) if chips == 1 else NamedSharding(mesh, P())
-    each = NamedSharding(mesh, P("workers"))
+    placement = of_model(_placement(settings, devices), model)
+    alone = SingleDeviceSharding(devices[0]) if settings.chips == 1 else placement.everywhere
+    each = NamedSharding(placement.mesh, P(WORKERS))
 
+    words = placement.length(settings.words)
     key = jax.eval_shape(lambda: jax.random.key(0))
     params = jax.eval_shape(lambda key: model.init(key, words), key)
-    state = State(params, jax.eval_shape(optimizer.init, params))
+    placement.check(params)
+    whole = State(params, jax.eval_shape(optimizer.init, params))
+    if settings.chips == 1:
+        state = _placed(whole, alone)
+    else:
+        where = placement.shardings(placement.specs(optimizer, whole))
+        state = jax.tree.map(lambda leaf, at: _like(leaf, leaf.shape, at), whole, where)
     rates = jax.ShapeDtypeStruct((_RATES,), jnp.float32, sharding=alone)
     segment = _segment(settings, model, words)
     static = compiled_for(model), optimizer
     constants = _placed(_constants(model, words), alone)
 
-    if chips == 1 or settings.shard:
-        if settings.shard:
-            state = jax.tree.map(lambda leaf: _sharded(leaf, mesh, settings), state)
-        else:
-            state = _placed(state, alone)
-        local = state
+    if workers == 1:
         traced = train_segment.trace(
-            *static, state, constants, _placed(segment, alone), _placed(key, alone), rates
-        )
-        together = 1
+            *static, state, constants, _placed(segment, alone), _placed(key, alone), rates,
+            shards=placement.shards,
+        )  # fmt: skip
     else:
-        keys = _placed(jax.eval_shape(lambda key: jax.random.split(key, chips), key), each)
+        keys = _placed(jax.eval_shape(lambda key: jax.random.split(key, workers), key), each)
         if settings.model == "glove":
-            shards = _placed(jax.eval_shape(lambda state: spread(state, chips), state), each)
-            local = jax.tree.map(lambda leaf: _like(leaf, leaf.shape[1:]), shards)
-            segments = _placed(_stacked(segment, chips, chips), each)
-            traced = train_strata.trace(mesh, *static, shards, constants, segments, keys, rates)
+            segments = _placed(_stacked(segment, workers, workers), each)
+            traced = train_strata.trace(placement, *static, state, constants, segments, keys, rates)
         else:
-            local = _placed(state, alone)
-            segments = _placed(_stacked(segment, chips), each)
+            segments = _placed(_stacked(segment, workers), each)
             traced = train_copies.trace(
-                mesh, *static, Twins(local, local), constants, segments, keys, rates
+                placement, *static, Twins(state, state), constants, segments, keys, rates
             )
-        together = chips
-    return Job(traced, _dims(state, local), _dims(state.params, local.params),
-               _tokens(settings, model), together)  # fmt: skip
+    return Job(traced, _dims(state), _dims(state.params), _tokens(settings, model), workers)
+
+
+def _placement(settings: Settings, devices: Sequence[Any]) -> Placement:
+    """Workers along one axis of a mesh, and a worker's chips along the other."""
+    workers, split = settings.groups, "shards"
+    grid = np.asarray(devices[: settings.chips]).reshape(workers, -1)
+    mesh = Mesh(grid, (WORKERS, split), axis_types=(AxisType.Auto,) * 2)
+    return Placement(
+        mesh,
+        rows=(split,) if settings.shard == "rows" else (),
+        columns=(split,) if settings.shard == "dim" else (),
+    )
 
 
 def _check(settings: Settings) -> None:
@@ -139,26 +155,22 @@ def _check(settings: Settings) -> None:
         resolve(settings.write_back)  # type: ignore
     if settings.shard and settings.chips == 1:
         raise ValueError("tables that are split over chips need more than one: give --chips")
-    if settings.shard == "dim" and settings.vector_size % settings.chips:
+    if settings.chips % settings.groups:
         raise ValueError(
-            f"--shard dim splits vectors of {settings.vector_size} numbers over {settings.chips} "
-            "chips: give a --vector-size that is a multiple"
+            f"{settings.groups} workers on {settings.chips} chips: "
+            "give a --chips that is a multiple"
+        )
+    if not settings.shard and settings.groups != settings.chips:
+        raise ValueError(
+            f"{settings.groups} workers on {settings.chips} chips have several each: give --shard"
         )
 
 
-def _dims(whole: PyTree, local: PyTree) -> list[tuple[int, ...]]:
-    found = {leaf.shape for leaf in jax.tree.leaves((whole, local)) if leaf.ndim}
-    for leaf in jax.tree.leaves(local):
-        if leaf.ndim and leaf.sharding is not None:
-            found.add(leaf.sharding.shard_shape(leaf.shape))
-    return sorted(found)
-
-
-def _words(settings: Settings) -> int:
-    """`V`, rounded up to a multiple of the chips that share its rows."""
-    if settings.shard != "rows":
-        return settings.words
-    return -(-settings.words // settings.chips) * settings.chips
+def _dims(state: PyTree) -> list[tuple[int, ...]]:
+    """Dimensions of arrays, as a whole and on a chip."""
+    leaves = [leaf for leaf in jax.tree.leaves(state) if leaf.ndim]
+    return sorted({leaf.shape for leaf in leaves}
+                  | {leaf.sharding.shard_shape(leaf.shape) for leaf in leaves})  # fmt: skip
 
 
 def _model(settings: Settings) -> Any:
@@ -195,9 +207,9 @@ def _constants(model: Any, words: int) -> PyTree:
 
 def _segment(settings: Settings, model: Any, words: int) -> PyTree:
     """The shapes of a worker's segment of a text, or count, that is larger than any."""
-    chips = 1 if settings.shard else settings.chips
+    workers = settings.groups
     if settings.model == "glove":
-        chunks = SEGMENT_CELLS // (model.chunk_cells * chips)
+        chunks = SEGMENT_CELLS // (model.chunk_cells * workers)
         chunks = -(-chunks // model.chunks) * model.chunks
         cells = (chunks, model.chunk_cells)
         return Cells(
@@ -206,7 +218,7 @@ def _segment(settings: Settings, model: Any, words: int) -> PyTree:
         )  # fmt: skip
     few = [f"w{i % _FEW}" for i in range(_TOKENS)]
     tiny = TokenSegments(Corpus.from_documents([few], min_count=1)).empty()
-    length = int(TokenSegments.for_workers(_Long(words), chips).sizes.max())  # type: ignore
+    length = int(TokenSegments.for_workers(_Long(words), workers).sizes.max())  # type: ignore
     return _stretched(tiny, {_TOKENS: length})
 
 
@@ -238,13 +250,3 @@ def _placed(tree: PyTree, where: Any) -> PyTree:
 
 def _like(leaf: Any, shape: tuple[int, ...], where: Any = None) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(shape, leaf.dtype, sharding=where)
-
-
-def _sharded(leaf: Any, mesh: Mesh, settings: Settings) -> jax.ShapeDtypeStruct:
-    """An array of the state with its rows, or columns, split over the chips."""
-    split = P()
-    if settings.shard == "rows" and leaf.ndim:
-        split = P("workers")
-    elif settings.shard == "dim" and leaf.ndim > 1 and leaf.shape[1] > 1:
-        split = P(None, "workers")
-    return _like(leaf, leaf.shape, NamedSharding(mesh, split))

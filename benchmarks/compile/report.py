@@ -24,7 +24,7 @@ class Report:
     seconds: float  # to compile
     tokens: int  # a step, of all chips; cells for GloVe
     steps_a_draw: int
-    step: dict[str, int]  # bytes and FLOPs, see `counts`: a chip's, or all chips' with "shard"
+    step: dict[str, int]  # bytes and FLOPs of a worker, see `counts`
     draw: dict[str, int]  # the same of a draw, beside its steps
     loops: list[dict[str, Any]]  # where, trips (None if unknown), name, source
     collectives: list[dict[str, Any]]  # kind, where, count, bytes, a turn of that place
@@ -34,6 +34,8 @@ class Report:
     by_xla: dict[str, float] | None  # its cost analysis: a loop's body counts once
     dearest: list[dict[str, Any]]  # five operations of a step
     dearest_by: str
+    products: int = 0  # FLOPs of the matrix products that a chip runs in a step, as compiled
+    gathered: int = 0  # rows of tables that a chip gathers in a step, as compiled
     kernels: dict[str, int] | None = None  # of a GPU: launches by place
     buffers: dict[str, int] | None = None  # command buffers of a step, and of a segment's rest
     counters: int = 0  # how many of the step's launches are of one thread
@@ -104,6 +106,30 @@ class Report:
             found.append((f"dearest by {self.dearest_by}, {place}", _dear(one)))
         return [{"what": what, "figure": figure} for what, figure in found]
 
+    def line(self) -> dict[str, str]:
+        """One row for a table of several programs: memory, collectives, and a chip's share of a
+        step."""
+        inside = [one for one in self.collectives if one["where"] == STEP]
+        kinds = ", ".join(f"{one['count']} {one['kind']}" for one in inside)
+        links = self.least.get("links")
+        total = self.a_step("products")
+        return {
+            "device": self.target,
+            "chips": str(self.settings["chips"]),
+            "workers": str(self.settings["workers"]),
+            "tables split by": self.settings["shard"] or "",
+            "model": self.settings["model"],
+            "arguments, a chip": _bytes(self.memory["arguments"]),
+            "temporaries": _bytes(self.memory["temporaries"]),
+            "of its memory": f"{self.share:.1%}",
+            "collectives a step": kinds or "none",
+            "their bytes": _bytes(sum(one["bytes"] for one in inside)),
+            "on the links, at least": "" if links is None else f"{1e6 * links:.0f} µs",
+            "rows gathered, a chip": f"{self.gathered:,}",
+            "of a step's products": f"{self.products / total:.1%}" if self.products else "",
+            "expected, µs a step": "" if self.expected is None else f"{1e6 * self.expected:.0f}",
+        }
+
     def _launches(self) -> list[tuple[str, str]]:
         if self.kernels is None:
             return []
@@ -132,14 +158,16 @@ class Report:
         return rows or [("collectives", "none")]
 
     def _counts(self) -> list[tuple[str, str]]:
-        chips = 1 if self.settings["shard"] else self.settings["chips"]
+        workers = self.settings["workers"]
         names = {"bytes": "bytes", "products": "FLOPs of products", "others": "other FLOPs"}
         rows = []
         for key, name in names.items():
-            token = self.a_step(key) * chips / self.tokens
+            token = self.a_step(key) * workers / self.tokens
             show = _bytes if key == "bytes" else _millions
             own = f"{show(self.step[key])}, and {show(self.draw[key])} a draw"
             rows.append((f"{name} a step", f"{own}; in all {token:,.0f} a token"))
+        rows.append(("FLOPs of products a step, a chip, compiled", _millions(self.products)))
+        rows.append(("rows gathered a step, a chip, compiled", f"{self.gathered:,}"))
         if self.by_xla is None:
             return [*rows, ("XLA's own count", "none for this device")]
         said = ", ".join(f"{_millions(number)} {name}" for name, number in self.by_xla.items())

@@ -1,4 +1,7 @@
-"""The bytes that operations of a compiled program move, by the shapes in its text."""
+"""What operations of a compiled program move and multiply, by the shapes in its text."""
+
+import math
+import re
 
 from benchmarks.compile.hlo import Program
 from benchmarks.compile.instructions import Computation, Instruction, size, through
@@ -44,6 +47,45 @@ def payload(program: Program, one: Instruction) -> int:
     sent = sum(size(owner[name].shapes) for name in one.operands)
     made = size(one.shapes)  # a start's result names its operands too
     return max(sent, made - sent if one.opcode.endswith("-start") else made)
+
+
+def products(program: Program, one: Instruction) -> int:
+    """FLOPs of an operation that is a product of matrices; 0 of any other.
+
+    Of `b` products of [m, k] with [k, n], the sizes of the operands and of the result multiply to
+    b (b m k n)². A TPU's compiler makes of the `b` a dilated window.
+
+    Args:
+      program: the whole.
+      one: the operation.
+    """
+    if one.opcode not in ("dot", "convolution"):
+        return 0
+    owner = program.owner(one)
+    sizes = [owner[name].shapes[0][1] for name in one.operands]
+    if one.opcode == "dot":
+        axes = re.findall(r"\d+", one.attribute(r"lhs_batch_dims=\{([\d,]*)\}") or "")
+        batch = math.prod(sizes[0][int(axis)] for axis in axes)
+    else:
+        batch = int(one.attribute(r"window=\{size=(\d+)[^}]* lhs_dilate=") or 1)
+    volume = math.prod(map(math.prod, [*sizes, one.shapes[0][1]]))
+    return 2 * math.isqrt(volume // batch)
+
+
+def gathered(program: Program, one: Instruction, tables: set[tuple[int, ...]]) -> int:
+    """How many rows of tables [V, D] an operation gathers.
+
+    Args:
+      program: the whole.
+      one: the operation.
+      tables: dimensions of the tables, on a chip.
+    """
+    if one.opcode != "gather":
+        return 0
+    dims = program.owner(one)[one.operands[0]].shapes[0][1]
+    if dims not in tables or len(dims) == 1:
+        return 0
+    return math.prod(one.shapes[0][1]) // math.prod(dims[1:])
 
 
 def _part(one: Instruction, owner: Computation) -> tuple[int, int]:
