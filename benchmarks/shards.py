@@ -7,11 +7,9 @@ import tempfile
 import time
 from pathlib import Path
 
-import jax
 import numpy as np
 
-import jaxvec
-from jaxvec.train.workers import shared_out
+from jaxvec import Corpus, Vocab
 
 _SENTENCE = 1000  # tokens
 
@@ -35,6 +33,11 @@ def run(options: argparse.Namespace) -> None:
     Args:
       options: of the suite.
     """
+    import jax  # here, as the other suites need not start it
+
+    import jaxvec
+    from jaxvec.train.workers import shared_out
+
     os.environ.setdefault("NPROC", "1")
     jax.config.update("jax_num_cpu_devices", options.devices)
     corpus = zipf_corpus(options.words, options.tokens)
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace) -> None:
         )  # fmt: skip
         checkpoints.close()
         fitted = time.perf_counter() - since
-        held = _bytes_by_device(result)
+        held = _bytes_by_device(jax.tree.leaves((result.params, result.opt_state)))
         since = time.perf_counter()
         result.vectors(folder=folder).save(Path(folder) / "vectors.npz")
         written = time.perf_counter() - since
@@ -63,7 +66,7 @@ def run(options: argparse.Namespace) -> None:
     )
 
 
-def zipf_corpus(words: int, tokens: int) -> jaxvec.Corpus:
+def zipf_corpus(words: int, tokens: int) -> Corpus:
     """A text of independent words with Zipf's frequencies, cut from one in which all occur.
 
     Args:
@@ -72,15 +75,15 @@ def zipf_corpus(words: int, tokens: int) -> jaxvec.Corpus:
     """
     rng = np.random.default_rng(0)
     counts = np.maximum(5, 10_000_000 / np.arange(1, words + 1)).astype(np.int64)
-    vocab = jaxvec.Vocab([f"w{i}" for i in range(words)], counts)
+    vocab = Vocab([f"w{i}" for i in range(words)], counts)
     ids = np.searchsorted(np.cumsum(counts), rng.integers(counts.sum(), size=tokens), "right")
     offsets = np.append(np.arange(0, tokens, _SENTENCE), tokens)
-    return jaxvec.Corpus(vocab, ids.astype(np.int32), offsets, raw_words=tokens)
+    return Corpus(vocab, ids.astype(np.int32), offsets, raw_words=tokens)
 
 
-def _bytes_by_device(result: jaxvec.Result) -> dict[str, int]:
+def _bytes_by_device(arrays: list) -> dict[str, int]:
     held: dict[str, int] = {}
-    for array in jax.tree.leaves((result.params, result.opt_state)):
+    for array in arrays:
         for shard in array.addressable_shards:
             held[str(shard.device)] = held.get(str(shard.device), 0) + shard.data.nbytes
     return held
