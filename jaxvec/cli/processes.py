@@ -15,8 +15,9 @@ from jaxvec.train.processes import is_first, several
 
 _HEARTBEAT = 30  # seconds without a sign of life, after which a process counts as dead
 _LONGEST_WRITING = 24 * 3600  # seconds that the others wait for the first, which writes
-# as XLA says it
-_OF_OTHERS = "(UNKNOWN|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): |INTERNAL: Barrier failed"
+_OF_OTHERS = (  # what XLA's errors begin with if they are about other processes
+    "(UNKNOWN|UNAVAILABLE|ABORTED|CANCELLED|DEADLINE_EXCEEDED): |INTERNAL: Barrier failed"
+)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

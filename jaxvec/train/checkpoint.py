@@ -143,8 +143,8 @@ class Checkpoints:
           ValueError: if the last state has other tables, or is of another optimizer.
         """
         if is_first() and self.folder.is_dir():
-            for name in ocp.utils.tmp_checkpoints(self.folder):  # of a run that was killed
-                shutil.rmtree(self.folder / name)
+            for left in self.folder.glob(f"*{ocp.path.atomicity.TMP_DIR_SUFFIX}*"):
+                shutil.rmtree(left)  # of a run that was killed
         if not self.exist(self.folder):
             return Progress()
         like = jax.tree.map(ocp.utils.to_shape_dtype_struct, states.pop())
