@@ -51,14 +51,9 @@ def pieces(words: int, tokens: int):
 
 
 class Meter:
-    """Time, CPU time and memory whenever a part of the work is done.
+    """Time, CPU time and memory whenever a part of the work is done; all parts are alike."""
 
-    Args:
-      parts: how many there are.
-    """
-
-    def __init__(self, parts: int):
-        self.parts = parts
+    def __init__(self):
         self.seen: list[tuple[float, float, int]] = []
 
     def __call__(self) -> bool:
@@ -71,11 +66,11 @@ class Meter:
     def rows(self, what: str, tokens: int) -> list[dict]:
         """A row for each tenth: speed, also by CPU time, where other work runs beside; and the
         most memory."""
-        marks = np.linspace(0, len(self.seen) - 1, 11).round().astype(int)
+        marks = np.linspace(0, len(self.seen) - 1, min(11, len(self.seen))).round().astype(int)
         rows = []
         for tenth, (first, last) in enumerate(itertools.pairwise(marks), 1):
             seconds, busy = (self.seen[last][i] - self.seen[first][i] for i in (0, 1))
-            words = tokens * (last - first) / self.parts
+            words = tokens * (last - first) / len(self.seen)
             held = max(memory for *_, memory in self.seen[first : last + 1])
             rows.append(
                 {
@@ -95,7 +90,7 @@ def _measure(job: dict) -> dict:
     jaxvec.use_cores(1)
     import jax
 
-    reading = Meter(-(-job["tokens"] // _PIECE))
+    reading = Meter()
 
     def metered():
         for piece in pieces(job["words"], job["tokens"]):
@@ -104,7 +99,7 @@ def _measure(job: dict) -> dict:
 
     corpus = jaxvec.Corpus.from_pieces(metered(), memory=job["memory"], folder=job["folder"])
     rows = reading.rows("read", len(corpus))
-    training = Meter(-(-len(corpus) // (1 << 20)))
+    training = Meter()
     jaxvec.fit(
         corpus, jaxvec.SkipGram(sample=1e-4), key=jax.random.key(1), epochs=1, workers=1,
         progress=False, should_stop=training,

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from jaxvec import Corpus, SkipGram, Vocab, cooccurrence, fit
-from jaxvec.cli import main
+from jaxvec.cli import cooccur, main
+from jaxvec.cooccurrence import counting
 from jaxvec.storage.disk import DiskArray
 from jaxvec.storage.pool import free_memory
 from jaxvec.text import corpus as corpus_file
@@ -286,11 +287,31 @@ def test_command_line(folder, monkeypatch):
 
 
 @pytest.mark.usefixtures("small_batches")
-def test_counting_by_the_command_line(folder):
+def test_counting_by_the_command_line(folder, monkeypatch, capsys):
+    kept = []
+    map_of = DiskArray.mapped
+    monkeypatch.setattr(DiskArray, "mapped", lambda self: kept.append(self) or map_of(self))
     assert main(["cooccur", "text", "-o", "usual"]) == 0
-    assert main(["cooccur", "text", "-o", "small", "--memory", "130MiB"]) == 0
+    assert not kept
+    for module in (cooccur, counting):
+        monkeypatch.setattr(module, "LEAST_MEMORY", 90_000)
+    assert main(["cooccur", "text", "-o", "small", "--memory", "100kB"]) == 0
+    assert len(kept) == 2  # ids and offsets
     one, other = (cooccurrence.Cooccurrence.load(name) for name in ("usual", "small"))
-    np.testing.assert_array_equal(one.data, other.data)
+    for name in ("indptr", "indices", "data"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+    assert main(["cooccur", "text", "-o", "no", "--memory", "89kB"]) == 2
+    assert "--memory must be at least 90000 bytes; got 89000" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("small_batches")
+def test_given_words_take_no_memory(folder, capsys):
+    words = {f"w{i}": 1 for i in range(3000)}
+    Vocab.from_counts(words, min_count=1).save("given")
+    assert main(["cooccur", "text", "-o", "few", "--vocab", "given"]) == 0
+    assert main(["train", "text", "--vocab", "given", "--memory", "500kB", "--epochs", "1",
+                 "--vector-size", "8"]) == 0  # fmt: skip
+    assert "distinct words" not in capsys.readouterr().err
 
 
 def test_the_rarest_words_are_forgotten(folder, capsys):
@@ -305,14 +326,15 @@ def test_the_rarest_words_are_forgotten(folder, capsys):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX")
-def test_a_full_disk_is_told_in_one_line(folder, capsys):
+def test_a_full_disk_is_told_in_one_line(folder, capsys, monkeypatch):
     """A limit of files' sizes stands for the disk."""
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, hard))
     try:
-        assert main(["cooccur", "text", "-o", "cells", "--memory", "64MiB"]) == 2
+        monkeypatch.setattr(cooccur, "LEAST_MEMORY", 0)
+        assert main(["cooccur", "text", "-o", "cells", "--memory", "50kB"]) == 2
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     told = capsys.readouterr().err

@@ -87,16 +87,15 @@ def _count_on_threads(options: argparse.Namespace, path: str | Path) -> Cooccurr
     memory = options.memory
     if memory is not None and memory < LEAST_MEMORY:
         raise ValueError(f"--memory must be at least {LEAST_MEMORY} bytes; got {memory}")
-    share = None if memory is None else min(memory // 2, memory - LEAST_MEMORY)
-    corpus = text_or_corpus(options, share)
+    corpus = text_or_corpus(options, None if memory is None else memory // 2)
     if memory is not None:
         held = max(0, resident_memory() - before)
-        memory -= held
-        if memory < LEAST_MEMORY:
-            raise ValueError(
-                f"--memory must be at least {LEAST_MEMORY + held} bytes, {held} of them for the "
-                "words and what was read; --max-vocab-size N bounds the words"
+        if memory - held < LEAST_MEMORY:
+            say(
+                f"the words and what was read take {held:,} bytes, so that counting takes "
+                f"{LEAST_MEMORY + held:,}, more than --memory; --max-vocab-size N bounds them"
             )
+        memory = max(memory - held, LEAST_MEMORY)
     return count(
         corpus,
         options.window or 10,

@@ -8,6 +8,7 @@ import lzma
 import os
 import re
 import tempfile
+import threading
 import zlib
 from collections.abc import Callable, Iterator
 from io import BufferedReader
@@ -24,6 +25,7 @@ _OPENERS: dict[re.Pattern[bytes], Callable[..., Any]] = {
     re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)"): bz2.open,  # text may begin with "BZh"
     re.compile(rb"\xfd7zXZ\x00"): lzma.open,
 }
+_ASKING = threading.Lock()
 _NAME_SHOWN = 40  # characters of a file's name that begin its temporary file's name
 
 
@@ -114,7 +116,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def _umask() -> int:
-    os.umask(mask := os.umask(0))
+    with _ASKING:  # it is of the process: two threads could both read the 0
+        os.umask(mask := os.umask(0))
     return mask
 
 

@@ -107,7 +107,9 @@ class WordIndexer:
 
     @property
     def memory(self) -> int:
-        """About how many bytes the words take."""
+        """About how many bytes the words take; none if they are given."""
+        if self._fixed:
+            return 0
         return _WORD_BYTES * len(self.codes) + _CODE_BYTES * len(self.counts)
 
     def vocab_ids(self, vocab: Vocab) -> np.ndarray:
