@@ -7,10 +7,11 @@ import sys
 
 import jax
 import numpy as np
+import optax
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxvec import Corpus, GloVe, SkipGram, cooccurrence, fit, use_cores
+from jaxvec import Corpus, GloVe, SkipGram, cooccurrence, fit, optim, use_cores
 
 
 def documents():
@@ -26,7 +27,8 @@ def trained() -> dict[str, np.ndarray]:
     strata = fit(counts, GloVe(vector_size=8), workers=2, valid=0.1, **options)
     mesh = jax.make_mesh((2,), ("rows",), devices=jax.devices()[:2])
     rows = NamedSharding(mesh, P("rows", None))
-    shards = fit(corpus, SkipGram(vector_size=8, spectral_words=0), sharding=rows, **options)
+    own = optim.row_sparse(optax.sgd(0.001))
+    shards = fit(corpus, SkipGram(vector_size=8), sharding=rows, optimizer=own, **options)
     assert shards.params.input.sharding.shard_shape(shards.params.input.shape)[0] == 32
     return {
         "strata": strata.vectors().vectors,

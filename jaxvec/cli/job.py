@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import numpy as np
 
 from jaxvec.cli import stanford, warm_start
 from jaxvec.cli.common import check_folder, check_input, check_output, say
@@ -16,6 +17,7 @@ from jaxvec.optim.named import resolve_optimizer
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints, crc
 from jaxvec.train.contracts import Model
+from jaxvec.train.placement import resolved
 from jaxvec.train.registry import MODELS
 from jaxvec.train.workers import default_workers, shared_out
 from jaxvec.vectors import formats
@@ -71,10 +73,12 @@ def check(options: argparse.Namespace) -> None:
 
 
 def check_optimizer(options: argparse.Namespace) -> None:
-    """Checks the optimizer and its rates, as `fit` does once the text is read. This starts JAX.
+    """Checks the optimizer and its rates, and how tables are split, as `fit` does once the text is
+    read. This starts JAX.
 
     Raises:
-      ValueError: if there is no such optimizer, or an option does not go with it.
+      ValueError: if there is no such optimizer, or an option does not go with it; or the tables
+        cannot be split over the devices.
     """
     if MODELS[options.model].trained:
         resolve_optimizer(
@@ -85,6 +89,10 @@ def check_optimizer(options: argparse.Namespace) -> None:
             options.grad_clip,
             options.write_back,
         )
+    if options.shard:
+        tables = shared_out(options.shard, options.workers or 1)
+        where, _ = resolved(tables, options.workers or 1, make_model(options))
+        where.check([jax.ShapeDtypeStruct((1, options.vector_size), np.float32)])
 
 
 def check_outputs(options: argparse.Namespace, *, resuming: bool = False) -> None:

@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 
 import jax
@@ -117,10 +118,15 @@ def joined(options: argparse.Namespace) -> Iterator[None]:
     except BaseException as error:
         if several():  # JAX's own exit would wait for the others, who wait for this one
             status = 130 if isinstance(error, KeyboardInterrupt) else 2
-            atexit.register(os._exit, status)
+            atexit.register(_exit, status)
         if isinstance(error, ValueError | RuntimeError) and re.match(_OF_OTHERS, str(error)):
             raise ValueError(
                 "another process has ended, or cannot be reached by its host's name: start all of "
                 f"them again, with --resume to go on from --checkpoint ({error})"
             ) from error
         raise
+
+
+def _exit(status: int) -> None:
+    sys.stdout.flush()
+    os._exit(status)

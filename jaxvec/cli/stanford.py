@@ -106,8 +106,6 @@ def save(options: argparse.Namespace, result: Result) -> None:
       options: of the command.
       result: of the run.
     """
-    if options.save_parameters or options.save_gradsq:
-        result = result.whole()
     if options.save_parameters:
         stanford.save_parameters(result.params, options.save_parameters)
         say(f"the parameters are in {options.save_parameters}")

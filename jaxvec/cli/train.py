@@ -3,7 +3,6 @@
 import argparse
 import re
 import signal
-import tempfile
 import time
 import warnings
 from pathlib import Path
@@ -275,13 +274,15 @@ def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bo
     """Writes the outputs, in the first process; nothing if the run was `finished` and they are
     there. Tables in shards of several processes are fetched in all of them."""
     give_back()  # compilation's, before vectors are copied
-    folder = Path(options.output).resolve().parent if is_first() else tempfile.gettempdir()
-    vectors = result.vectors(options.vectors, folder=folder if options.shard else None)
     others = stanford.files(options, (*stanford.OUTPUTS, "save_run"))
-    if options.shard and others:
-        result = result.whole()
     if not is_first():
+        if options.shard:
+            result.sent(options.vectors, whole=bool(others))
         return
+    beside = Path(options.output).resolve().parent if options.shard else None
+    vectors = result.vectors(options.vectors, folder=beside)
+    if others:
+        result = result.whole()
     warn_if_collapsed(vectors)
     if options.unk_vector:
         vectors = with_unk(vectors)

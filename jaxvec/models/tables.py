@@ -31,7 +31,8 @@ def uniform_rows(
     """Rows of a table whose numbers are uniform in ±1/(2D), word2vec's.
 
     Each row has random bits of its own, ``fold_in(key, row)``: a device draws its rows of a
-    table in shards as they are in the whole one.
+    table in shards as they are in the whole one. They are threefry's, whatever the key's kind, as
+    rbg's would depend on which rows are drawn together.
 
     Args:
       key: a `jax.random` key.
@@ -48,6 +49,9 @@ def uniform_rows(
     >>> bool((whole[5:7] == part).all())
     True
     """
+
+    if jax.random.key_impl(key) != "threefry2x32":
+        key = jax.random.key(jax.random.bits(key, (), jnp.uint32), impl="threefry2x32")
 
     def row(i):
         size = vector_size + biases

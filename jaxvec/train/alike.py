@@ -3,6 +3,7 @@ Compared by fingerprints before any training, which would otherwise merge what d
 together, and say nothing."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -86,7 +87,7 @@ def _stretches(array: np.ndarray) -> np.ndarray:
 def _plain(value: Any) -> str:
     """A value, if that says what it is in all processes; else its type."""
     if isinstance(value, str | int | float | NamedSharding) or dataclasses.is_dataclass(value):
-        return str(value)
+        return re.sub(r" at 0x[0-9a-f]+", "", str(value))  # of functions
     return type(value).__name__
 
 

@@ -14,7 +14,7 @@ from jaxvec.messages.numbers import check_whole, is_number
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.alike import check_arguments
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.contracts import Model, Objective, Source, State
+from jaxvec.train.contracts import InitRows, Model, Objective, Source, State
 from jaxvec.train.devices import Device
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
@@ -111,6 +111,13 @@ def checked_model(model: Any) -> Model:
         if "default_optimizer" not in lacks or "rows_loss" not in lacks:
             own = f", which lacks {', '.join(lacks)} of jaxvec.train.contracts.Model"
         raise TypeError(f"the model must be {_MODELS}; got {kind(model)}{own}")
+    made = {name: next((c for c in type(model).__mro__ if name in vars(c)), object)
+            for name in ("init", "init_rows")}  # fmt: skip
+    if isinstance(model, InitRows) and not issubclass(made["init_rows"], made["init"]):
+        raise TypeError(
+            f"{made['init'].__name__} has an init of its own, and {made['init_rows'].__name__}'s "
+            "init_rows, which makes the first tables: write both, or init_rows = None"
+        )
     try:
         hash(model)
     except TypeError as error:

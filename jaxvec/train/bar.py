@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from tqdm.std import TqdmWarning
 
-from jaxvec.train.processes import is_first
-
 with warnings.catch_warnings():  # a notebook without its widgets has the bar as text
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm
@@ -22,12 +20,10 @@ def bar(total: int, epochs: int, done: float, unit: str, show: bool | None) -> I
       total: how many `unit`s an epoch has.
       epochs: how many there are.
       done: how many are done, with a fraction.
-      show: whether to show it; by default in a terminal and in a notebook. Not if this is not the
-        first of several processes.
+      show: whether to show it; by default in a terminal and in a notebook.
     """
     if show is None:
         show = sys.stderr.isatty() or in_notebook()
-    show = show and is_first()
     with tqdm(
         total=epochs * total, initial=int(done * total), unit=unit, unit_scale=True,
         disable=not show,

@@ -42,8 +42,9 @@ class Checkpoints:
 
     Every random number of a run follows from its key and its place in the data, so tables,
     optimizer state and place are all there is to save. A snapshot is written while training
-    goes on; a checkpoint is either complete or not there. Of several processes each needs the
-    folder, on a file system that all see: one writes tables that are whole, each its own shards.
+    goes on (of tables in shards before it does); a checkpoint is either complete or not there. Of
+    several processes each needs the folder, on a file system that all see: one writes tables that
+    are whole, each its own shards.
 
     Args:
       folder: where; made if missing, in a folder that exists.
@@ -81,6 +82,7 @@ class Checkpoints:
         self._last_step = 0
         self._last = time.monotonic()
         self._keep = keep
+        self._words = 0
         check_alike({f"the last state in {self.folder}": _last(self.folder)})
         self.write_back = ""
         """The strategy that the run writes its rows by, see `optim.writeback`; of a run that is
@@ -142,6 +144,7 @@ class Checkpoints:
         Raises:
           ValueError: if the last state has other tables, or is of another optimizer.
         """
+        self._words = words
         if is_first() and self.folder.is_dir():
             for left in self.folder.glob(f"*{ocp.path.atomicity.TMP_DIR_SUFFIX}*"):
                 shutil.rmtree(left)  # of a run that was killed
@@ -150,6 +153,9 @@ class Checkpoints:
         like = jax.tree.map(ocp.utils.to_shape_dtype_struct, states.pop())
         step = self._manager.latest_step()
         try:
+            before = self._restored_json().get("words", words)
+            if before != words:
+                raise ValueError(f"it has {before:,} words, and these are {words:,}")
             _check_shapes(self._manager.item_metadata(step)["state"].tree, like, words)
             restored = self._manager.restore(step, args=ocp.args.Composite(state=_any_rows(like)))
         except ValueError as error:
@@ -186,6 +192,7 @@ class Checkpoints:
         whole = all(array.is_fully_replicated for array in jax.tree.leaves(state))
         progress = {
             "at": at._asdict(), "settings": self.settings, "write_back": self.write_back,
+            "words": self._words,
         }  # fmt: skip
         self._manager.save(
             step,

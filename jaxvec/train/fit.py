@@ -107,10 +107,11 @@ def fit(
       sharding: how tables [V, D] are split over devices:
         ``NamedSharding(mesh, PartitionSpec("rows", None))`` by rows, ``PartitionSpec(None, "dim")``
         by columns, or both. Along an axis "workers" of the mesh, if it has one, there are workers,
-        each a group of devices. No device has a table whole, nor the host; the tables of the
+        each a group of devices. No device has a table whole, nor the host (but for `Softmax`, a
+        step of which takes all of a table); the tables of the
         result, and its state, have this sharding, and rows of zeros after the vocabulary's if
         these cannot be split evenly (see `placement`). Split by rows, the same bits as unsplit
-        on the same kind of device; by columns the same up to the order of sums.
+        on the same kind of device; by columns, and for `Softmax`, the same up to the order of sums.
       write_back: how the gradients of rows that a step touches more than once reach the tables, a
         name out of `optim.writeback.STRATEGIES` or a `WriteBack`. By default a CPU takes the
         optimizer's own, and an accelerator the fastest that is the same rule, by a probe of some

@@ -29,7 +29,7 @@ from jaxvec.train.contracts import (
 from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel.one import One
 from jaxvec.train.placement import ON_ONE, Placement
-from jaxvec.train.processes import fetched, gathered, mesh_of, put
+from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
 from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.steps import StepReports
 from jaxvec.train.watch import Watch, check_pairs, mean, sums
@@ -152,7 +152,9 @@ def train(
     last = at.epoch if at.ended else job.epochs
     tallies = [at] * len(job.models)
     total, done = int(job.segments.sizes.sum()), at.epoch + job.edges()[at.segment]
-    with bar(total, job.epochs, done, job.segments.unit, progress) as shown:
+    with bar(
+        total, job.epochs, done, job.segments.unit, progress if is_first() else False
+    ) as shown:
         for epoch in range(at.epoch, last):
             training, tallies = _epoch(job, training, tallies, watches, hooks, shown)
             states[:], training = job.parallel.end(training), None

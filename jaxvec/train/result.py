@@ -16,6 +16,7 @@ from jaxvec.optim.probe import Choice
 from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
+from jaxvec.train.processes import fetched
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
@@ -159,18 +160,39 @@ class Result(NamedTuple):
         return vectors
 
     def whole(self) -> "Result":
-        """The same with tables [V, …] in the host's memory, whatever shards they are in."""
+        """The same with tables [V, …] in the host's memory, whatever shards they are in; of shards
+        of several processes each process must call this."""
         words = len(self.data.vocab)
         rows = len(jax.tree.leaves(self.params)[0])
 
         def one(array: Any) -> np.ndarray:
             if np.ndim(array) and len(array) == rows:
-                return np.concatenate(list(row_parts(array, words)))
+                parts = list(row_parts(array, words))
+                return parts[0] if len(parts) == 1 else np.concatenate(parts)
             return np.asarray(array)
 
         return self._replace(
             params=jax.tree.map(one, self.params), opt_state=jax.tree.map(one, self.opt_state)
         )
+
+    def sent(self, which: str | None = None, *, whole: bool = False) -> None:
+        """What another process needs of this one for its `vectors`, and its `whole` result: takes
+        the same rows, and drops them.
+
+        Args:
+          which: as for `vectors`.
+          whole: whether the other asks for that, too.
+        """
+        words = len(self.data.vocab)
+        tables = list(vector_tables(self.params, which or self.model.default_vectors).values())
+        for _ in zip(*(row_parts(table, words) for table in tables), strict=True):
+            pass
+        if whole:
+            rows = len(jax.tree.leaves(self.params)[0])
+            for array in jax.tree.leaves((self.params, self.opt_state)):
+                if np.ndim(array) and len(array) == rows:
+                    for _ in row_parts(array, words):
+                        pass
 
     def predict_output_word(
         self, context_words: Sequence[str], topn: int = 10
@@ -197,8 +219,9 @@ class Result(NamedTuple):
         ids = vocab.encode(term_list(context_words))
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
-        hidden = self.model.context_vector(np.asarray(self.params.input)[ids])
-        logits = np.asarray(self.params.output)[: len(vocab)] @ hidden
+        hidden = self.model.context_vector(fetched(self.params.input[ids]))
+        parts = row_parts(self.params.output, len(vocab))
+        logits = np.concatenate([part @ hidden for part in parts])
         shares = np.exp(logits - logits.max())
         shares /= shares.sum()
         return [(vocab.words[i], float(shares[i])) for i in highest(shares, topn)]

@@ -27,6 +27,7 @@ from jaxvec.text.vocab import Vocab
 from jaxvec.train import spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
+from jaxvec.train.dealing import padded
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.processes import fetched, of_first, put
 from jaxvec.train.result import Result, vector_size, vector_tables
@@ -207,13 +208,17 @@ def replaced(own: State, start: State, words: int) -> State:
     if str(jax.tree.structure(own)) == str(jax.tree.structure(start)):
         got = jax.tree.map(lambda mine, given: whole(mine.shape, given), own, start)
     if str(got) != str(expected):
-        raise ValueError(f"start must have the shapes {expected}; got {got}")
+        raise ValueError(
+            f"start must have the shapes {expected}; got {got} (of a result in other shards "
+            "result.whole() has tables [V, …])"
+        )
 
     def taken(mine: jax.Array, given: Any) -> jax.Array:
-        given = _converted(mine, given)
-        if given.shape != mine.shape:
-            given = jnp.pad(given, [(0, len(mine) - words)] + [(0, 0)] * (mine.ndim - 1))
-        return put(given, mine.sharding) if mine.committed else given
+        if not mine.committed:
+            return _converted(mine, given)
+        _check_width(mine, given)  # then on the host, whose devices take their shards
+        given = np.array(fetched(given), mine.dtype)
+        return put(padded(given, len(mine), np) if mine.ndim else given, mine.sharding)
 
     return jax.tree.map(taken, own, start)
 
@@ -244,7 +249,7 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
         for first in range(0, len(known), _ROWS):
             at = known[first : first + _ROWS]
             found = fetched(theirs[places[at]])  # which may be on other devices
-            mine = mine.at[at].set(np.asarray(_converted(mine, found)))
+            mine = _put_rows(mine, at, np.asarray(_converted(mine, found)))
         return mine
 
     mine, theirs = jax.tree.leaves(own), jax.tree.leaves(earlier)
@@ -259,11 +264,20 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
         ) from None
 
 
+@partial(jax.jit, donate_argnums=0)
+def _put_rows(table: jax.Array, ids: np.ndarray, rows: np.ndarray) -> jax.Array:
+    return table.at[ids].set(rows)
+
+
 def _converted(own: jax.Array, given: Any) -> jax.Array:
     """A copy of `given` in the dtype of `own`; ValueError if that is wider."""
+    _check_width(own, given)
+    return jnp.array(given, own.dtype)
+
+
+def _check_width(own: jax.Array, given: Any) -> None:
     if jnp.issubdtype(given.dtype, jnp.floating) and given.dtype.itemsize < own.dtype.itemsize:
         raise ValueError(
             f"start has arrays of {given.dtype}, and training is in {own.dtype}: convert them, "
             f"array.astype({own.dtype})"
         )
-    return jnp.array(given, own.dtype)

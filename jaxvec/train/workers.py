@@ -84,9 +84,17 @@ def default_workers(
       freeze: as for `fit`. A model that shares its tables out takes neither with several
         workers, and one with a prior takes one worker.
       device: that trains; None for JAX's default device.
+
+    Raises:
+      ValueError: if that is 1 and there are several processes.
     """
     prior = isinstance(model, Prior) and model.has_prior
     if prior or ((dense or freeze) and isinstance(model, Stratified)):
+        if several():
+            raise ValueError(
+                f"{type(model).__name__} with mittens, freeze or dense=True trains on one worker, "
+                "and so in one process"
+            )
         return 1
     return usual_workers(data, device)
 
@@ -165,7 +173,7 @@ def shared_out(shard: str, workers: int = 1) -> NamedSharding:
     if len(devices) % workers or len(devices) < 2 * workers:
         raise ValueError(
             f"to split tables by {shard}, each of {workers} workers needs equally many devices, "
-            f"2 or more, and JAX has {len(devices)}"
+            f"2 or more, and JAX has {len(devices)}; for devices of a CPU set JAX_NUM_CPU_DEVICES"
         )
     shape = (workers, len(devices) // workers)
     over = jax.make_mesh(shape, ("workers", "shards"), (AxisType.Auto,) * 2)
