@@ -3,11 +3,8 @@
 import concurrent.futures
 import contextlib
 import functools
-import gzip
 import itertools
 import random
-import signal
-import subprocess
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -20,28 +17,18 @@ from jaxvec.cli import main
 from jaxvec.cooccurrence import count_shard, count_shards, dask_map, engine, merge_range, shards
 from jaxvec.cooccurrence.pairs import Settings
 from jaxvec.storage import runs
-from jaxvec.storage.work import complete, work_folder
+from jaxvec.storage.work import complete
 from jaxvec.text import read, shard_words
 from jaxvec.text import shards as text
 from jaxvec.text.shard_words import count_vocabulary, save_vocabulary
 from jaxvec.text.shards import CorpusShard, TextShard, corpus_shards, text_shards
-from tests.sharded import dies_once
-
-RNG = np.random.default_rng(0)
-LINES = [
-    " ".join(f"wörd{i}" for i in RNG.zipf(1.4, RNG.integers(0, 40)).clip(max=60)) for _ in range(60)
-]
+from tests.sharded import LINES, write_texts
 
 
 @pytest.fixture
 def plain(tmp_path):
-    """A folder of text: a file of lines, one of a single line, and a compressed one."""
-    folder = tmp_path / "texts"
-    folder.mkdir()
-    (folder / "a.txt").write_text("\ufeff" + "\n".join(LINES[:20]) + "\r\n", "utf-8")
-    (folder / "b.txt").write_text(" ".join(LINES[20:32]), "utf-8")
-    (folder / "c.gz").write_bytes(gzip.compress("\n".join(LINES[32:]).encode()))
-    return folder
+    """A folder of text."""
+    return write_texts(tmp_path / "texts")
 
 
 def shuffled(seed):
@@ -194,89 +181,33 @@ def test_a_changed_text_is_counted_anew(plain, tmp_path):
     (plain / "b.txt").write_text("wörd1 wörd2")
     after = count_shard(shard, vocabulary, folder=tmp_path, rows=rows)
     assert after.paths != before.paths
-    assert (after.entries, after.tokens) == (2, 2)
+    assert after.tokens == 2
     narrow = count_shard(shard, vocabulary, folder=tmp_path, rows=rows, window=3)
     assert narrow.paths != after.paths
     with pytest.raises(ValueError, match=r"other rows, words or weights than.*\(0, \d+, \d+, 6\)"):
         merge_range([narrow.paths[0], after.paths[0]], folder=tmp_path)
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
-def test_a_killed_run_goes_on_where_it_was(plain, tmp_path, monkeypatch):
-    corpus = Corpus.from_files(plain, min_count=1)
-    corpus.vocab.save(tmp_path / "vocab")
-    cooccurrence.count(corpus, path=tmp_path / "one")
-    arguments = map(str, (plain, tmp_path / "flag", tmp_path / "vocab", tmp_path / "many"))
-    script = """
-import sys
-from jaxvec import Vocab
-from jaxvec.cooccurrence import count_shards, shards
-from jaxvec.text.shards import text_shards
-from tests.sharded import dies_once
-plain, flag, vocab, path = sys.argv[1:]
-parts = text_shards([plain], size=400)
-def run(function, items):
-    first, *others = items
-    return [function(first), *dies_once(map, flag)(function, others)]
-count_shards(parts, Vocab.load(vocab), path=path, map=run, ranges=3)
-"""
-    killed = subprocess.run([sys.executable, "-c", script, *arguments])
-    assert killed.returncode == -signal.SIGKILL
-    left = [file.name for file in (tmp_path / ".many.parts").iterdir()]
-    assert any(name.endswith(".part") for name in left)  # of the file that was being written
-    opened = []
-    original = TextShard.open
-    monkeypatch.setattr(TextShard, "open", lambda *a: opened.append(a[0]) or original(*a))
-    parts = text_shards([plain], size=400)
-    count_shards(parts, corpus.vocab, path=tmp_path / "many", ranges=3)
-    assert opened == parts[1:]
-    assert (tmp_path / "many").read_bytes() == (tmp_path / "one").read_bytes()
-    assert not [file for file in tmp_path.iterdir() if file.name.startswith(".")]
-
-
-def test_an_error_leaves_nothing_and_the_old_file(plain, tmp_path):
-    (tmp_path / "many").write_text("old")
+def test_memory_bounds_the_text_of_a_shard(plain, saved, monkeypatch):
+    _, folder, _ = saved
+    (shard,) = text_shards([plain / "c.gz"])
     vocab = Corpus.from_files(plain, min_count=1).vocab
-    (plain / "d.txt").write_bytes(b"w\xff")
-    with pytest.raises(ValueError, match=r"d\.txt is not UTF-8: byte offset 1"):
-        count_shards(text_shards([plain], size=100), vocab, path=tmp_path / "many")
-    assert {file.name for file in tmp_path.iterdir()} == {"texts", "many"}
-    assert (tmp_path / "many").read_text() == "old"
+    vocabulary = save_vocabulary(folder, vocab)
+    found = []
+    original = TextShard.open
 
+    def noted(*arguments, **options):
+        found.append(original(*arguments, **options))
+        return found[-1]
 
-def test_a_folder_of_somebody_else_stays(tmp_path):
-    mine = tmp_path / ".many.parts"
-    mine.mkdir()
-    (mine / "thesis").write_text("years of work")
-    with pytest.raises(ValueError, match="is in the way"), work_folder(tmp_path / "many"):
-        pass
-    assert (mine / "thesis").read_text() == "years of work"
-
-
-@pytest.mark.parametrize("name", ["processes", "dask"])
-def test_engines_count_the_same_bytes_though_a_worker_is_killed(plain, tmp_path, name):
-    if name == "dask":
-        pytest.importorskip("distributed")
-    corpus = Corpus.from_files(plain, min_count=1)
-    cooccurrence.count(corpus, path=tmp_path / "one")
-    parts = text_shards([plain], size=400)
-    path, flag = tmp_path / "many", tmp_path / "flag"
-    count = functools.partial(count_shards, parts, corpus.vocab, path=path, ranges=3)
-    if name == "dask":  # which starts the worker again, and its tasks elsewhere
-        with engine(name, workers=2) as run:
-            count(map=dies_once(run, flag))
-    else:
-        with (
-            pytest.raises(ChildProcessError, match="a worker process ended before its task"),
-            engine(name, workers=2) as run,
-        ):
-            count(map=dies_once(run, flag))
-        assert {file.name for file in tmp_path.iterdir()} == {"texts", "one", "flag"}
-        with engine(name, workers=2) as run:
-            count(map=dies_once(run, flag))
-    assert flag.exists()
-    assert path.read_bytes() == (tmp_path / "one").read_bytes()
-    assert {file.name for file in tmp_path.iterdir()} == {"texts", "one", "many", "flag"}
+    monkeypatch.setattr(TextShard, "open", noted)
+    made = []
+    for memory in (64 << 20, 65 << 20):
+        counted = count_shard(shard, vocabulary, folder=folder, rows=[0, len(vocab)], memory=memory)
+        made.append(Path(counted.paths[0]).read_bytes())
+        Path(counted.paths[0]).unlink()
+    assert [isinstance(stretch.corpus.ids, np.memmap) for stretch in found] == [True, False]
+    assert made[0] == made[1]
 
 
 def test_from_the_shell(plain, tmp_path, monkeypatch, capsys):
@@ -340,6 +271,8 @@ def test_without_the_package_the_extra_is_named(monkeypatch):
     [
         (lambda p: TextShard(("a",), tokenizer=str.split), TypeError, "the name of one"),
         (lambda p: TextShard(("a",), tokenizer="none"), ValueError, "tokenizer must be"),
+        (lambda p: TextShard(("a",), errors="lenient"), ValueError, "errors must be a name"),
+        (lambda p: TextShard(("a",), errors=None), ValueError, "errors must be a name"),
         (lambda p: TextShard(("a", "b"), 0, 7), ValueError, "of one file; got 2"),
         (lambda p: list(read.read_range(p / "a.txt", 4, 9)), ValueError, "stands inside a word"),
         (lambda p: list(read.read_range(p / "a.txt", 0, 10**9)), ValueError, "and no range"),

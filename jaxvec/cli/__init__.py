@@ -67,7 +67,11 @@ def _message(error: BaseException) -> str:
         text = f"{os.fsdecode(error.filename)}: {error.strerror}"
     else:
         text = str(error) or "out of memory"
-    return " ".join(text.split())
+    return " ".join("; ".join([text, *_notes(error)]).split())
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,7 +95,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"jaxvec {options.command}: {_message(error)}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print(f"jaxvec {options.command}: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        text = "; ".join(["interrupted", *_notes(error)])
+        print(f"jaxvec {options.command}: {text}", file=sys.stderr)
         return 130
     return status or 0

@@ -41,7 +41,7 @@ def add_cooccur_options(parser: argparse.ArgumentParser) -> None:
         parser,
         "use about this much memory, 1GB or 512MiB, for text and its counts; the rest waits in "
         "temporary files beside the output (default: text takes half of what is free, counts what "
-        "they need)",
+        "they need). With --engine processes or dask it is of each process (default: 256MiB)",
     )
     add = Flags(parser, "counting")
     add("--window W", "farthest word counted (default: 10)", whole(1))
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> None:
         check_output(options.save_vocab, force=options.force, inputs=[*inputs, options.output])
     counted = count_on_engine if uses_engine(options) else _count_on_threads
     if options.output.endswith(".bin"):
-        with work_folder(options.output) as beside:
+        with work_folder(options.output, resumed=uses_engine(options)) as beside:
             cells = counted(options, beside / "cells")
             stanford.save_records(cells, options.output)
         if not options.save_vocab and not options.vocab:

@@ -27,7 +27,8 @@ def add_engine_options(add: Flags) -> None:
     add(
         "--engine NAME",
         "threads of this process (default), processes, or dask. The last two read text shard by "
-        "shard, and --memory is of each process. All must see the text and the output's folder",
+        "shard, and --memory is of each process, beside its vocabulary. All must see the text and "
+        "the output's folder",
         choices=[_THREADS, *ENGINES],
         default=_THREADS,
     )
@@ -69,8 +70,8 @@ def count_on_engine(options: argparse.Namespace, path: str | Path) -> Cooccurren
     shards, vocab = _shards(options)
     memory = TASK_MEMORY if options.memory is None else options.memory
     with (
-        work_folder(path) as folder,
         engine(options.engine, workers=options.workers, scheduler=options.scheduler) as run,
+        work_folder(path) as folder,
     ):
         if vocab is None:
             limits = {"min_count": options.min_count or 5, "max_size": options.max_vocab}

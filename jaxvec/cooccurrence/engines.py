@@ -11,6 +11,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from jaxvec.messages.numbers import check_whole
@@ -27,13 +28,15 @@ _DIED = (
     "a worker process ended before its task did, killed or out of memory: count with fewer "
     "workers or less memory for each"
 )
+_LOST = "the Dask scheduler is lost: it ended, or does not answer any more"
 
 
 @contextlib.contextmanager
 def engine(name: str, *, workers: int | None = None, scheduler: str | None = None) -> Iterator[Map]:
     """Starts an engine; yields its `map`, and stops it after the block.
 
-    In a script it stands under ``if __name__ == "__main__":``, as `multiprocessing` asks.
+    In a script it stands under ``if __name__ == "__main__":``, as `multiprocessing` asks. With
+    ``"processes"`` an error in a task, or Ctrl-C, ends them all: then a new engine is needed.
 
     Args:
       name: ``"processes"`` or ``"dask"``.
@@ -46,7 +49,8 @@ def engine(name: str, *, workers: int | None = None, scheduler: str | None = Non
       ValueError: if there is no such engine, a scheduler is given for processes or together with
         workers, or the package is missing.
       OSError: if the scheduler does not answer.
-      ChildProcessError: in the block, if a process was killed; Dask tries its task elsewhere first.
+      ChildProcessError: by the `map`, if a process was killed; Dask tries its task elsewhere first.
+      ConnectionError: by the `map`, if the scheduler is lost.
 
     >>> with engine("processes", workers=1) as map:
     ...     list(map(abs, [-1, 2]))
@@ -65,29 +69,42 @@ def engine(name: str, *, workers: int | None = None, scheduler: str | None = Non
 
 @contextlib.contextmanager
 def _processes(workers: int) -> Iterator[Map]:
+    context = multiprocessing.get_context("spawn")
+    stop, stopped = context.Pipe(duplex=False)
     executor = concurrent.futures.ProcessPoolExecutor(
-        workers, multiprocessing.get_context("spawn"), initializer=_follow_parent
+        workers, context, initializer=_follow_parent, initargs=(stop,)
     )
-    try:
-        yield executor.map
-    except concurrent.futures.BrokenExecutor:
-        raise ChildProcessError(_DIED) from None
-    finally:
-        executor.shutdown(cancel_futures=True)
+
+    def run(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        try:
+            return list(executor.map(function, items))
+        except concurrent.futures.BrokenExecutor:
+            raise ChildProcessError(_DIED) from None
+        except BaseException:
+            stopped.send(None)  # a task that nobody waits for could run on for minutes
+            executor.shutdown(cancel_futures=True)
+            raise
+
+    with stop, stopped, executor:
+        yield run
 
 
-def _follow_parent() -> None:
-    """Leaves Ctrl-C to the parent, and ends this process if the parent is killed: it would wait for
-    tasks for ever."""
+def _follow_parent(stop: Connection) -> None:
+    """Leaves Ctrl-C to the parent, and ends this process if the parent says so or is killed: it
+    would wait for tasks for ever.
+
+    Args:
+      stop: the end of a pipe. What comes is left there, for the other processes to see.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
+    parents = [] if parent is None else [parent.sentinel]
 
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+    def end() -> None:
+        wait([stop, *parents])
+        os._exit(1)
 
-    threading.Thread(target=wait, daemon=True).start()
+    threading.Thread(target=end, daemon=True).start()
 
 
 @contextlib.contextmanager
@@ -95,14 +112,13 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[Map]:
     try:
         import dask
         from dask.distributed import Client, LocalCluster
-        from distributed.scheduler import KilledWorker
     except ImportError:
         raise ValueError(
             "the engine dask needs the package distributed: pip install 'jaxvec[dask]'"
         ) from None
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
         if scheduler is None:
-            stack.enter_context(_quiet())
             stack.enter_context(dask.config.set(_QUIET_WORKERS))
             cluster = LocalCluster(
                 n_workers=workers,
@@ -113,15 +129,12 @@ def _dask(workers: int, scheduler: str | None) -> Iterator[Map]:
             client = stack.enter_context(Client(stack.enter_context(cluster)))
         else:
             client = stack.enter_context(Client(scheduler))
-        try:
-            yield dask_map(client)
-        except KilledWorker:
-            raise ChildProcessError(_DIED) from None
+        yield dask_map(client)
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keeps what a local cluster logs as it comes and goes from standard error."""
+    """Keeps what Dask logs as its cluster comes and goes from standard error."""
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -134,11 +147,20 @@ def _quiet() -> Iterator[None]:
 def dask_map(client: Any) -> Map:
     """The `map` of a ``dask.distributed.Client``: it waits for all results.
 
+    It raises ChildProcessError if a task's workers were killed, and ConnectionError if the
+    scheduler is lost.
+
     Args:
       client: of Dask.
     """
+    from distributed.scheduler import KilledWorker
 
     def run(function: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-        return client.gather(client.map(function, list(items), pure=False))
+        try:
+            return client.gather(client.map(function, list(items), pure=False))
+        except KilledWorker:
+            raise ChildProcessError(_DIED) from None
+        except concurrent.futures.CancelledError:
+            raise ConnectionError(_LOST) from None
 
     return run

@@ -41,9 +41,9 @@ def count_shards(
 ) -> Cooccurrence:
     """Counts a text by shards and writes the file that ``count(corpus, path=path)`` writes.
 
-    The files of shards go to a folder beside `path`, which is removed at the end and after an
-    error; all processes must see it by the same name. If this process is killed, the next call
-    with the same arguments goes on with the shards that are finished.
+    The files of shards go to a folder beside `path`, which all processes must see by the same name.
+    It is removed at the end, and after bad input. After any other error, or if this process is
+    killed, the next call with the same arguments goes on with the shards that are finished.
 
     Args:
       shards: of `text_shards` or `corpus_shards`, in any order.
@@ -52,7 +52,7 @@ def count_shards(
       map: `map`, or one that works on several processes or machines: ``executor.map`` of
         `concurrent.futures`, or ``dask_map(client)``. Results may come in any order.
       window, symmetric, distance_weighting: as for `count`.
-      memory: bytes that a task may take, beside the text of a TextShard: 8 bytes a word.
+      memory: bytes that a task may take, beside the vocabulary: some 260 bytes a word of it.
       ranges: number of parts of the matrix, each merged by a task of its own; by default up to 32.
 
     Returns:

@@ -42,7 +42,7 @@ from jaxvec.text.shards import CorpusShard, TextShard
 from jaxvec.text.vocab import Vocab
 
 TASK_MEMORY = 256 << 20
-"""Bytes that a task may take by default, beside a shard's text."""
+"""Bytes that a task may take by default, beside the vocabulary."""
 
 _FORMAT = 1  # of the files: part of their names
 _RANGES = 32  # of rows, if there are cells enough
@@ -64,7 +64,6 @@ class ShardRuns(NamedTuple):
     """What `count_shard` made."""
 
     paths: tuple[str, ...]  # a run for each range of rows
-    entries: int  # of the runs, all together
     tokens: int  # words of the shard that are in the vocabulary
 
 
@@ -74,7 +73,6 @@ class RangeCells(NamedTuple):
     path: str
     first: int  # row
     last: int  # row, not included
-    cells: int
 
 
 def row_ranges(vocab: Vocab, window: int, ranges: int | None = None) -> list[int]:
@@ -124,7 +122,8 @@ def count_shard(
       folder: where the runs go.
       rows: as `row_ranges` gives them, the same for all shards.
       window, symmetric, distance_weighting: as for `count`.
-      memory: bytes that it may take, beside the text of a TextShard: 8 bytes a word.
+      memory: bytes that it may take, beside the vocabulary, some 260 bytes a word of it, which the
+        process keeps for its next shard.
       threads: number of threads.
 
     Raises:
@@ -136,6 +135,8 @@ def count_shard(
     settings = Settings(check_whole("window", window), bool(symmetric), bool(distance_weighting))
     folder = writable(Path(folder) / "run").parent
     means = _means(memory, folder, threads)
+    for_text = min(memory // 2, memory - LEAST_MEMORY)
+    means = means._replace(memory=memory - for_text)
     vocab, words = load_vocabulary(vocabulary)
     rows = [int(row) for row in rows]
     if (
@@ -150,7 +151,7 @@ def count_shard(
     paths = tuple(str(folder / f"run-{name}-{i:04}.npz") for i in range(len(rows) - 1))
     if all(Path(path).exists() for path in paths):
         return _shard_runs(paths)
-    stretch = shard.open(vocab, settings.window)
+    stretch = shard.open(vocab, settings.window, memory=for_text, folder=folder)
     runs = cell_runs(stretch.corpus, stretch.start, stretch.stop, settings, means, HOST)
     merged = by_range(merge(runs, means.interval(), threads), rows, len(vocab))
     groups = itertools.groupby(merged, lambda part: part[0])
@@ -181,9 +182,8 @@ def _means(memory: int, folder: Path, threads: int) -> Means:
 
 def _shard_runs(paths: tuple[str, ...]) -> ShardRuns:
     """The totals of a shard, from its files."""
-    entries = sum(len(_load_run(path)[1].keys) for path in paths)
     about, _ = _load_run(paths[0])
-    return ShardRuns(paths, entries, about.tokens)
+    return ShardRuns(paths, about.tokens)
 
 
 def _load_run(path: str) -> tuple[_About, Run]:
@@ -227,7 +227,7 @@ def merge_range(
         save_arrays(path, rows=np.array([first, last]), **found._asdict())
     arrays = load_arrays(path, mapped=True)
     first, last = arrays["rows"].tolist()
-    return RangeCells(str(path), first, last, len(arrays["data"]))
+    return RangeCells(str(path), first, last)
 
 
 def _common(runs: list[str]) -> tuple[int, int, int, int]:

@@ -16,17 +16,21 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 """A function such as `map`: of a function and its arguments to the results, in any order."""
 
 _MARK = "made-by-jaxvec"  # the file that says that a folder may be removed
+_KEPT = "what is finished is kept: the same command or call goes on from there"
 
 
 @contextlib.contextmanager
-def work_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def work_folder(path: str | os.PathLike[str], *, resumed: bool = True) -> Iterator[Path]:
     """A folder beside an output, for the files of its parts: ``.NAME.parts``.
 
-    It is removed after the block, and after an error in it. A process that is killed leaves it,
-    and the next run for the same output finds in it the parts that are finished.
+    It is removed after the block, and after an error of bad input in it: ValueError, TypeError or
+    KeyError. Any other error (a full disk, a lost worker, Ctrl-C) leaves it, as does a process that
+    is killed: the next run for the same output finds in it the parts that are finished. The error
+    gets a note that says so.
 
     Args:
       path: the output.
+      resumed: whether the next run looks for finished parts; if not, an error leaves nothing.
 
     Raises:
       FileNotFoundError: if there is no folder for the output.
@@ -47,12 +51,21 @@ def work_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     _remove(gone)  # of a run that was killed at its end
     folder.mkdir(exist_ok=True)
     (folder / _MARK).touch()
+    keep = False
     try:
         yield folder
+    except BaseException as error:
+        keep = resumed and not isinstance(error, ValueError | TypeError | KeyError)
+        keep = keep and folder.exists() and {file.name for file in folder.iterdir()} != {_MARK}
+        if keep and _KEPT not in getattr(error, "__notes__", ()):
+            error.add_note(_KEPT)
+        raise
     finally:
-        if folder.exists():
-            folder.rename(gone)  # so that a task that nobody waits for can write nothing into it
+        if not keep and folder.exists():
+            with contextlib.suppress(OSError):  # if something of the last one could not be removed
+                folder.rename(gone)  # so that a task that nobody waits for writes nothing into it
             _remove(gone)
+            _remove(folder)
 
 
 def _ours(folder: Path) -> bool:
@@ -60,14 +73,16 @@ def _ours(folder: Path) -> bool:
 
 
 def _remove(folder: Path) -> None:
-    """Removes a folder of ours if it is there, the mark last."""
+    """Removes a folder of ours if it is there, the mark last; what cannot be removed stays."""
     if folder.exists():
         for inside in folder.iterdir():
             if inside.is_dir():
-                shutil.rmtree(inside)
+                shutil.rmtree(inside, ignore_errors=True)
             elif inside.name != _MARK:
-                inside.unlink()
-        shutil.rmtree(folder)
+                with contextlib.suppress(OSError):
+                    inside.unlink()
+        if all(inside.name == _MARK for inside in folder.iterdir()):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def digest(*description: Any) -> str:

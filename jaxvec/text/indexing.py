@@ -42,7 +42,7 @@ class WordIndexer:
     def __init__(self, max_vocab_size: int | None = None, *, known: dict[str, int] | None = None):
         if max_vocab_size is not None:
             max_vocab_size = check_whole("max_vocab_size", max_vocab_size)
-        self.codes = defaultdict(itertools.count().__next__) if known is None else _Fixed(known)
+        self.codes = defaultdict(itertools.count().__next__) if known is None else known
         self.counts = np.zeros(0, np.int64)
         self.tokens = 0
         self._fixed = known is not None
@@ -79,7 +79,12 @@ class WordIndexer:
         if self._fixed and not all(issubclass(found, str) for found in set(map(type, words))):
             word_list(words)  # raises
         try:
-            codes = np.fromiter(map(self.codes.__getitem__, words), np.int32, len(words))
+            found = (
+                map(self.codes.get, words, itertools.repeat(-1))
+                if self._fixed
+                else map(self.codes.__getitem__, words)
+            )
+            codes = np.fromiter(found, np.int32, len(words))
         except TypeError:
             word_list(words)  # raises for a word that is not hashable
             raise
@@ -107,7 +112,7 @@ class WordIndexer:
 
     @property
     def memory(self) -> int:
-        """About how many bytes the words take; none if they are given."""
+        """About how many bytes the words take; those of `known` are the caller's."""
         if self._fixed:
             return 0
         return _WORD_BYTES * len(self.codes) + _CODE_BYTES * len(self.counts)
@@ -124,10 +129,3 @@ class WordIndexer:
         for word, code in self.codes.items():
             table[code] = vocab.ids.get(word, other)
         return table
-
-
-class _Fixed(dict):
-    """Codes that are given; other words have code -1."""
-
-    def __missing__(self, word: str) -> int:
-        return -1

@@ -94,12 +94,7 @@ def read_pieces(
         message has the byte offset in the uncompressed text, or names UTF-16; also if `errors`
         is no such name.
     """
-    try:
-        codecs.lookup_error(errors)
-    except LookupError:
-        raise ValueError(
-            f"errors must be a name such as 'strict' or 'replace'; got {errors!r}"
-        ) from None
+    check_errors(errors)
     for name in expand_paths(paths):
         if name == "-":
             stdin = cast(BufferedReader, sys.stdin.buffer)
@@ -107,6 +102,25 @@ def read_pieces(
             continue
         with open(name, "rb") as raw:
             yield from _pieces(decompressed(raw), name, errors)
+
+
+def check_errors(errors: str) -> None:
+    """Checks the name of what to do about invalid UTF-8.
+
+    Args:
+      errors: as in `bytes.decode`.
+
+    Raises:
+      ValueError: if it is no such name.
+
+    >>> check_errors("replace")
+    """
+    try:
+        codecs.lookup_error(errors)
+    except (LookupError, TypeError):
+        raise ValueError(
+            f"errors must be a name such as 'strict' or 'replace'; got {errors!r}"
+        ) from None
 
 
 def range_bounds(path: str | os.PathLike[str], size: int) -> list[int]:
@@ -118,7 +132,8 @@ def range_bounds(path: str | os.PathLike[str], size: int) -> list[int]:
 
     Returns:
       Rising offsets, the first 0 and the last the file's size: ends of lines, or within a line
-      longer than `READ_SIZE` a place after a blank. A compressed file is one range.
+      longer than `READ_SIZE`, or the last line, if it has no end, a place after a blank. A
+      compressed file is one range.
 
     Raises:
       FileNotFoundError: if there is no such file.

@@ -18,10 +18,9 @@ from jaxvec.text.vocab import Vocab, word_list
 
 
 class ShardWords(NamedTuple):
-    """Where the counts of a shard's words are, and how many words it has."""
+    """Where the counts of a shard's words are."""
 
     path: str
-    raw_words: int
 
 
 def count_words(shard: TextShard, *, folder: str | os.PathLike[str]) -> ShardWords:
@@ -39,7 +38,7 @@ def count_words(shard: TextShard, *, folder: str | os.PathLike[str]) -> ShardWor
     """
     path = Path(folder) / f"words-{digest('words', shard.description())}.json"
     if path.exists():
-        return ShardWords(str(path), sum(_counts(path).values()))
+        return ShardWords(str(path))
     indexer = WordIndexer()
     for _ in indexer.batches(shard.pieces()):
         pass
@@ -47,7 +46,7 @@ def count_words(shard: TextShard, *, folder: str | os.PathLike[str]) -> ShardWor
     word_list(counts)  # raises for what is no string, which JSON would make one
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(counts), "ascii")
-    return ShardWords(str(path), indexer.tokens)
+    return ShardWords(str(path))
 
 
 def _counts(path: str | os.PathLike[str]) -> dict[str, int]:

@@ -22,7 +22,7 @@ from jaxvec.storage.arrays import load_arrays, text_array
 from jaxvec.storage.work import state
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.pieces import Pieces, file_pieces
-from jaxvec.text.read import expand_paths, range_bounds, read_range
+from jaxvec.text.read import check_errors, expand_paths, range_bounds, read_range
 from jaxvec.text.tokenize import TOKENIZERS, get_tokenizer
 from jaxvec.text.vocab import Vocab
 
@@ -52,7 +52,7 @@ class TextShard:
       errors: what to do about invalid UTF-8, as in `bytes.decode`.
 
     Raises:
-      ValueError: if there is a range of several files, or no tokenizer of that name.
+      ValueError: if there is a range of several files, or no tokenizer or `errors` of that name.
       TypeError: if the tokenizer is a function.
     """
 
@@ -70,6 +70,7 @@ class TextShard:
                 "corpus_shards(path)"
             )
         get_tokenizer(self.tokenizer)
+        check_errors(self.errors)
         if len(self.paths) != 1 and (self.start or self.stop is not None):
             raise ValueError(f"a range of bytes is of one file; got {len(self.paths)} files")
 
@@ -89,12 +90,20 @@ class TextShard:
         pieces = read_range(self.paths[0], start, stop, errors=self.errors)
         return ((split(text), ends) for text, ends in pieces)
 
-    def open(self, vocab: Vocab, window: int) -> Stretch:
+    def open(
+        self,
+        vocab: Vocab,
+        window: int,
+        *,
+        memory: int | None = None,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> Stretch:
         """Reads the shard.
 
         Args:
           vocab: the vocabulary of the whole text.
           window: number of words to read beyond the end, if that is in a line.
+          memory, folder: as for `Corpus.from_documents`.
 
         Raises:
           FileNotFoundError, ValueError: as `read_pieces` and `read_range`.
@@ -111,7 +120,7 @@ class TextShard:
                 yield right, True
             yield vocab.words[:1], True  # so that there is a word, if the shard has none
 
-        corpus = Corpus.from_pieces(with_right(), vocab=vocab)
+        corpus = Corpus.from_pieces(with_right(), vocab=vocab, memory=memory, folder=folder)
         return Stretch(corpus, 0, len(corpus) - 1 - len(vocab.encode(right)))
 
 
@@ -146,12 +155,13 @@ class CorpusShard:
         """What the shard's words follow from; another one if the file changes."""
         return [state(self.path), self.start, self.stop]
 
-    def open(self, vocab: Vocab, window: int) -> Stretch:
+    def open(self, vocab: Vocab, window: int, **_: Any) -> Stretch:
         """Maps the corpus.
 
         Args:
           vocab: its vocabulary.
           window: ignored, as the text beyond the end is there.
+          **_: `memory` and `folder`, of which it needs none.
 
         Raises:
           FileNotFoundError: if there is no such file.
@@ -185,8 +195,8 @@ def text_shards(
     Args:
       paths: files and folders, as for `read_pieces`.
       size: about how many bytes a shard has; by default a 64th of all, within 8 and 128 MiB.
-        Files are divided at the ends of lines, and lines longer than 1 MiB at blanks; compressed
-        files are not divided.
+        Files are divided at the ends of lines, and at blanks in lines longer than 1 MiB or in the
+        last line, if it has no end; compressed files are not divided.
       tokenizer, errors: see `TextShard`.
 
     Raises:
