@@ -115,7 +115,7 @@ def test_rows_are_dealt_out_and_back():
 def test_no_device_makes_a_whole_table(monkeypatch):
     """Neither to begin with, nor to deal rows out."""
     monkeypatch.setattr(dealing, "_PIECE", 1 << 16)
-    monkeypatch.setattr(drawing, "_DRAWN", 1 << 10)
+    monkeypatch.setattr(drawing, "ROWS", 1 << 10)
     words, size = 1 << 17, 32
     model, place = SkipGram(vector_size=size), Placement(over(ROWS, 8).mesh, ("a",))
     share = 4 * words * size // 8

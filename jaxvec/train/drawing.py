@@ -11,7 +11,8 @@ from jaxvec.train.contracts import InitRows
 
 PyTree = Any
 
-_DRAWN = 1 << 13  # rows that a device makes at a time
+ROWS = 1 << 13
+"""How many a device makes at a time."""
 
 
 def in_pieces(
@@ -31,7 +32,7 @@ def in_pieces(
       words: `V`; rows from there on are zeros.
       own: the columns of a part to keep.
     """
-    size = min(rows, _DRAWN)
+    size = min(rows, ROWS)
 
     def drawn(at):
         ids = first + at + jnp.arange(size, dtype=jnp.int32)

@@ -25,7 +25,7 @@ from jaxvec.messages.kinds import kind
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
-from jaxvec.train.drawing import in_pieces
+from jaxvec.train.drawing import ROWS, in_pieces
 from jaxvec.train.processes import put, whole_here
 
 PyTree = Any
@@ -249,7 +249,7 @@ class OneDevice:
         Args:
           model, key, words: as for `Placement.born`.
         """
-        if not isinstance(model, InitRows):
+        if words <= ROWS or not isinstance(model, InitRows):
             return model.init(key, words)
         return jax.jit(functools.partial(in_pieces, model, key, 0, words, words))()
 
