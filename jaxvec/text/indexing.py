@@ -112,7 +112,7 @@ class WordIndexer:
 
     @property
     def memory(self) -> int:
-        """About how many bytes the words take; those of `known` are the caller's."""
+        """About how many bytes the words take; `known` is the caller's, and counts as none."""
         if self._fixed:
             return 0
         return _WORD_BYTES * len(self.codes) + _CODE_BYTES * len(self.counts)

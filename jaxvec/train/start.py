@@ -134,6 +134,10 @@ def states(
     seconds = 0.0 if head_start is None else time.perf_counter() - began
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
+        # without the sharding that the key may have in a mesh of the caller's
+        key = jax.random.wrap_key_data(
+            np.asarray(jax.random.key_data(key)), impl=jax.random.key_impl(key)
+        )
         params = where.born(model, key, len(data.vocab))
         size = vector_size(params, model.default_vectors)
         if given.init is not None:
