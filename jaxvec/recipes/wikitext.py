@@ -45,6 +45,8 @@ class NormalSkipGram(SkipGram):
                 f"sample_percentile must be between 0 and 100; got {self.sample_percentile}"
             )
 
+    init_rows = None  # type: ignore[assignment]  # tables are drawn whole
+
     def init(self, key: jax.Array, vocab_size: int) -> Params:
         """Draws both tables from N(0, 0.1²): float32[V, D] each.
 

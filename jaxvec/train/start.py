@@ -135,9 +135,8 @@ def states(
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
         # without the sharding that the key may have in a mesh of the caller's
-        key = jax.random.wrap_key_data(
-            np.asarray(jax.random.key_data(key)), impl=jax.random.key_impl(key)
-        )
+        data_of_key = jnp.asarray(np.asarray(jax.random.key_data(key)))
+        key = jax.random.wrap_key_data(data_of_key, impl=jax.random.key_impl(key))
         params = where.born(model, key, len(data.vocab))
         size = vector_size(params, model.default_vectors)
         if given.init is not None:
