@@ -190,7 +190,7 @@ class InitRows(Protocol):
     """Can make its first tables a part at a time, for tables that no device holds whole."""
 
     def init_rows(self, key: jax.Array, rows: jax.Array) -> PyTree:
-        """Rows of ``init``'s tables, [R, …] each.
+        """Rows of ``init``'s tables, [R, …] each. With another ``init`` write another, or None.
 
         Args:
           key, rows: as for ``init``, and the ids, int32[R].

@@ -2,7 +2,7 @@
 
 In order, each on top of the one before:
 
-1. the model's own random tables, ``model.init``;
+1. the model's own random tables, ``init`` or `contracts.InitRows`;
 2. a warm start learned from the data, if the model has one (`contracts.HeadStart`, such as
    `spectral`) and no tables are given;
 3. vectors that are given by word, `init`; with a model's prior they are what its words are drawn
