@@ -14,7 +14,7 @@ from jaxvec.storage.arrays import load_arrays, release, save_arrays
 from jaxvec.storage.pool import give_back
 from jaxvec.text.codes import Codes
 from jaxvec.text.indexing import WordIndexer
-from jaxvec.text.pieces import FromText, Pieces, document_pieces
+from jaxvec.text.pieces import Bulk, FromText, document_pieces
 from jaxvec.text.tokenize import Tokenizer
 from jaxvec.text.vocab import Vocab
 
@@ -89,7 +89,7 @@ class Corpus(FromText):
     @explained("write Corpus.from_documents(sentences, min_count=5)", name="Corpus")
     def from_pieces(
         cls,
-        pieces: Pieces,
+        pieces: Bulk,
         *,
         source: str = "documents",
         vocab: Vocab | None = None,
@@ -271,7 +271,7 @@ class Corpus(FromText):
         return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
 
 
-def _read(pieces: Pieces, indexer: WordIndexer, codes: Codes) -> None:
+def _read(pieces: Bulk, indexer: WordIndexer, codes: Codes) -> None:
     """Reads a text; a warning says if its words alone outgrow memory."""
     told = False
     for batch, ends in indexer.batches(pieces):

@@ -2,15 +2,21 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from jaxvec.messages.numbers import check_whole
-from jaxvec.text.pieces import Pieces
+from jaxvec.storage.pool import cores, ordered_map
+from jaxvec.text.coding import WordCodes
+from jaxvec.text.pieces import Bulk, WordPiece, in_bulk
+from jaxvec.text.read import Block
+from jaxvec.text.splitting import Words, split
 from jaxvec.text.vocab import Vocab, word_list
 
-_BATCH = 1 << 17  # words whose codes are looked up together
+_BATCH = 1 << 17  # words whose codes are looked up together, and after which rare ones go
+_SPLITTERS = 2  # threads: more would wait for the one that looks words up
+_STRANGERS = 1 << 20  # words outside a fixed vocabulary that are remembered
 _WORD_BYTES = 300  # of a word of 8 letters, its code and count, until the vocabulary is made
 _CODE_BYTES = 12  # of the count and the id of a code, whose word may be forgotten
 
@@ -43,13 +49,16 @@ class WordIndexer:
         if max_vocab_size is not None:
             max_vocab_size = check_whole("max_vocab_size", max_vocab_size)
         self.codes = defaultdict(itertools.count().__next__) if known is None else known
-        self.counts = np.zeros(0, np.int64)
+        self._room = np.zeros(0, np.int64)  # for counts of more words
+        self.counts = self._room
         self.tokens = 0
         self._fixed = known is not None
         self._max_size = max_vocab_size
         self._rare = 1  # words that have occurred up to this often are forgotten next
+        self._remembered = WordCodes(self._codes_of)
+        self._waiting = (0, 0)  # words and ends of blocks since rare words were forgotten
 
-    def batches(self, pieces: Pieces) -> Iterator[tuple[np.ndarray, list[int]]]:
+    def batches(self, pieces: Bulk) -> Iterator[tuple[np.ndarray, list[int] | np.ndarray]]:
         """Reads a text in batches.
 
         Yields:
@@ -61,6 +70,10 @@ class WordIndexer:
             new vocabulary are checked when it is made.
           ValueError: if the words of a piece are a string.
         """
+        for is_block, run in itertools.groupby(in_bulk(pieces), _is_block):
+            yield from self._of_blocks(run) if is_block else self._of_pieces(run)
+
+    def _of_pieces(self, pieces: Iterable[WordPiece]) -> Iterator[tuple[np.ndarray, list[int]]]:
         batch: list[str] = []
         ends: list[int] = []
         for words, is_end in pieces:
@@ -73,6 +86,43 @@ class WordIndexer:
                 yield self._encoded(batch), ends
                 batch, ends = [], []
         yield self._encoded(batch), ends
+
+    def _of_blocks(self, blocks: Iterable[Block]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As `_of_pieces`; words are split on threads. Rare ones are forgotten at the same places,
+        batches else have the words of a block."""
+        threads = min(cores(), _SPLITTERS)
+        for words in ordered_map(split, blocks, threads) if threads > 1 else map(split, blocks):
+            if self._fixed and len(self._remembered) > len(self.codes) + _STRANGERS:
+                self._remembered.clear()
+            begun = ended = 0
+            for last, last_end, is_batch in self._cuts(words):
+                ends = self.tokens - begun + words.ends[ended:last_end]
+                codes = self._remembered.of(words.part(begun, last))
+                self._count(codes)
+                if is_batch:
+                    self._forget_rare()
+                yield codes, ends
+                begun, ended = last, last_end
+
+    def _cuts(self, words: Words) -> Iterator[tuple[int, int, bool]]:
+        """Where a block is cut: numbers of words and ends before, and whether a batch ends."""
+        count, ended = len(words.starts), len(words.ends)
+        if self._max_size is None:
+            yield count, ended, False
+            return
+        before_words, before_ends = self._waiting  # the batch's, less those before its first
+        lines = np.append(words.ends, count)
+        while True:
+            full = int(np.searchsorted(lines[:-1], _BATCH - before_words))
+            line = min(full, _BATCH - before_ends - 1)
+            if line >= ended:
+                break
+            last, last_end = int(lines[line]), line + 1
+            yield last, last_end, True
+            before_words, before_ends = -last, -last_end
+        is_batch = before_words + count >= _BATCH
+        yield count, ended, is_batch
+        self._waiting = (0, 0) if is_batch else (before_words + count, before_ends + ended)
 
     def _encoded(self, words: list[str]) -> np.ndarray:
         """The codes of a batch, which is counted."""
@@ -88,16 +138,25 @@ class WordIndexer:
         except TypeError:
             word_list(words)  # raises for a word that is not hashable
             raise
-        self.tokens += len(words)
-        if not self._fixed and len(words):
-            added = np.bincount(codes)
-            if len(added) > len(self.counts):
-                self.counts = np.concatenate(
-                    [self.counts, np.zeros(len(added) - len(self.counts), np.int64)]
-                )
-            self.counts[: len(added)] += added
-            self._forget_rare()
+        self._count(codes)
+        self._forget_rare()
         return codes
+
+    def _codes_of(self, words: list[str]) -> Iterable[int]:
+        """The codes of words of a block that are not remembered."""
+        if not self._fixed:
+            return map(self.codes.__getitem__, words)
+        return map(self.codes.get, words, itertools.repeat(-1))
+
+    def _count(self, codes: np.ndarray) -> None:
+        self.tokens += len(codes)
+        if self._fixed or not len(codes):
+            return
+        size = int(codes.max()) + 1
+        if size > len(self._room):
+            self._room = np.concatenate([self._room, np.zeros(size, np.int64)])
+        self.counts = self._room[: max(size, len(self.counts))]
+        np.add.at(self.counts, codes, 1)
 
     def _forget_rare(self) -> None:
         while self._max_size is not None and len(self.codes) > self._max_size:
@@ -105,10 +164,12 @@ class WordIndexer:
                 if self.counts[code] <= self._rare:
                     del self.codes[word]
             self._rare += 1
+            self._remembered.clear()
 
     def word_counts(self) -> dict[str, int]:
         """How often each word has occurred, forgotten words left out."""
-        return {word: int(self.counts[code]) for word, code in self.codes.items()}
+        counts = self.counts.tolist()
+        return {word: counts[code] for word, code in self.codes.items()}
 
     @property
     def memory(self) -> int:
@@ -126,6 +187,11 @@ class WordIndexer:
         if self._fixed:
             return np.append(np.arange(len(vocab), dtype=np.int32), np.int32(other))
         table = np.full(len(self.counts) + 1, other, np.int32)
-        for word, code in self.codes.items():
-            table[code] = vocab.ids.get(word, other)
+        ids = [(self.codes[word], i) for word, i in vocab.ids.items() if word in self.codes]
+        codes, places = np.array(ids, np.int64).reshape(-1, 2).T
+        table[codes] = places
         return table
+
+
+def _is_block(piece: WordPiece | Block) -> bool:
+    return isinstance(piece, Block)

@@ -2,15 +2,19 @@
 
 import abc
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from jaxvec.messages.kinds import kind
-from jaxvec.text.read import read_pieces
-from jaxvec.text.tokenize import Tokenizer, get_tokenizer
+from jaxvec.text.read import Block, pieces_of, read_blocks
+from jaxvec.text.tokenize import OF_BYTES, Tokenizer, get_tokenizer
 
-Pieces = Iterable[tuple[Sequence[str], bool]]
-"""Pairs (words, ends): some words of a document, and whether the document ends with them."""
+WordPiece = tuple[Sequence[str], bool]
+"""A pair (words, ends): some words of a document, and whether the document ends with them."""
+
+Pieces = Iterable[WordPiece]
+Bulk = Iterable[WordPiece | Block]
+"""Pieces, or many at once: blocks with white space between the words."""
 
 
 def document_pieces(
@@ -54,11 +58,47 @@ def document_pieces(
     return pieces()
 
 
+class BlockPieces:
+    """The words of blocks, a piece a line; `in_bulk` has them without a string for each.
+
+    Args:
+      blocks: read once.
+      tokenizer: a name in `TOKENIZERS` or a function.
+      errors: as the blocks were read.
+
+    Raises:
+      ValueError: if there is no such tokenizer.
+    """
+
+    def __init__(self, blocks: Iterable[Block], tokenizer: str | Tokenizer, errors: str = "strict"):
+        self._blocks = blocks
+        self._split = get_tokenizer(tokenizer)
+        in_bytes = isinstance(tokenizer, str) and errors in _WITHOUT_ZEROS
+        self._spaced = OF_BYTES.get(str(tokenizer)) if in_bytes else None
+
+    def __iter__(self) -> Iterator[WordPiece]:
+        return ((self._split(text), ends) for text, ends in pieces_of(self._blocks))
+
+    def in_bulk(self) -> Bulk:
+        """Blocks with white space between words, if the tokenizer can do that; else pieces."""
+        if self._spaced is None:
+            return self
+        return (Block(self._spaced(data), ends) for data, ends in self._blocks)
+
+
+_WITHOUT_ZEROS = ("strict", "replace", "ignore")  # other names may put any character
+
+
+def in_bulk(pieces: Bulk) -> Bulk:
+    """Pieces as they are, but those of files as `BlockPieces.in_bulk`."""
+    return pieces.in_bulk() if isinstance(pieces, BlockPieces) else pieces
+
+
 def file_pieces(
     paths: Iterable[str | os.PathLike[str]],
     tokenizer: str | Tokenizer = "whitespace",
     errors: str = "strict",
-) -> Pieces:
+) -> BlockPieces:
     """The words of files, which are read as a stream, a document a line.
 
     Args:
@@ -70,8 +110,7 @@ def file_pieces(
       ValueError: if there is no such tokenizer; while reading, as `read_pieces`.
       FileNotFoundError: while reading, if a path does not exist.
     """
-    split = get_tokenizer(tokenizer)
-    return ((split(text), ends) for text, ends in read_pieces(paths, errors=errors))
+    return BlockPieces(read_blocks(paths, errors=errors), tokenizer, errors)
 
 
 class FromText(abc.ABC):

@@ -11,25 +11,26 @@ import sys
 from collections.abc import Iterable, Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, NamedTuple, cast
 
 from jaxvec.messages.kinds import kind
-from jaxvec.storage.files import DAMAGED, decompressed, existing, expanded
+from jaxvec.storage.files import decompressed, existing, expanded
+from jaxvec.text.decoding import decoded, encoded
 
 READ_SIZE = 1 << 20
 """Bytes of one read."""
 
-_MARKS = {  # other encodings' byte order marks, the longer first
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
-_PEEKED = 256  # bytes in which UTF-16 without a mark is detected
 _CUT = re.compile(rb" (?=[^\s/])")  # in a very long line, as `_last_space`
 
 Piece = tuple[str, bool]
 """A pair (text, ends): some text of one line, and whether the line ends with it."""
+
+
+class Block(NamedTuple):
+    """Some lines, or part of a line that is longer than `READ_SIZE`."""
+
+    data: bytes  # UTF-8 with line ends
+    ends: bool  # whether what stands after the last of them, nothing or a line, is a line
 
 
 def expand_paths(paths: Iterable[str | os.PathLike[str]]) -> list[str]:
@@ -94,14 +95,37 @@ def read_pieces(
         message has the byte offset in the uncompressed text, or names UTF-16; also if `errors`
         is no such name.
     """
+    return pieces_of(read_blocks(paths, errors=errors))
+
+
+def read_blocks(
+    paths: Iterable[str | os.PathLike[str]], *, errors: str = "strict"
+) -> Iterator[Block]:
+    """As `read_pieces`, many lines at once."""
     check_errors(errors)
     for name in expand_paths(paths):
         if name == "-":
             stdin = cast(BufferedReader, sys.stdin.buffer)
-            yield from _pieces(decompressed(stdin), "standard input", errors)
+            yield from _blocks(decompressed(stdin), "standard input", errors)
             continue
         with open(name, "rb") as raw:
-            yield from _pieces(decompressed(raw), name, errors)
+            yield from _blocks(decompressed(raw), name, errors)
+
+
+def pieces_of(blocks: Iterable[Block]) -> Iterator[Piece]:
+    """The lines of blocks, without their line ends.
+
+    >>> list(pieces_of([Block(b"a\\r\\nb c ", False), Block(b"d\\n", True)]))
+    [('a', True), ('b c ', False), ('d', True), ('', True)]
+    """
+    for data, ends in blocks:
+        *lines, last = _text(data).split("\n")
+        for line in lines:
+            yield line.removesuffix("\r"), True
+        if ends:
+            yield last.removesuffix("\r"), True
+        elif last:
+            yield last, False
 
 
 def check_errors(errors: str) -> None:
@@ -171,8 +195,8 @@ def _next_cut(raw: BinaryIO, place: int) -> int:
 
 def read_range(
     path: str | os.PathLike[str], start: int, stop: int | None = None, *, errors: str = "strict"
-) -> Iterator[Piece]:
-    """Streams a range of a text file that is not compressed, as `read_pieces`.
+) -> Iterator[Block]:
+    """Streams a range of a text file that is not compressed, as `read_blocks`.
 
     Args:
       path: the file.
@@ -180,7 +204,7 @@ def read_range(
       errors: what to do about invalid UTF-8, as in `bytes.decode`.
 
     Yields:
-      ``(text, ends)``, as `read_pieces`; the last `ends` is False if the range stops in a line.
+      Blocks; `ends` of the last is False if the range stops in a line.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -202,7 +226,7 @@ def read_range(
                 )
         raw.seek(start)
         part = cast(BinaryIO, _Part(raw, stop - start))
-        yield from _pieces(part, str(path), errors, start, before[stop] == b"\n")
+        yield from _blocks(part, str(path), errors, start, before[stop] == b"\n")
 
 
 class _Part:
@@ -240,7 +264,7 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
     with open(existing(path, what), "rb") as raw:
         rest = ""
         number = 1
-        for text in _decoded(decompressed(raw), f"{what} {path}", None):
+        for text in decoded(decompressed(raw), f"{what} {path}", None, READ_SIZE):
             *lines, rest = (rest + text).split("\n")
             for line in lines:
                 yield number, line.removesuffix("\r")
@@ -249,28 +273,30 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
             yield number, rest.removesuffix("\r")
 
 
-def _pieces(
+def _blocks(
     file: BinaryIO, name: str, errors: str, offset: int = 0, ends: bool = True
-) -> Iterator[Piece]:
-    """The pieces of a decompressed file.
+) -> Iterator[Block]:
+    """The blocks of a decompressed file.
 
     Args:
-      file, name, errors, offset: as for `_decoded`.
+      file, name, errors, offset: as for `encoded`.
       ends: whether the last line ends with the file.
     """
-    parts: list[str] = []  # of the line that is not finished
-    for text in _decoded(file, name, errors, offset):
-        first, *lines = text.split("\n")
-        parts.append(first)
-        if lines:
-            yield "".join(parts).removesuffix("\r"), True
-            for line in lines[:-1]:
-                yield line.removesuffix("\r"), True
-            parts = [lines[-1]]
-        elif sum(map(len, parts)) >= READ_SIZE and (cut := _last_space(first)):
-            yield "".join(parts[:-1]) + first[:cut], False
-            parts = [first[cut:]]
-    yield "".join(parts).removesuffix("\r"), ends
+    parts: list[bytes] = []  # of the line that is not finished
+    length = 0  # of these, in characters
+    for data in encoded(file, name, errors, READ_SIZE, offset):
+        cut = data.rfind(b"\n") + 1
+        if not cut:
+            text = _text(data)
+            length += len(text)
+            if length >= READ_SIZE:
+                cut = len(_bytes(text[: _last_space(text)]))
+        if cut:
+            yield Block(b"".join([*parts, data[:cut]]), False)
+            parts, data = [], data[cut:]
+            length = len(_text(data))
+        parts.append(data)
+    yield Block(b"".join(parts), ends)
 
 
 def _last_space(text: str) -> int:
@@ -281,63 +307,9 @@ def _last_space(text: str) -> int:
     return 0
 
 
-def _decoded(file: BinaryIO, name: str, errors: str | None, offset: int = 0) -> Iterator[str]:
-    """Streams the text of a file.
-
-    Args:
-      file: decompressed.
-      name: of the file, for messages.
-      errors: as for `read_pieces`; None is strict, where the caller has no such option.
-      offset: of the first byte, if it is not the first of the text.
-
-    Yields:
-      The text of each part of `READ_SIZE` bytes, cut between characters.
-
-    Raises:
-      ValueError: as `read_pieces`.
-    """
-    decoder = codecs.getincrementaldecoder("utf-8")(errors or "strict")
-    at_start = not offset
-    while True:
-        try:
-            data = file.read(READ_SIZE)
-        except DAMAGED as error:
-            raise ValueError(f"cannot read {name} after byte {offset}: {error}") from None
-        if not offset and (encoding := _other_encoding(data)):
-            raise ValueError(
-                f"{name} is {encoding} text, not UTF-8: convert it, such as by "
-                f"'iconv -f {encoding} -t UTF-8'"
-            )
-        if (nul := data.find(0)) >= 0:
-            raise ValueError(
-                f"{name} is not text: byte {offset + nul} is zero; expected UTF-8 text, "
-                "plain or compressed by gzip, bzip2 or xz"
-            )
-        pending = len(decoder.getstate()[0])  # bytes of a character cut by the last read
-        try:
-            text = decoder.decode(data, final=not data)
-        except UnicodeDecodeError as error:
-            at = offset - pending + error.start
-            way_out = ", or read it with errors='replace'" if errors else ""
-            raise ValueError(
-                f"{name} is not UTF-8: byte offset {at} ({error.reason}); convert the file{way_out}"
-            ) from None
-        offset += len(data)
-        if at_start and text:
-            text, at_start = text.removeprefix("\ufeff"), False
-        if text:
-            yield text
-        if not data:
-            return
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "surrogatepass")
 
 
-def _other_encoding(start: bytes) -> str:
-    """The name of the encoding, if the start of a text is UTF-16 or UTF-32; else ""."""
-    for mark, encoding in _MARKS.items():
-        if start.startswith(mark):
-            return encoding
-    for zeros, others in ((1, 0), (0, 1)):  # Latin text and spaces: every other byte is zero
-        high, low = start[zeros:_PEEKED:2], start[others:_PEEKED:2]
-        if len(high) > 1 and high.count(0) > len(high) / 2 and not low.count(0):
-            return "UTF-16"
-    return ""
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")

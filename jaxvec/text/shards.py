@@ -21,7 +21,7 @@ from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.arrays import load_arrays, text_array
 from jaxvec.storage.work import state
 from jaxvec.text.corpus import Corpus
-from jaxvec.text.pieces import Pieces, file_pieces
+from jaxvec.text.pieces import BlockPieces, Bulk, Pieces, file_pieces, in_bulk
 from jaxvec.text.read import check_errors, expand_paths, range_bounds, read_range
 from jaxvec.text.tokenize import TOKENIZERS, get_tokenizer
 from jaxvec.text.vocab import Vocab
@@ -79,16 +79,15 @@ class TextShard:
         files = [state(path) for path in self.paths]
         return [files, self.start, self.stop, self.tokenizer, self.errors]
 
-    def pieces(self) -> Pieces:
+    def pieces(self) -> BlockPieces:
         """The words of the shard. The last piece ends no document if the shard stops in a line."""
         if self.stop is None:
             return file_pieces(self.paths, self.tokenizer, self.errors)
         return self._range(self.start, self.stop)
 
-    def _range(self, start: int, stop: int | None) -> Pieces:
-        split = get_tokenizer(self.tokenizer)
-        pieces = read_range(self.paths[0], start, stop, errors=self.errors)
-        return ((split(text), ends) for text, ends in pieces)
+    def _range(self, start: int, stop: int | None) -> BlockPieces:
+        blocks = read_range(self.paths[0], start, stop, errors=self.errors)
+        return BlockPieces(blocks, self.tokenizer, self.errors)
 
     def open(
         self,
@@ -110,10 +109,11 @@ class TextShard:
         """
         right: list[str] = []
 
-        def with_right() -> Pieces:
+        def with_right() -> Bulk:
             ends = True
-            for words, ends in self.pieces():
-                yield words, ends
+            for part in in_bulk(self.pieces()):
+                yield part
+                _, ends = part
             if not ends:
                 assert self.stop is not None  # whole files end their last documents
                 right.extend(_first(self._range(self.stop, None), window, vocab))

@@ -13,9 +13,9 @@ _BASIC_TOKEN = re.compile(r"[^\s'.,()!?;:]+|['.,()!?]")
 _LAST_MARK = 0x1FFFF  # code points of marks are below, except variation selectors
 _SELECTORS = "\U000e0100-\U000e01ef"
 _JOINERS = "\u200c\u200d"  # inside words of Persian and of India's scripts
-_DIGITS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+_DIGITS = b"zero one two three four five six seven eight nine".split()
 _TEXT8_BYTES = bytes(
-    ord(c) if c.isdigit() or c.islower() else ord(c.lower()) if c.isupper() else ord(" ")
+    ord(c) if c.isdigit() or c.islower() or c == "\n" else ord(c.lower() if c.isupper() else " ")
     for c in (chr(i) if i < 128 else " " for i in range(256))
 )
 
@@ -46,10 +46,22 @@ def text8(text: str) -> list[str]:
     >>> text8("Don't panic in 42 cafés")
     ['don', 't', 'panic', 'in', 'four', 'two', 'caf', 's']
     """
-    letters = text.encode("ascii", "replace").translate(_TEXT8_BYTES).decode("ascii")
+    return text8_bytes(text.encode("ascii", "replace")).decode("ascii").split()
+
+
+def text8_bytes(text: bytes) -> bytes:
+    """The words of `text8` with blanks between; line ends stay.
+
+    Args:
+      text: UTF-8.
+
+    >>> text8_bytes("42 cafés\\n".encode())
+    b' four  two  caf  s\\n'
+    """
+    letters = text.translate(_TEXT8_BYTES)
     for digit, name in enumerate(_DIGITS):
-        letters = letters.replace(str(digit), f" {name} ")
-    return letters.split()
+        letters = letters.replace(b"%d" % digit, b" %b " % name)
+    return letters
 
 
 def alphanumeric(text: str) -> list[str]:
@@ -82,6 +94,10 @@ TOKENIZERS: dict[str, Tokenizer] = {
     "alphanumeric": alphanumeric,
 }
 """The tokenizers by name."""
+
+OF_BYTES: dict[str, Callable[[bytes], bytes]] = {"whitespace": bytes, "text8": text8_bytes}
+"""For the tokenizers that can do without strings: from lines in UTF-8 to their words with white
+space between, line ends where they were."""
 
 
 def get_tokenizer(tokenizer: str | Tokenizer) -> Tokenizer:

@@ -107,10 +107,9 @@ class Vocab:
         if unk is not None and unk not in first:
             first.insert(0, unk)
         special = set(first)
-        words = sorted(
-            (word for word, n in counts.items() if n >= min_count and word not in special),
-            key=lambda word: (-counts[word], word),
-        )[:max_size]
+        words = sorted(w for w, n in counts.items() if n >= min_count and w not in special)
+        words.sort(key=counts.__getitem__, reverse=True)  # equal counts stay alphabetical
+        words = words[:max_size]
         numbers = [counts.get(word, 0) for word in first + words]
         if unk is not None:
             numbers[first.index(unk)] += sum(counts.values()) - sum(numbers)
