@@ -70,8 +70,8 @@ def on_host(
     """Returns ``cells(start, stop, then)``: yields ``then(run)`` for runs of the cells of the pairs
     within tokens start … stop.
 
-    Keys are ``row << id_bits | column``; each run's are above those of the run before. `then` is
-    called on any thread.
+    Keys are ``row << id_bits | column``; each run's rise, and are above the last of the
+    run before. `then` is called on any thread.
 
     Args:
       corpus: the text.
@@ -182,7 +182,7 @@ class _Windows:
 
     def of_row(self, text: _Stretch, centers: np.ndarray, row: int) -> Run:
         """The cells of a row, whose every token is among the centers."""
-        sums = np.zeros(0)
+        sums: np.ndarray = np.zeros(0)
         for at in range(0, len(centers), self._centers):
             some = centers[at : at + self._centers]
             words = text.around(some, self._before, self.width).reshape(-1)
