@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from jaxvec import Corpus, Vocab, cooccurrence
+from jaxvec.cooccurrence import host, settings
 from jaxvec.cooccurrence import matrix as table
-from jaxvec.cooccurrence import pairs
 from jaxvec.storage import arrays as storage_arrays
 from jaxvec.storage import runs
 from tests import reference
@@ -49,9 +50,10 @@ def test_equals_the_obvious_way(name, window, symmetric, distance_weighting):
 @pytest.fixture
 def in_pieces(monkeypatch):
     """Few pairs are counted at a time, and few cells merged, so that a small text has many."""
-    monkeypatch.setattr(pairs, "_PAIRS_IN_FLIGHT", 64)
-    monkeypatch.setattr(pairs, "_SLICE", 7)
-    monkeypatch.setattr(pairs, "_INTERVAL", 20)
+    monkeypatch.setattr(settings, "_TOKENS", 16)
+    monkeypatch.setattr(settings, "_INTERVAL", 20)
+    monkeypatch.setattr(host, "_PART", 7)
+    monkeypatch.setattr(host, "_TAKEN", 24)
     monkeypatch.setattr(runs, "_SLICE", 5)
     monkeypatch.setattr(runs, "_STRIDE", 2)
 
@@ -80,6 +82,45 @@ def test_pieces_make_the_same_cells(tmp_path, name, way, symmetric, distance_wei
         assert [file.name for file in tmp_path.iterdir()] == ["cells"]
 
 
+@pytest.mark.parametrize("way", ["rows of many pairs", "of few", "documents by number"])
+@pytest.mark.parametrize("name", corpora())
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("distance_weighting", [True, False])
+def test_each_way_makes_the_same_cells(monkeypatch, name, way, symmetric, distance_weighting):
+    """Of a small text, rows would all be frequent, and documents all parted by no word."""
+    if way != "rows of many pairs":
+        monkeypatch.setattr(host, "_DENSE", 1e-3)
+        monkeypatch.setattr(host, "_PAIRS", 300)
+    if way == "documents by number":
+        monkeypatch.setattr(host, "_APART", 0)
+    corpus = Corpus.from_documents(corpora()[name], min_count=1)
+    options = {"symmetric": symmetric, "distance_weighting": distance_weighting}
+    found = cooccurrence.count(corpus, window=4, **options).matrix().tocoo()
+    expected = reference.cooccurrences(list(corpus.documents()), 4, symmetric, distance_weighting)
+    cells = dict(zip(zip(found.row, found.col, strict=True), found.data, strict=True))
+    assert cells == pytest.approx(dict(expected), rel=1e-6)
+
+
+@pytest.mark.parametrize("window", [10, 30])
+def test_keys_of_many_words_take_64_bits(window):
+    rng = np.random.default_rng(0)
+    words = 70_000
+    ids = np.concatenate([rng.permutation(words), rng.zipf(1.3, words).clip(max=words) - 1])
+    vocab = Vocab([f"w{i}" for i in range(words)], np.bincount(ids, minlength=words))
+    offsets = np.array([0, 50_000, 50_001, len(ids)])
+    corpus = Corpus(vocab, ids.astype(np.int32), offsets, raw_words=len(ids))
+    found = cooccurrence.count(corpus, window=window).matrix()
+    expected = sparse.csr_array((words, words))
+    documents = np.searchsorted(offsets, np.arange(len(ids)), "right")
+    for d in range(1, window + 1):
+        same = documents[d:] == documents[:-d]
+        pair = ids[:-d][same], ids[d:][same]
+        expected += sparse.coo_array((np.full(len(pair[0]), 1 / d), pair), shape=(words, words))
+    expected = expected + expected.T
+    assert found.nnz == expected.nnz
+    assert abs(found - expected).max() < 1e-6 * expected.max()
+
+
 def test_sums_of_many_pairs_are_exact():
     """As float32 sums of one at a time are not."""
     corpus = Corpus.from_documents([["a", "b", "b"] * 100_000], min_count=1)
@@ -102,8 +143,8 @@ def test_killed_leaves_nothing(tmp_path):
     script = f"""
 from jaxvec import Corpus, cooccurrence
 import sys, time
-from jaxvec.cooccurrence import pairs
-pairs._PAIRS_IN_FLIGHT = 1000
+from jaxvec.cooccurrence import pairs, settings
+settings._TOKENS = 100
 def wait(*arguments):
     print("counted", flush=True)
     time.sleep(60)

@@ -10,7 +10,11 @@ from importlib import import_module
 from importlib.metadata import version
 from typing import Any, NoReturn
 
-from jaxvec.cli.common import say
+from jaxvec.cli.processor import avoid_slow_sorts
+
+avoid_slow_sorts()
+
+from jaxvec.cli.common import say  # noqa: E402, it imports NumPy
 
 _COMMANDS = {  # the module with `add_COMMAND_options`, and the purpose of the command
     "train": ("train", "train word vectors"),

@@ -7,7 +7,7 @@ from jaxvec.cli.common import Flags, check_output, path, say, whole
 from jaxvec.cli.data import add_text_options, count, input_files
 from jaxvec.cli.engine import add_engine_options, count_on_engine, text_or_corpus, uses_engine
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.cooccurrence.pairs import LEAST_MEMORY
+from jaxvec.cooccurrence.settings import LEAST_MEMORY
 from jaxvec.interop import stanford
 from jaxvec.storage.pool import resident_memory
 from jaxvec.storage.work import work_folder

@@ -9,7 +9,7 @@ from jaxvec.cli.common import Flags, say, text_paths, whole
 from jaxvec.cli.data import read_data
 from jaxvec.cooccurrence import Cooccurrence, count_shards, engine
 from jaxvec.cooccurrence.engines import ENGINES
-from jaxvec.cooccurrence.pairs import LEAST_MEMORY
+from jaxvec.cooccurrence.settings import LEAST_MEMORY
 from jaxvec.cooccurrence.shards import TASK_MEMORY
 from jaxvec.storage.arrays import ZIP_MAGIC
 from jaxvec.storage.work import work_folder

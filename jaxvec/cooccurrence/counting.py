@@ -5,20 +5,12 @@ import os
 import numpy as np
 
 from jaxvec.cooccurrence.matrix import Cooccurrence
-from jaxvec.cooccurrence.pairs import (
-    HOST,
-    LEAST_MEMORY,
-    Counter,
-    Means,
-    Settings,
-    cell_runs,
-    rows_of,
-)
+from jaxvec.cooccurrence.pairs import HOST, Counter, as_rows, cells, joined
+from jaxvec.cooccurrence.settings import LEAST_MEMORY, Means, Settings
 from jaxvec.messages.kinds import corpus_instead
 from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.files import writable
 from jaxvec.storage.pool import cores
-from jaxvec.storage.runs import merge
 from jaxvec.text.corpus import Corpus
 
 
@@ -73,17 +65,19 @@ def count(
             raise ValueError("memory needs a path: give path=, the file to write the counts to")
     beside = None if path is None else writable(path).parent
     means = Means(memory, None if memory is None else beside, cores())
-    runs = cell_runs(corpus, 0, len(corpus), settings, means, _device() if on_device else HOST)
-    longest = sum(len(run.keys) for run in runs)
     words = len(corpus.vocab)
-    merged = merge(runs, means.interval(), means.threads)
-    rows = rows_of(merged, longest, (0, words), words, settings.unit(), means.folder)
+    counter = _device() if on_device else HOST
+    then = as_rows(words, settings.unit())
+    parts = cells(corpus, 0, len(corpus), settings, means, counter, then)
+    most = np.minimum(corpus.vocab.counts.astype(np.float64) * 2 * settings.window, words)
+    rows = joined(parts, (0, words), means.folder, int(most.sum()))
     indptr = np.append(0, np.cumsum(rows.cells))
-    cells = Cooccurrence(corpus.vocab, indptr, rows.indices, rows.data, settings=settings._asdict())
+    counts = Cooccurrence(
+        corpus.vocab, indptr, rows.indices, rows.data, settings=settings._asdict()
+    )
     if path is None:
-        return cells
-    del runs
-    cells.save(path)
+        return counts
+    counts.save(path)
     return Cooccurrence.load(path)
 
 
@@ -91,4 +85,4 @@ def _device() -> Counter:
     """Counts on JAX's default device; workers that count on the host never import JAX."""
     from jaxvec.cooccurrence import device
 
-    return Counter(device.counter, one_at_a_time=True)
+    return Counter(device.counter, most=device.MOST_PAIRS)

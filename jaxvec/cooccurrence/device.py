@@ -1,29 +1,37 @@
 """Counting co-occurrences of a stretch of text on a JAX device: `lax.sort` and segment sums."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvec.cooccurrence.pairs import Settings, id_bits
+from jaxvec.cooccurrence.settings import Means, Settings, id_bits
 from jaxvec.storage.arrays import release
-from jaxvec.storage.runs import Run
+from jaxvec.storage.runs import Run, sort_by_key
 from jaxvec.text.corpus import Corpus
+
+T = TypeVar("T")
+
+MOST_PAIRS = 1 << 26
+"""Pairs that are counted at once, in both directions together."""
 
 
 def counter(
-    corpus: Corpus, tokens: int, window: int, settings: Settings
-) -> Callable[[int, int], Run]:
-    """Returns ``pairs(start, stop)``: the summed pairs whose left word is in tokens start … stop.
+    corpus: Corpus, tokens: int, window: int, settings: Settings, means: Means
+) -> Callable[[int, int, Callable[[Run], T]], Iterator[T]]:
+    """Returns ``cells(start, stop, then)``: yields ``then(run)`` for the cells of the pairs within
+    tokens start … stop.
 
     Args:
       corpus: the text.
       tokens: the largest stop - start.
       window: the largest distance that occurs.
-      settings: the options of `count`; no mirrored cells are added.
+      settings: the options of `count`; mirrored cells are added on the host.
+      means: of the host, not used.
 
     Raises:
       ValueError: if a word id and a distance need more than 32 bits.
@@ -36,10 +44,10 @@ def counter(
 
     bits, unit = id_bits(len(corpus.vocab)), settings.unit()
 
-    def pairs(start: int, stop: int) -> Run:
+    def cells(start: int, stop: int, then: Callable[[Run], T]) -> Iterator[T]:
         ids = np.zeros(tokens + window, np.int32)
         documents = np.full(tokens + window, -1, np.int32)
-        text = corpus.ids[start : stop + window]
+        text = corpus.ids[start:stop]
         ids[: len(text)] = text
         release(corpus.ids)
         documents[: len(text)] = corpus.document_numbers(start, start + len(text))
@@ -48,9 +56,27 @@ def counter(
         )
         keys = np.asarray(low[:found]).astype(np.int64) << bits
         units = np.round(np.asarray(sums[:found]).astype(np.float64) * unit).astype(np.int64)
-        return Run(keys | np.asarray(high[:found]), units)
+        run = Run(keys | np.asarray(high[:found]), units)
+        yield then(_both(run, bits) if settings.symmetric else run)
 
-    return pairs
+    return cells
+
+
+def _both(run: Run, bits: int) -> Run:
+    """The run of cells, row ≤ column, and of their mirrored cells, (column, row).
+
+    Cells of the diagonal are their own mirror and are doubled instead.
+
+    Args:
+      run: the cells.
+      bits: width of the column in a key.
+    """
+    row, column = run.keys >> bits, run.keys & ((1 << bits) - 1)
+    off = row != column
+    keys = np.concatenate([run.keys, (column[off] << bits) | row[off]])
+    return Run(
+        *sort_by_key(keys, np.concatenate([np.where(off, run.sums, 2 * run.sums), run.sums[off]]))
+    )
 
 
 @functools.partial(jax.jit, static_argnames=("window", "symmetric", "distance_weighting"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from jaxvec.cooccurrence.matrix import Cooccurrence
-from jaxvec.cooccurrence.pairs import LEAST_MEMORY, Settings
+from jaxvec.cooccurrence.settings import LEAST_MEMORY, Settings
 from jaxvec.cooccurrence.shards import (
     TASK_MEMORY,
     RangeCells,

@@ -23,15 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxvec.cooccurrence.pairs import (
-    HOST,
-    LEAST_MEMORY,
-    Means,
-    Settings,
-    by_range,
-    cell_runs,
-    rows_of,
-)
+from jaxvec.cooccurrence.pairs import HOST, Some, as_rows, by_range, cells, itself, joined
+from jaxvec.cooccurrence.settings import LEAST_MEMORY, Means, Settings
 from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import writable
@@ -44,7 +37,7 @@ from jaxvec.text.vocab import Vocab
 TASK_MEMORY = 256 << 20
 """Bytes that a task may take by default, beside the vocabulary."""
 
-_FORMAT = 1  # of the files: part of their names
+_FORMAT = 2  # of the files: part of their names
 _RANGES = 32  # of rows, if there are cells enough
 _CELLS_OF_A_RANGE = 1 << 20
 _MERGED_AT_ONCE = 64  # files, of two open descriptors each
@@ -152,9 +145,9 @@ def count_shard(
     if all(Path(path).exists() for path in paths):
         return _shard_runs(paths)
     stretch = shard.open(vocab, settings.window, memory=for_text, folder=folder)
-    runs = cell_runs(stretch.corpus, stretch.start, stretch.stop, settings, means, HOST)
-    merged = by_range(merge(runs, means.interval(), threads), rows, len(vocab))
-    groups = itertools.groupby(merged, lambda part: part[0])
+    runs = cells(stretch.corpus, stretch.start, stretch.stop, settings, means, HOST, itself)
+    ranges = by_range(runs, rows, len(vocab))
+    groups = itertools.groupby(ranges, lambda part: part[0])
     i_found, found = next(groups, (None, iter(())))
     for i, path in enumerate(paths):
         keys, sums = (GrowingArray(np.int64, 0, means.folder) for _ in range(2))
@@ -222,8 +215,8 @@ def merge_range(
     path = folder / f"cells-{digest('cells', [Path(run).name for run in runs])}.npz"
     if not path.exists():
         first, last, words, unit = _common(runs)
-        longest, merged = _merged(runs, means)
-        found = rows_of(merged, longest, (first, last), words, unit, means.folder)
+        merged = _merged(runs, means, as_rows(words, unit))
+        found = joined(merged, (first, last), means.folder)
         save_arrays(path, rows=np.array([first, last]), **found._asdict())
     arrays = load_arrays(path, mapped=True)
     first, last = arrays["rows"].tolist()
@@ -248,13 +241,13 @@ def _common(runs: list[str]) -> tuple[int, int, int, int]:
     return found[0]
 
 
-def _merged(paths: list[str], means: Means) -> tuple[int, Iterator[Run]]:
-    """At least the number of entries of merged runs, and the runs; few files are open at a time."""
+def _merged(paths: list[str], means: Means, then: Callable[[Run], Some]) -> Iterator[Some]:
+    """The runs of files, merged, and `then` applied; few files are open at a time."""
 
     def load(some: list[str]) -> list[Run]:
         return [run for _, run in map(_load_run, some)]
 
-    def merged(runs: list[Run], then: Callable[[Run], Any] = lambda run: run) -> Iterator[Any]:
+    def merged(runs: list[Run], then: Callable[[Run], Any]) -> Iterator[Any]:
         return merge(runs, means.interval(), means.threads, then)
 
     runs = load(paths[:_MERGED_AT_ONCE])
@@ -264,4 +257,4 @@ def _merged(paths: list[str], means: Means) -> tuple[int, Iterator[Run]]:
             for i in range(_MERGED_AT_ONCE, len(paths), _MERGED_AT_ONCE):
                 handles += merged(load(paths[i : i + _MERGED_AT_ONCE]), store.add)
             runs = store.load(handles)
-    return sum(len(run.keys) for run in runs), merged(runs)
+    return merged(runs, then)

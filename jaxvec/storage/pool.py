@@ -83,6 +83,18 @@ def give_back() -> None:
         _LIBC.malloc_trim(0)
 
 
+def keep() -> None:
+    """Has glibc keep freed memory for later use, up to 32 MiB of an array and 256 MiB of a heap.
+
+    For work with many temporary arrays: by default it gives the end of a heap back at every turn,
+    and the first use of memory is slow, above all on a virtual machine. `give_back` ends it.
+    """
+    if _LIBC is not None and hasattr(_LIBC, "mallopt"):
+        _LIBC.mallopt(_MMAP_THRESHOLD, 32 << 20)
+        _LIBC.mallopt(_TRIM_THRESHOLD, 256 << 20)
+
+
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # numbers of mallopt, of malloc.h
 _LIBC = ctypes.CDLL(None) if os.name == "posix" else None
 
 
@@ -92,13 +104,16 @@ def cores() -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def ordered_map(function: Callable[[T], U], items: Iterable[T], threads: int) -> Iterator[U]:
-    """`map` on `threads` threads: results in order, at most `threads` items in flight.
+def ordered_map(
+    function: Callable[[T], U], items: Iterable[T], threads: int, *, waiting: int = 0
+) -> Iterator[U]:
+    """`map` on `threads` threads: results in order, at most `threads` + `waiting` in flight.
 
     Args:
       function: called once per item, on any of the threads.
       items: read as threads become free, so it may be longer than memory.
       threads: number of threads.
+      waiting: how many results may wait for an earlier one, whose item takes longer.
 
     >>> list(ordered_map(abs, [-1, 2, -3], threads=2))
     [1, 2, 3]
@@ -106,7 +121,7 @@ def ordered_map(function: Callable[[T], U], items: Iterable[T], threads: int) ->
     with ThreadPoolExecutor(threads) as pool:
         in_flight: collections.deque = collections.deque()
         for item in items:
-            if len(in_flight) == threads:
+            if len(in_flight) == threads + waiting:
                 yield in_flight.popleft().result()
             in_flight.append(pool.submit(function, item))
         while in_flight:

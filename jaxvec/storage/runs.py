@@ -51,15 +51,23 @@ class RunStore:
         if self._file is not None:
             self._file.close()
 
-    def add(self, run: Run) -> Any:
-        """Stores a run and returns a handle for `load`. Any thread may call it."""
+    def add(self, *parts: Run) -> Any:
+        """Stores a run and returns a handle for `load`. Any thread may call it.
+
+        Args:
+          *parts: of the run, in the order of their keys.
+        """
         if self._file is None:
-            return run
+            if len(parts) == 1:
+                return parts[0]
+            return Run(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+        size = sum(len(part.keys) for part in parts)
         with self._lock:
-            start, self._length = self._length, self._length + 2 * len(run.keys)
-            run.keys.tofile(self._file)
-            run.sums.tofile(self._file)
-        return start, len(run.keys)
+            start, self._length = self._length, self._length + 2 * size
+            for side in zip(*parts, strict=True):
+                for part in side:
+                    part.tofile(self._file)
+        return start, size
 
     def load(self, handles: Sequence[Any]) -> list[Run]:
         """The stored runs, memory-mapped if they are in a file. Nothing can be added after it."""
@@ -80,11 +88,11 @@ class GrowingArray:
 
     Args:
       dtype: of the array.
-      capacity: the greatest length; memory is reserved for it.
+      capacity: addresses are reserved for this length; memory is taken as it is filled.
       folder: where the temporary file is; None for memory.
       row: the shape of each of its rows.
 
-    >>> growing = GrowingArray(np.int32, 5, None)
+    >>> growing = GrowingArray(np.int32, 1, None)
     >>> growing.append(np.arange(2))
     >>> growing.array()
     array([0, 1], dtype=int32)
@@ -100,13 +108,19 @@ class GrowingArray:
         self._dtype = dtype
         self._row = row
         self._length = 0
-        self._memory = np.empty((capacity if folder is None else 0, *row), dtype)
+        try:
+            self._memory = np.empty((capacity if folder is None else 0, *row), dtype)
+        except MemoryError:  # there are no such addresses: it grows
+            self._memory = np.empty((0, *row), dtype)
         self._file = None if folder is None else tempfile.TemporaryFile(dir=folder)  # noqa: SIM115
 
     def append(self, part: np.ndarray) -> None:
         """Appends a part, [n, *row], converted to the array's dtype."""
         if self._file is None:
-            self._memory[self._length : self._length + len(part)] = part
+            needed = self._length + len(part)
+            if needed > len(self._memory):  # grows where it is, if the system moves pages
+                self._memory.resize((max(needed, needed * 5 // 4), *self._row), refcheck=False)
+            self._memory[self._length : needed] = part
         else:
             part.astype(self._dtype, copy=False).tofile(self._file)
         self._length += len(part)
@@ -114,7 +128,8 @@ class GrowingArray:
     def array(self) -> np.ndarray:
         """The whole array, memory-mapped if it is in a file. Nothing can be appended after it."""
         if self._file is None:
-            return self._memory[: self._length]
+            self._memory.resize((self._length, *self._row), refcheck=False)
+            return self._memory
         with self._file:
             self._file.flush()
             if not self._length:  # an empty file cannot be mapped
@@ -140,7 +155,7 @@ def sum_sorted(packed: np.ndarray, bits: int, weights: np.ndarray) -> Run:
     for start in range(0, len(packed), _SLICE):
         part = packed[start : start + _SLICE]
         keys = part >> bits
-        first = _group_starts(keys)
+        first = group_starts(keys)
         added = np.add.reduceat(weights[part & ((1 << bits) - 1)], first)
         keys = keys[first]
         if kept and keys[0] == packed[kept - 1]:  # a key that the last slice ended with
@@ -222,7 +237,7 @@ def merge(
         if len(parts) == 1:
             return then(Run(keys, sums))
         keys, sums = sort_by_key(keys, sums)
-        first = _group_starts(keys)
+        first = group_starts(keys)
         if len(first) == len(keys):
             return then(Run(keys, sums))
         return then(Run(keys[first], _added(sums, first, len(parts))))
@@ -264,7 +279,7 @@ def _bounds(keys: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     return places
 
 
-def _group_starts(keys: np.ndarray) -> np.ndarray:
+def group_starts(keys: np.ndarray) -> np.ndarray:
     """The place of the first of each group of equal keys, in sorted keys."""
     new = np.ones(len(keys), bool)
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
