@@ -92,7 +92,7 @@ def run(options: argparse.Namespace) -> None:
         files = [stack.enter_context(_readable(file, folder)) for file in paths]
 
         def text(passes: list["Phrases"]) -> "Pieces":
-            pieces = file_pieces(files, options.tokenizer, options.errors)
+            pieces: Pieces = file_pieces(files, options.tokenizer, options.errors)
             for phrases in passes:
                 pieces = phrases.apply_pieces(pieces)
             return pieces

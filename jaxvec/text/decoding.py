@@ -2,7 +2,7 @@
 
 import codecs
 from collections.abc import Iterator
-from typing import AnyStr, BinaryIO, Protocol
+from typing import AnyStr, BinaryIO, Protocol, TypeVar
 
 from jaxvec.storage.files import DAMAGED
 
@@ -47,11 +47,14 @@ def encoded(
     return _parts(file, name, errors, size, offset, _Utf8(errors or "strict"), b"\xef\xbb\xbf")
 
 
-class _Decoder(Protocol[AnyStr]):
+Text_co = TypeVar("Text_co", str, bytes, covariant=True)
+
+
+class _Decoder(Protocol[Text_co]):
     """As the incremental decoders of `codecs`."""
 
     def getstate(self) -> tuple[bytes, int]: ...
-    def decode(self, data: bytes, final: bool = ...) -> AnyStr: ...
+    def decode(self, data: bytes, final: bool = ...) -> Text_co: ...
 
 
 class _Utf8:

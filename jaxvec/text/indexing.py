@@ -2,7 +2,8 @@
 
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -71,7 +72,8 @@ class WordIndexer:
           ValueError: if the words of a piece are a string.
         """
         for is_block, run in itertools.groupby(in_bulk(pieces), _is_block):
-            yield from self._of_blocks(run) if is_block else self._of_pieces(run)
+            coded: Callable[[Any], Iterator[Any]] = self._of_blocks if is_block else self._of_pieces
+            yield from coded(run)
 
     def _of_pieces(self, pieces: Iterable[WordPiece]) -> Iterator[tuple[np.ndarray, list[int]]]:
         batch: list[str] = []
@@ -103,6 +105,8 @@ class WordIndexer:
                     self._forget_rare()
                 yield codes, ends
                 begun, ended = last, last_end
+        self._forget_rare()
+        self._waiting = (0, 0)
 
     def _cuts(self, words: Words) -> Iterator[tuple[int, int, bool]]:
         """Where a block is cut: numbers of words and ends before, and whether a batch ends."""

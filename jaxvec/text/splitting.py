@@ -87,16 +87,15 @@ def split(block: Block) -> Words:
     (['the', 'felicitous', 'the', 'end'], [2, 4], True)
     """
     after = bytes(LONGEST) if block.data[-1:].isspace() else b" " + bytes(LONGEST)
-    text: bytes | bytearray = b" %b%b" % (block.data, after)
-    if not block.data.isascii():
-        text = _with_blanks(text)
+    padded = b" %b%b" % (block.data, after)
+    text = padded if block.data.isascii() else _with_blanks(padded)
     data = np.frombuffer(text, np.uint8)[:-LONGEST]
     spaces = np.flatnonzero(data <= _BLANK)
     found = data[spaces]
     is_space = _IS_SPACE[found]
     if not is_space.all():  # other control characters are letters
         spaces, found = spaces[is_space], found[is_space]
-    ends = np.flatnonzero(found == _LINE_END)
+    ends: np.ndarray = np.flatnonzero(found == _LINE_END)
     lengths = np.diff(spaces)
     lengths -= 1
     starts = spaces[:-1]
