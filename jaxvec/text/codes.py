@@ -136,7 +136,7 @@ def _in_memory(
         read += len(codes)
         ids[filled : filled + len(part)] = part
         filled += len(part)
-    return ids[:filled], np.unique(np.concatenate(offsets))
+    return ids[:filled], _once(np.concatenate(offsets))
 
 
 def _in_place(
@@ -150,7 +150,7 @@ def _in_place(
         codes = files.codes.read(read, read + count)
         ends = files.ends.read(next_end, next_end + ended)
         part, places = _kept(codes, ends - read, table)
-        offsets = np.unique(filled + places)
+        offsets = _once(filled + places)
         offsets = offsets[offsets > last]
         files.codes.write(filled, part)
         files.ends.write(documents, offsets)
@@ -161,6 +161,11 @@ def _in_place(
         file.truncate(length)
     ids, offsets = (file.mapped() for file in files)
     return ids, offsets
+
+
+def _once(rising: np.ndarray) -> np.ndarray:
+    """Each of some rising numbers, none negative, once."""
+    return rising[np.diff(rising, prepend=-1) > 0]
 
 
 def _kept(codes: np.ndarray, ends: np.ndarray, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
