@@ -38,6 +38,7 @@ class Recipe(NamedTuple):
       text: options of `Corpus.from_files` and `Corpus.from_documents`.
       fit: options of `fit`.
       counting: options of `cooccurrence.count`, for GloVe.
+      vectors: which vectors to take, see `Result.vectors`; None for the model's usual ones.
       about: one line for `jaxvec train --help`.
     """
 
@@ -45,6 +46,7 @@ class Recipe(NamedTuple):
     text: dict[str, Any]
     fit: dict[str, Any]
     counting: dict[str, Any] = {}  # noqa: RUF012
+    vectors: str | None = None
     about: str = ""
 
 
