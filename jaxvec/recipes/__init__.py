@@ -120,8 +120,8 @@ def skipgram_quality() -> Recipe:
     million words two cores take about four fifths of the time of gensim's five epochs with 100
     numbers and 5 negatives.
 
-    With ``--vectors input``, or `Result.vectors` without an argument, the vectors are those of
-    every other recipe: the input table alone.
+    With ``--vectors input``, or `Result.vectors` without an argument, the vectors are the input
+    table alone, as in the other recipes for skip-gram.
 
     References:
       ``benchmarks/README.md``, "In gensim's time": scores and times, beside gensim's.
