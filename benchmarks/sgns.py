@@ -19,6 +19,7 @@ from benchmarks.common import add_options, need, peak_memory, report, run_apart,
 
 PROGRAMS = ("jaxvec", "gensim", "fasttext", "glove", "ppmi-svd")
 _COUNTED = ("glove", "ppmi-svd")
+_TWO_TABLES = ("jaxvec", "gensim")
 _FIT = ("optimizer", "learning_rate", "workers", "min_learning_rate")
 _SENTENCE = 1000  # words per line for gensim; word2vec.c cuts its input in the same way
 
@@ -39,6 +40,8 @@ def add_parser(suites) -> None:
     add("--negative", type=int, default=5)
     add("--sample", type=float, default=1e-4)
     add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
+    add("--joined", action="store_true",
+        help="score both tables joined, too, of jaxvec and gensim, in their own rows")  # fmt: skip
     add("--sweep", nargs="+", action="append", default=[], metavar=("KNOB", "VALUE"),
         help="an option of SkipGram, optimizer, learning_rate, min_learning_rate or workers, and "
         "the values to try")  # fmt: skip
@@ -56,13 +59,19 @@ def run(options: argparse.Namespace) -> None:
         for seed in range(1, options.rounds + 1):
             for program, knobs in _runs(options):
                 vectors = Path(folder) / "vectors.bin"
+                files = {"usual": vectors}
+                if options.joined and program in _TWO_TABLES:
+                    files["joined"] = vectors.with_name("joined.bin")
                 job = {**settings, "program": program, "seed": seed, "output": str(vectors)}
+                job["joined"] = str(files.get("joined", ""))
                 figures = run_apart("benchmarks.sgns", {**job, "knobs": knobs})
-                rows.append(
-                    {"program": program, **knobs, "seed": seed, **figures,
-                     **scores(vectors, options)}
-                )  # fmt: skip
-                print(json.dumps(rows[-1]), file=sys.stderr)
+                for which, path in files.items():
+                    told = {"vectors": which} if options.joined else {}
+                    rows.append(
+                        {"program": program, **knobs, "seed": seed, **figures, **told,
+                         **scores(path, options)}
+                    )  # fmt: skip
+                    print(json.dumps(rows[-1]), file=sys.stderr)
     report(rows, settings, options.json)
 
 
@@ -102,13 +111,19 @@ def _jaxvec(job: dict) -> dict[str, float]:
     result = jaxvec.fit(corpus, model, key=key, epochs=job["epochs"], progress=False, **of_fit)
     jax.block_until_ready(result.params)
     result.vectors().save(job["output"])
+    if job.get("joined"):
+        result.vectors("joined").save(job["joined"])
     first = result.history[0]
     train = first.start_seconds + sum(report.seconds for report in result.history)
     return _figures(read, first.compile_seconds, train, corpus.raw_words * job["epochs"])
 
 
 def _gensim(job: dict) -> dict[str, float]:
+    import numpy as np
     from gensim.models import Word2Vec
+
+    from jaxvec import WordVectors
+    from jaxvec.train.joining import joined
 
     model = Word2Vec(
         sg=int(not job.get("cbow")),
@@ -136,6 +151,10 @@ def _gensim(job: dict) -> dict[str, float]:
     )
     train = time.perf_counter() - start
     model.wv.save_word2vec_format(job["output"], binary=True)
+    if job.get("joined"):
+        tables = model.wv.vectors, model.syn1neg
+        rows = np.concatenate(list(joined(lambda: iter([tables]), len(model.wv))))
+        WordVectors(model.wv.index_to_key, rows.astype(np.float32)).save(job["joined"])
     return _figures(read, 0.0, train, words * job["epochs"])
 
 

@@ -1,6 +1,7 @@
 """Recipes in Python and on the command line, and reports within an epoch."""
 
 import contextlib
+import dataclasses
 
 import jax
 import numpy as np
@@ -34,6 +35,7 @@ def test_the_command_line_has_every_setting(name):
     assert make_model(options) == recipe.model
     assert {option: getattr(options, option) for option in recipe.fit} == recipe.fit
     assert options.recipe_text == recipe.text | recipe.counting
+    assert options.vectors == recipe.vectors
     assert getattr(recipes, name.replace("-", "_"))() == recipe._replace(about="")
 
 
@@ -76,6 +78,23 @@ def test_the_rate_falls_as_steeply_from_another_start(folder):
                "--learning-rate", "0.05"]  # fmt: skip
     assert main(command) == 0
     assert WordVectors.load("v.npz").metadata["run"]["min_learning_rate"] == 0.05
+
+
+def test_the_vectors_of_a_recipe(folder):
+    """Both tables joined, unless the command line or another model says otherwise."""
+    command = ["train", "text.txt", "--recipe", "skipgram-quality", "--epochs", "1",
+               "--vector-size", "16"]  # fmt: skip
+    recipe = recipes.get("skipgram-quality")
+    corpus = Corpus.from_files("text.txt", **recipe.text)
+    model = dataclasses.replace(recipe.model, vector_size=16)
+    result = fit(corpus, model, key=KEY, **{**recipe.fit, "epochs": 1})
+    for flags, expected in [([], recipe.vectors), (["--vectors", "input"], None)]:
+        assert main([*command, "-o", "v.npz", "--force", *flags]) == 0
+        ours = WordVectors.load("v.npz").vectors
+        assert np.array_equal(ours, result.vectors(expected).vectors)
+    options = make_parser("train").parse_args([*command, "--model", "glove"])
+    set_defaults(options)
+    assert options.vectors is None
 
 
 def test_another_model_than_the_recipes(folder):

@@ -285,7 +285,7 @@ def test_which_table(topic_corpus):
         ("input", tables.input), ("output", tables.output), ("sum", tables.input + tables.output),
     ]:  # fmt: skip
         assert np.array_equal(result.vectors(which).vectors, expected)
-    with pytest.raises(ValueError, match="'input' or 'output' or 'sum'; got"):
+    with pytest.raises(ValueError, match="'input' or 'output' or 'sum' or 'joined'; got"):
         result.vectors("both")
 
 

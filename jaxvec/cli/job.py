@@ -48,6 +48,8 @@ def check(options: argparse.Namespace) -> None:
     """
     if MODELS[options.model].trained:
         make_model(options)
+    elif options.vectors == "joined":
+        raise ValueError(f"--vectors joined is for models that are trained, not {options.model}")
     formats.writer(options.output)
     stanford.check(options)
     if options.mittens and not options.init:

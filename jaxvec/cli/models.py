@@ -83,8 +83,9 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
             add(f"{flag} {metavar}", _help(takers), number() if least is None else number(least))
     add(
         "--vectors",
-        "table to write, or the sum of both (default: input; sum for glove)",
-        choices=["input", "output", "sum"],
+        "table to write; the sum of both; or joined, both without their means, in the D directions "
+        "that tell most words apart (default: input; sum for glove)",
+        choices=["input", "output", "sum", "joined"],
     )
 
 
@@ -161,6 +162,8 @@ def _of_recipe(recipe: recipes.Recipe, options: argparse.Namespace) -> dict[str,
     elif options.learning_rate is not None and "min_learning_rate" in fit:  # falls as steeply
         fit["min_learning_rate"] *= options.learning_rate / fit["learning_rate"]
     options.recipe_text = recipe.text | recipe.counting
+    if options.vectors is None and options.model == name_of(recipe.model):
+        options.vectors = recipe.vectors
     return fields | fit
 
 

@@ -16,28 +16,31 @@ from jaxvec.optim.probe import Choice
 from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
+from jaxvec.train.joining import PASSES, joined
 from jaxvec.train.processes import fetched
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
 from jaxvec.vectors.word_vectors import WordVectors
 
 _ROWS = 1 << 11  # of a table in shards that the host takes at a time
+_TOGETHER = ("sum", "joined")
 
 
 def vector_tables(params: Any, which: str) -> dict[str, Any]:
-    """The tables [V, D] whose sum is a model's vectors, by name.
+    """The tables [V, D] that a model's vectors are made of, by name.
 
     Args:
       params: the model's, a NamedTuple.
-      which: the name of one, or ``"sum"`` of ``input`` and ``output``.
+      which: the name of one, or of a way to take ``input`` and ``output`` together: ``"sum"`` or
+        ``"joined"``.
 
     Raises:
       ValueError: if there is no such table.
     """
     tables = {name: table for name, table in params._asdict().items() if table.ndim == 2}
-    names = ("input", "output") if which == "sum" else (which,)
+    names = ("input", "output") if which in _TOGETHER else (which,)
     if not set(names) <= set(tables):
-        known = [*tables, "sum"] if {"input", "output"} <= set(tables) else list(tables)
+        known = [*tables, *(_TOGETHER if {"input", "output"} <= set(tables) else ())]
         raise ValueError(f"vectors must be {' or '.join(map(repr, known))}; got {which!r}")
     return {name: tables[name] for name in names}
 
@@ -67,6 +70,11 @@ def row_parts(table: Any, words: int) -> Iterator[np.ndarray]:
             yield np.asarray(_taken(table, ids))[: words - start]
     else:
         yield np.asarray(table)[:words]
+
+
+def _side_by_side(tables: Sequence[Any], words: int) -> Iterator[tuple[np.ndarray, ...]]:
+    """The same rows of each table, as `row_parts` has them."""
+    return zip(*(row_parts(table, words) for table in tables), strict=True)
 
 
 @jax.jit
@@ -141,20 +149,24 @@ class Result(NamedTuple):
         there is any training.
 
         Args:
-          which: the name of a table, ``"input"`` or ``"output"``, or ``"sum"`` of the two; by
-            default the model's usual one, input for skip-gram and sum for GloVe.
+          which: the name of a table, ``"input"`` or ``"output"``; ``"sum"`` of the two, or
+            ``"joined"``, see `joining.joined`; by default the model's usual one, input for
+            skip-gram and sum for GloVe.
           folder: where to keep them, in a temporary file that is memory-mapped, for more than fit
             in memory; by default in memory.
 
         Raises:
           ValueError: if there is no such table.
         """
-        tables = list(vector_tables(self.params, which or self.model.default_vectors).values())
-        vocab = self.data.vocab
+        which = which or self.model.default_vectors
+        tables, vocab = list(vector_tables(self.params, which).values()), self.data.vocab
         growing = GrowingArray(tables[0].dtype, len(vocab), folder, tables[0].shape[1:])
-        for parts in zip(*(row_parts(table, len(vocab)) for table in tables), strict=True):
-            # copies: the next epoch takes the arrays
-            growing.append(functools.reduce(np.add, parts))
+        if which == "joined":
+            made = joined(lambda: _side_by_side(tables, len(vocab)), len(vocab))
+        else:
+            made = (functools.reduce(np.add, rows) for rows in _side_by_side(tables, len(vocab)))
+        for rows in made:
+            growing.append(rows)  # copies: the next epoch takes the arrays
         vectors = WordVectors(vocab.words, growing.array(), counts=vocab.counts)
         vectors.sort_by_descending_frequency()
         return vectors
@@ -184,9 +196,11 @@ class Result(NamedTuple):
           whole: whether the other asks for that, too.
         """
         words = len(self.data.vocab)
-        tables = list(vector_tables(self.params, which or self.model.default_vectors).values())
-        for _ in zip(*(row_parts(table, words) for table in tables), strict=True):
-            pass
+        which = which or self.model.default_vectors
+        tables = list(vector_tables(self.params, which).values())
+        for _ in range(PASSES if which == "joined" else 1):
+            for _ in _side_by_side(tables, words):
+                pass
         if whole:
             rows = len(jax.tree.leaves(self.params)[0])
             for array in jax.tree.leaves((self.params, self.opt_state)):
