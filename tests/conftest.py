@@ -13,7 +13,7 @@ import pytest
 from jaxvec import Corpus, WordVectors, use_cores
 
 # the tests' time is mostly the compiler's, on programs that run for a blink; of commands they
-# start, too. `test_as_users_compile` has what they leave out
+# start, too. `test_many_rows` is of programs as users have them
 QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
 if jax.version.__version_info__ < (0, 11):  # later compilers have no such choice
     QUICK += " --xla_cpu_use_fusion_emitters=false"
