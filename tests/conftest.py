@@ -12,8 +12,12 @@ import pytest
 
 from jaxvec import Corpus, WordVectors, use_cores
 
-# the tests' time is mostly LLVM's, on programs that run for a blink; of commands they start, too
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+# the tests' time is mostly the compiler's, on programs that run for a blink; of commands they
+# start, too. `test_many_rows` is of programs as users have them
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+if jax.version.__version_info__ < (0, 11):  # later compilers have no such choice
+    QUICK += " --xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", QUICK)
 use_cores(8)  # as the command line does; devices for tests of several workers
 jax.config.update("jax_numpy_rank_promotion", "raise")
 

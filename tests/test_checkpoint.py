@@ -122,12 +122,12 @@ def text(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("text") / "text.txt"
     rng = np.random.default_rng(0)
     words = np.array([f"w{i}" for i in range(300)])
-    lines = words[rng.zipf(1.2, (2_000, 100)).clip(max=300) - 1]
+    lines = words[rng.zipf(1.2, (200, 100)).clip(max=300) - 1]
     path.write_text("\n".join(map(" ".join, lines)))
     return path
 
 
-SMALL_SEGMENTS = 40_000, 20_000  # of tokens and of cells, so that little text has several
+SMALL_SEGMENTS = 4_000, 4_000  # of tokens and of cells, so that little text has several
 PROGRAM = [
     sys.executable,
     "-c",

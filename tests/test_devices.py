@@ -179,12 +179,11 @@ def test_an_accelerator_is_one_worker(corpus):
     assert workers.usual_workers(long, GPU) == 1
 
 
-def run(data, model, folder, device, **options):
+def run(data, model, folder, device, epochs=2, **options):
     checkpoints = Checkpoints(folder, {}, steps=1)
+    options |= {"key": KEY, "epochs": epochs, "defaults_for": device}
     try:
-        return fit(
-            data, model, key=KEY, epochs=2, defaults_for=device, checkpoints=checkpoints, **options
-        )
+        return fit(data, model, **options, checkpoints=checkpoints)
     finally:
         checkpoints.close()
 
@@ -199,9 +198,9 @@ def test_a_run_goes_on_elsewhere_with_its_own_steps(corpus, tmp_path, first, the
         data = cooccurrence.count(text(4, 8000), window=2)
         model = GloVe(vector_size=4, segment_cells=2000)
     with pytest.raises(Stopped):
-        run(data, model, tmp_path / "c", first, should_stop=lambda: True)
-    resumed = run(data, model, tmp_path / "c", then)
-    whole = fit(data, model, key=KEY, epochs=2, defaults_for=first)
+        run(data, model, tmp_path / "c", first, 1, should_stop=lambda: True)
+    resumed = run(data, model, tmp_path / "c", then, 1)
+    whole = fit(data, model, key=KEY, epochs=1, defaults_for=first)
     assert same(whole.params, resumed.params)
     assert whole.model == resumed.model
 

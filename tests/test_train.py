@@ -22,16 +22,15 @@ from tests.reference import window_pairs
 def segment_of(corpus, model):
     segments = TokenSegments(corpus)
     assert len(segments.sizes) == 1
-    return model.plan(model.constants(corpus), KEY, segments.epoch(KEY)(0))
+    return jax.jit(model.plan)(model.constants(corpus), KEY, segments.epoch(KEY)(0))
 
 
 def batches(corpus, model):
     """All the batches of an epoch over a corpus of one segment."""
     constants, plan = model.constants(corpus), segment_of(corpus, model)
     bits = jax.random.bits(KEY, (int(plan.steps), *model.bits()))
-    return [
-        model.expanded(model.batch(constants, plan, bits[t], t)) for t in range(int(plan.steps))
-    ]
+    batch = jax.jit(lambda bits, t: model.expanded(model.batch(constants, plan, bits, t)))
+    return [batch(bits[t], t) for t in range(int(plan.steps))]
 
 
 @pytest.mark.parametrize(("blocks", "size"), [(1, 32), (4, 32), (3, 8), (8, 64)])
@@ -66,9 +65,10 @@ def test_batches_of_a_draw_are_those_of_its_steps(topic_corpus, window, size):
     constants = model.constants(topic_corpus)
     plan = model.plan(constants, KEY, TokenSegments(topic_corpus).epoch(KEY)(0))
     bits = jax.random.bits(KEY, (5, *model.bits()))
-    together = model.batches(constants, plan, bits, jnp.int32(128))
+    together = jax.jit(model.batches)(constants, plan, bits, jnp.int32(128))
+    batch = jax.jit(model.batch)
     for i in range(5):
-        alone = model.batch(constants, plan, bits[i], jnp.int32(128 + i))
+        alone = batch(constants, plan, bits[i], jnp.int32(128 + i))
         for ours, theirs in zip(*map(jax.tree.leaves, (together, alone)), strict=True):
             assert np.array_equal(ours[i], theirs)
         blocks = model.expanded(alone)
@@ -97,11 +97,13 @@ def test_blocks_have_the_expected_loss_of_the_textbook_form(topic_corpus, option
     )
     constants, plan = model.constants(topic_corpus), segment_of(topic_corpus, model)
     draws = jax.random.bits(KEY, (2000, *model.bits()))
-    losses = jax.vmap(
-        lambda bits: sgns.loss(params, model.expanded(model.batch(constants, plan, bits, 3)))
-    )(draws)
 
-    batch = model.expanded(model.batch(constants, plan, draws[0], 3))
+    @jax.jit
+    def batch_of(bits):
+        return model.expanded(model.batch(constants, plan, bits, 3))
+
+    losses = jax.jit(jax.vmap(lambda bits: sgns.loss(params, batch_of(bits))))(draws)
+    batch = jax.tree.map(np.asarray, batch_of(draws[0]))
     noise = sampling.noise_distribution(topic_corpus.vocab.counts, model.ns_exponent)
     logits = np.asarray(params.input @ params.output.T, np.float64)
     expected = 0.0
@@ -381,19 +383,19 @@ def test_steps_beyond_the_last_do_not_move_dense_tables(topic_corpus, rule):
     assert steps.taken.tolist() == [64, 1]
 
     @jax.jit
-    def step(params, opt_state, batch):
+    def step(params, opt_state, bits, t):
+        batch = model.batch(constants, plan, bits, t)
         rows = model.rows(batch)
         vectors = sgns.take(params, rows)
         gradients = jax.grad(lambda vectors: model.rows_loss(vectors, batch).sum())(vectors)
         return optimizer.update(params, opt_state, (), rows, gradients, 1.0)[:2]
 
     plan_key, bits_key = jax.random.split(KEY)
-    plan = model.plan(constants, plan_key, segment)
+    plan = jax.jit(model.plan)(constants, plan_key, segment)
+    draws = [
+        sampling.random_bits(jax.random.fold_in(bits_key, i), (64, *model.bits())) for i in (0, 1)
+    ]
     for t in range(65):
-        draw = jax.random.fold_in(bits_key, t // 64)
-        bits = sampling.random_bits(draw, (64, *model.bits()))[t % 64]
-        params, opt_state = step(
-            params, opt_state, model.batch(constants, plan, bits, jnp.int32(t))
-        )
+        params, opt_state = step(params, opt_state, draws[t // 64][t % 64], jnp.int32(t))
     for ours, theirs in zip(found.params, params, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-4)
