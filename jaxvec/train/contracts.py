@@ -333,8 +333,7 @@ class Stratified(Protocol):
 
 @runtime_checkable
 class UntrainedLoss(Protocol):
-    """Knows the loss of vectors that know nothing: a run whose loss rises above it has diverged.
-    Without it only numbers that are not finite, or too long rows, end a run."""
+    """Knows the loss of vectors that know nothing: a run whose loss rises above it has diverged."""
 
     def untrained_loss(self, data: Any) -> float:
         """The mean loss where all tables are zeros."""
@@ -398,4 +397,4 @@ class Parallel(Protocol):
 
     def end(self, training: Any) -> list[State]:
         """The states of the `k` models, in the order of the vocabulary, out of what `begin` or
-        `train` returned, which is donated. `begin` goes on with them."""
+        `train` returned, which is donated."""
