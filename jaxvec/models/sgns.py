@@ -9,6 +9,7 @@ References:
   Factorization".
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -232,9 +233,63 @@ def center_losses(
       contexts: `X`.
       products: their kind, see `products.einsum`.
     """
-    logits = einsum("bmd,bkd->bmk", vectors.input, vectors.output, products)
-    is_context = lax.broadcasted_iota(jnp.int32, logits.shape, 2) < contexts
-    return _summed(jnp.where(is_context, -1.0, 1.0).astype(logits.dtype), logits, weights)
+    by_rows, by_columns = (
+        functools.partial(form, contexts=contexts, products=products)
+        for form in (_losses_by_rows, _losses_by_columns)
+    )
+    return lax.platform_dependent(*vectors, weights, cpu=by_columns, default=by_rows)
+
+
+def _losses_by_rows(centers, others, weights, *, contexts, products):
+    """The losses from logits [B, M, X + N]."""
+    logits = einsum("bmd,bkd->bmk", centers, others, products)
+    return _summed(_signs(logits, contexts, axis=2), logits, weights)
+
+
+def _losses_by_columns(centers, others, weights, *, contexts, products):
+    """The losses from logits [B, X + N, M]: a CPU multiplies matrices row by row, and a step takes
+    it a fifth less time where all three products have their operands in that order."""
+    return _summed_by_columns(contexts, products, centers, others, weights)
+
+
+def _signs(logits: jax.Array, contexts: int, axis: int) -> jax.Array:
+    """-1 for contexts, 1 for negatives, along an axis of logits."""
+    is_context = lax.broadcasted_iota(jnp.int32, logits.shape, axis) < contexts
+    return jnp.where(is_context, -1.0, 1.0).astype(logits.dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0, 1))
+def _summed_by_columns(contexts, products, centers, others, weights):
+    """Σ w softplus(sign · logit) over contexts and negatives: [B, M]."""
+    logits = _logits_by_columns(centers, others, products)
+    values = softplus(_signs(logits, contexts, axis=1) * logits)
+    return jnp.sum(weights.swapaxes(1, 2) * values, axis=1)
+
+
+@_summed_by_columns.defjvp
+def _summed_by_columns_jvp(contexts, products, primals, tangents):
+    """The slopes are written out in both orders, each for the product that reads it so. The value
+    is not kept together with them, so that a step whose loss nobody reads takes no logarithms."""
+    centers, others, weights = primals
+    centers_dot, others_dot, weights_dot = tangents
+    logits = _logits_by_columns(centers, others, products)
+    signs, columns = _signs(logits, contexts, axis=1), weights.swapaxes(1, 2)
+    values, slopes = jax.jvp(softplus, (signs * logits,), (signs,))
+    slopes = lax.optimization_barrier(columns * slopes)
+    by_rows = lax.optimization_barrier(slopes.swapaxes(1, 2))
+    of_centers = einsum("bmd,bkd->bmk", centers_dot, others, products)
+    of_others = einsum("bkd,bmd->bkm", others_dot, centers, products)
+    change = slopes * of_others + values * weights_dot.swapaxes(1, 2)
+    return (
+        jnp.sum(columns * values, axis=1),
+        jnp.sum(by_rows * of_centers, axis=2) + jnp.sum(change, axis=1),
+    )
+
+
+def _logits_by_columns(centers, others, products):
+    """The logits of contexts and negatives with each center, [B, X + N, M]."""
+    turned = lax.optimization_barrier(centers.swapaxes(1, 2))
+    return einsum("bkd,bdm->bkm", others, turned, products)
 
 
 @jax.custom_jvp

@@ -2,9 +2,8 @@
 
 A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
 hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
-only some models can do is an optional ability, a Protocol of its own that the trainer asks for
-with `isinstance`: `InitRows`, `Tunable`, `Draws`, `HeadStart`, `Curvature`, `Prior`, `StepSize`,
-`Stratified`, `ByDevice`, `UntrainedLoss` and `PredictsWords`.
+only some models can do is an optional ability, a Protocol below that the trainer asks for with
+`isinstance`.
 
 Static is what the program is compiled for: the model (without the options that `Tunable` and
 `HeadStart` name), the optimizer and all shapes. Traced, so that another value runs the same
@@ -42,7 +41,7 @@ class State(NamedTuple):
 class Steps(NamedTuple):
     """What a segment's steps report, by draw of `STEPS_A_DRAW`, the last fewer; 0 beyond it."""
 
-    loss: jax.Array  # float32[draws], the sum over the pairs of a draw
+    loss: jax.Array  # float32[draws], the sum over the pairs of a draw; see `SparseLoss`
     weight: jax.Array  # float32[draws], the pairs' summed weight
     taken: jax.Array  # int32[draws], how many steps
     first: jax.Array  # float32[draws], the mean loss of the first of them
@@ -58,8 +57,7 @@ class Objective(Protocol):
     default_optimizer: str
     """A name in `OPTIMIZERS`, for `fit` without `optimizer`."""
     default_vectors: str
-    """What `Result.vectors` returns: the name of a table, or ``"sum"`` of ``input`` and
-    ``output``."""
+    """What `Result.vectors` returns: a table's name, or ``"sum"`` of ``input`` and ``output``."""
     loss_unit: str
     """What a loss is the mean of: ``"pair"``, ``"word"`` or ``"cell"``."""
 
@@ -123,8 +121,7 @@ class Segments(Protocol):
 
 
 class Source(Protocol):
-    """From data to batches. `segments`, `constants` and `max_steps` run on the host; the others
-    are traced."""
+    """From data to batches. `segments`, `constants` and `max_steps` run on the host, not traced."""
 
     def segments(
         self, data: Any, valid: float, key: jax.Array, workers: int = 1
@@ -211,6 +208,13 @@ class Draws(Protocol):
           first: the first of the steps, a multiple of `STEPS_A_DRAW`. The last of them may be
             beyond the plan's.
         """
+
+
+@runtime_checkable
+class SparseLoss(Protocol):
+    """Has a loss that is dear beside its gradient: a CPU reports that of one step in so many."""
+
+    loss_every: ClassVar[int]  # a divisor of `STEPS_A_DRAW`
 
 
 @runtime_checkable
@@ -329,8 +333,7 @@ class Stratified(Protocol):
 
 @runtime_checkable
 class UntrainedLoss(Protocol):
-    """Knows the loss of vectors that know nothing: a run whose loss rises above it is ended as
-    diverged. Without it only numbers that are not finite, or too long rows, end a run."""
+    """Knows the loss of vectors that know nothing: a run whose loss rises above it has diverged."""
 
     def untrained_loss(self, data: Any) -> float:
         """The mean loss where all tables are zeros."""
@@ -338,8 +341,7 @@ class UntrainedLoss(Protocol):
 
 @runtime_checkable
 class PredictsWords(Protocol):
-    """Predicts a word from its context: `Result.predict_output_word`. Has tables ``input`` and
-    ``output``, [V, D]."""
+    """Predicts a word from its context. Has tables ``input`` and ``output``, [V, D]."""
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The vector, [D], of a context whose words have these input vectors, [C, D]."""
@@ -356,8 +358,7 @@ class Program(NamedTuple):
 
 
 class Parallel(Protocol):
-    """A way to train: on one device, on copies of the tables or shards of them on several, or
-    many models together. `parallel` has one a file."""
+    """A way to train: on one device or several, one model or many; `parallel` has one a file."""
 
     @property
     def program(self) -> Program:
@@ -376,8 +377,7 @@ class Parallel(Protocol):
         """`k`, how many models are trained: 1 but for a sweep."""
 
     def begin(self, states: Sequence[State]) -> Any:
-        """The states of the `k` models as `train` takes them. They are donated: do not read them
-        after the call."""
+        """The states of the `k` models, which are donated, as `train` takes them."""
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
         """Sends segments to the devices of this process: for each model the ones in `own`, each
@@ -397,4 +397,4 @@ class Parallel(Protocol):
 
     def end(self, training: Any) -> list[State]:
         """The states of the `k` models, in the order of the vocabulary, out of what `begin` or
-        `train` returned, which is donated. `begin` goes on with them."""
+        `train` returned, which is donated."""

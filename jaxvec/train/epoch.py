@@ -20,6 +20,7 @@ from jaxvec.train.contracts import (
     Draws,
     HeadStart,
     Model,
+    SparseLoss,
     State,
     Steps,
     Tunable,
@@ -114,8 +115,9 @@ def run_segment(
 
     carry = state, optimizer.scratch(state.params)
     (state, _), report = _run(
-        model, state.params, constants, segment, key, step, carry, rates, together, shards
-    )
+        model, state.params, constants, segment, key, step, carry, rates, together, shards,
+        model.loss_every if isinstance(model, SparseLoss) else 1,
+    )  # fmt: skip
     return state, report
 
 
@@ -165,7 +167,7 @@ def _gathered(params: PyTree, rows: PyTree) -> PyTree:
 
 def _run(
     model: Model, params, constants, segment, key, step: Callable, carry, rates, together=None,
-    shards=1,
+    shards=1, loss_every=1,
 ) -> tuple[PyTree, Steps]:  # fmt: skip
     """Takes ``carry, losses = step(carry, batch, rows, rate, inside)`` over a segment's batches.
 
@@ -173,6 +175,9 @@ def _run(
     whole draw: random bits, batches, ids of rows, rates. The loop over its steps has a fixed trip
     count, so that a GPU does not wait for its host between them; in the last draw, steps beyond
     the segment's end have rows `V`, which are none, and `inside` is False.
+
+    On a CPU only every `loss_every`-th step of a draw, the first among them, has its loss added up,
+    and these stand for all of the draw; the compiler leaves out what nobody reads.
     """
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
@@ -208,9 +213,27 @@ def _run(
             inside = ts[0] + k < plan.steps
             return carry, total + _where(inside, losses, 0), _where(k > 0, first, losses)
 
+        def one_in(every):
+            def group(k, carry):
+                (carry, *losses), t = one(k * every, carry), k * every
+                carry = lax.fori_loop(t + 1, t + every, lambda k, carry: taken(k, carry)[0], carry)
+                return carry, *losses
+
+            return group if every > 1 else one
+
+        def steps(every, carry, weight):
+            carry, total, first = lax.fori_loop(0, len(ts) // every, one_in(every), carry)
+            counted = weight[::every].sum()
+            scale = weight.sum() / jnp.where(counted > 0, counted, 1) if every > 1 else 1
+            return carry, total * scale, first
+
         losses = jax.eval_shape(taken, 0, carry)[1]
         zeros = jnp.zeros(losses.shape, losses.dtype)
-        carry, total, first = lax.fori_loop(0, len(ts), one, (carry, zeros, zeros))
+        every = 1 if len(ts) % loss_every else loss_every
+        ways = {"cpu": functools.partial(steps, every)} if every > 1 else {}
+        carry, total, first = lax.platform_dependent(
+            (carry, zeros, zeros), weight, **ways, default=functools.partial(steps, 1)
+        )
         done = Steps(
             loss=total.sum(), weight=weight.sum(), taken=inside.sum(dtype=jnp.int32),
             first=first.sum() / jnp.where(weight[0] > 0, weight[0], 1),

@@ -1,6 +1,7 @@
 """Skip-gram with negative sampling as a `contracts.Model`."""
 
 import dataclasses
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ class SkipGram(NegativeSampling):
     default_optimizer = "sgd"
     default_learning_rate = 0.03
     default_vectors = "input"
+    loss_every: ClassVar[int] = 8  # see `contracts.SparseLoss`
 
     def expanded(self, batch: Sampled) -> sgns.Blocks:
         """A batch with its pairs' weights written out."""
