@@ -18,7 +18,7 @@ from jaxvec.text.vocab import Vocab, word_list
 _BATCH = 1 << 17  # words whose codes are looked up together, and after which rare ones go
 _SPLITTERS = 2  # threads: more would wait for the one that looks words up
 _STRANGERS = 1 << 20  # words outside a fixed vocabulary that are remembered
-_WORD_BYTES = 350  # of a word of 8 letters, its code, count and place in a table, while text is read
+_WORD_BYTES = 350  # of a word of 8 letters, its code, count and place in a table, while reading
 _CODE_BYTES = 12  # of the count and the id of a code, whose word may be forgotten
 
 
