@@ -9,7 +9,7 @@ from jaxvec.cli.engine import add_engine_options, count_on_engine, text_or_corpu
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.cooccurrence.settings import LEAST_MEMORY
 from jaxvec.interop import stanford
-from jaxvec.storage.pool import resident_memory
+from jaxvec.storage.pool import keep, resident_memory
 from jaxvec.storage.work import work_folder
 
 
@@ -83,6 +83,7 @@ def _count_on_threads(options: argparse.Namespace, path: str | Path) -> Cooccurr
       options: of `cooccur`.
       path: the file to write.
     """
+    keep()
     before = resident_memory()
     memory = options.memory
     if memory is not None and memory < LEAST_MEMORY:

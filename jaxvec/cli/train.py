@@ -77,7 +77,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add("--force", "overwrite the outputs, and the log")
     add_text_options(
         parser,
-        "while text is read it takes some 8 bytes a word, and 300 a distinct one; what is beyond "
+        "while text is read it takes some 8 bytes a word, and 350 a distinct one; what is beyond "
         "SIZE, 1GB or 512MiB, waits in a temporary file beside the output (default: half of what "
         "is free)",
     )

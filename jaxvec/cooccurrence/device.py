@@ -9,29 +9,28 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jaxvec.cooccurrence.settings import Means, Settings, id_bits
+from jaxvec.cooccurrence.settings import Means, Settings, both_directions, id_bits
 from jaxvec.storage.arrays import release
-from jaxvec.storage.runs import Run, sort_by_key
+from jaxvec.storage.runs import Run
 from jaxvec.text.corpus import Corpus
 
 T = TypeVar("T")
 
-MOST_PAIRS = 1 << 26
-"""Pairs that are counted at once, in both directions together."""
+MOST_PAIRS = 1 << 25
+"""Pairs that are counted at once."""
 
 
 def counter(
-    corpus: Corpus, tokens: int, window: int, settings: Settings, means: Means
+    corpus: Corpus, window: int, settings: Settings, means: Means
 ) -> Callable[[int, int, Callable[[Run], T]], Iterator[T]]:
-    """Returns ``cells(start, stop, then)``: yields ``then(run)`` for the cells of the pairs within
-    tokens start … stop.
+    """Returns ``cells(start, stop, then)``: yields ``then(run)`` for the cells of the pairs whose
+    left word is in tokens start … stop, at most `MOST_PAIRS` of them.
 
     Args:
       corpus: the text.
-      tokens: the largest stop - start.
       window: the largest distance that occurs.
       settings: the options of `count`; mirrored cells are added on the host.
-      means: of the host, not used.
+      means: of the host: not used.
 
     Raises:
       ValueError: if a word id and a distance need more than 32 bits.
@@ -43,48 +42,32 @@ def counter(
         )
 
     bits, unit = id_bits(len(corpus.vocab)), settings.unit()
+    tokens = max(1, min(MOST_PAIRS // window, len(corpus)))
 
     def cells(start: int, stop: int, then: Callable[[Run], T]) -> Iterator[T]:
         ids = np.zeros(tokens + window, np.int32)
         documents = np.full(tokens + window, -1, np.int32)
-        text = corpus.ids[start:stop]
+        text = corpus.ids[start : stop + window]
         ids[: len(text)] = text
         release(corpus.ids)
         documents[: len(text)] = corpus.document_numbers(start, start + len(text))
         sums, low, high, found = sum_pairs(
-            ids, documents, window, settings.symmetric, settings.distance_weighting
+            ids, documents, stop - start, window, settings.distance_weighting
         )
         keys = np.asarray(low[:found]).astype(np.int64) << bits
         units = np.round(np.asarray(sums[:found]).astype(np.float64) * unit).astype(np.int64)
         run = Run(keys | np.asarray(high[:found]), units)
-        yield then(_both(run, bits) if settings.symmetric else run)
+        yield then(both_directions(run, bits) if settings.symmetric else run)
 
     return cells
 
 
-def _both(run: Run, bits: int) -> Run:
-    """The run of cells, row ≤ column, and of their mirrored cells, (column, row).
-
-    Cells of the diagonal are their own mirror and are doubled instead.
-
-    Args:
-      run: the cells.
-      bits: width of the column in a key.
-    """
-    row, column = run.keys >> bits, run.keys & ((1 << bits) - 1)
-    off = row != column
-    keys = np.concatenate([run.keys, (column[off] << bits) | row[off]])
-    return Run(
-        *sort_by_key(keys, np.concatenate([np.where(off, run.sums, 2 * run.sums), run.sums[off]]))
-    )
-
-
-@functools.partial(jax.jit, static_argnames=("window", "symmetric", "distance_weighting"))
+@functools.partial(jax.jit, static_argnames=("window", "distance_weighting"))
 def sum_pairs(
     ids: jax.Array,
     documents: jax.Array,
+    lefts: jax.Array | int,
     window: int,
-    symmetric: bool = True,
     distance_weighting: bool = True,
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """Sums the pairs whose left word is one of the first `T` tokens, cell by cell.
@@ -92,8 +75,8 @@ def sum_pairs(
     Args:
       ids: int32[T + W].
       documents: int32[T + W], the document of each token; -1 for padding.
+      lefts: only the first of these tokens are left words, at most `T`.
       window: `W`, the largest distance.
-      symmetric: make the lower id the row. Unlike `count`, no mirrored cells are added.
       distance_weighting: add 1/d for a pair; else 1.
 
     Returns:
@@ -102,17 +85,17 @@ def sum_pairs(
       distance first, as their number times 1/d, so that its sum has the error of at most W
       additions.
 
-    >>> sums, rows, columns, found = sum_pairs(jnp.array([0, 1, 0, 0]), jnp.array([0, 0, 0, -1]), 1)
+    >>> sums, rows, columns, found = sum_pairs(
+    ...     jnp.array([0, 1, 0, 0]), jnp.array([0, 0, 0, -1]), 3, 1)
     >>> sums[:found].tolist(), rows[:found].tolist(), columns[:found].tolist()
-    ([2.0], [0], [1])
+    ([1.0, 1.0], [0, 1], [1, 0])
     """
     length = len(ids) - window
     left = jnp.broadcast_to(ids[:length], (window, length))
     right = jnp.stack([ids[d : d + length] for d in range(1, window + 1)])
     document = jnp.stack([documents[d : d + length] for d in range(1, window + 1)])
     real = (document == documents[None, :length]) & (document >= 0)
-    if symmetric:
-        left, right = jnp.minimum(left, right), jnp.maximum(left, right)
+    real &= (jnp.arange(length) < lefts)[None, :]
     distance = jnp.arange(window, dtype=jnp.uint32)[:, None]  # d - 1
     none = jnp.uint32(2**32 - 1)  # row of padding and across documents: sorts to the end
     row = jnp.where(real, left.astype(jnp.uint32), none).reshape(-1)

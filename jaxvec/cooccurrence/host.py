@@ -22,26 +22,27 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from jaxvec.cooccurrence.settings import Means, Settings, id_bits
+from jaxvec.cooccurrence.settings import Means, Settings, both_directions, id_bits, itself
 from jaxvec.storage.arrays import release
-from jaxvec.storage.pool import keep, ordered_map
-from jaxvec.storage.runs import Run, group_starts
+from jaxvec.storage.pool import ordered_map
+from jaxvec.storage.runs import Run, group_starts, joined_runs
 from jaxvec.text.corpus import Corpus
 
 T = TypeVar("T")
 
 _WAITING = 8  # blocks that wait for an earlier one
 _PART = 1 << 20  # tokens that are sorted by block at a time
-_TAKEN = 1 << 16  # words that are looked up at a time
-_TASK = 1 << 18  # of a thread, about
+_TAKEN = 1 << 16  # words whose windows are looked up at a time, all of them together
+_TASK = 1 << 18  # words of the windows that a thread counts at a time, about
 _APART = 2  # documents are parted by V if this makes the text at most three times as long
+_MOST_PLACES = 1 << 31  # which are int32
 _DENSE = 8  # a row is frequent if it has V over this many pairs
 _PAIRS = 1 << 16  # of a block of rare rows, about
 _BLOCKS = 1 << 14  # at most, of frequent rows and of others: numbers of blocks have 16 bits
 
 
 class _Stretch(NamedTuple):
-    """The words of a stretch of text, each a center, and `W` places or more around each."""
+    """Text of which some words are centers, and `W` places or more around each of them."""
 
     ids: np.ndarray  # int32[N]; V, no word, at both ends and, without `documents`, between them
     documents: np.ndarray | None  # int32[N], numbers of documents; None if V parts them
@@ -65,26 +66,31 @@ class _Blocks(NamedTuple):
 
 
 def on_host(
-    corpus: Corpus, tokens: int, window: int, settings: Settings, means: Means
+    corpus: Corpus, window: int, settings: Settings, means: Means
 ) -> Callable[[int, int, Callable[[Run], T]], Iterator[T]]:
     """Returns ``cells(start, stop, then)``: yields ``then(run)`` for runs of the cells of the pairs
-    within tokens start … stop.
+    whose left word is in tokens start … stop.
 
     Keys are ``row << id_bits | column``; each run's rise, and are above the last of the
     run before. `then` is called on any thread.
 
     Args:
       corpus: the text.
-      tokens: the largest stop - start; not used.
       window: the largest distance that occurs.
       settings: as for `pairs.cells`.
       means: its threads.
     """
     words = len(corpus.vocab)
-    windows = _Windows(window, settings, words)
 
     def cells(start: int, stop: int, then: Callable[[Run], T]) -> Iterator[T]:
-        keep()
+        if stop - start == len(corpus):
+            yield from counted(start, stop, _Windows(window, settings, words), then)
+            return
+        ahead = _Windows(window, settings._replace(symmetric=False), words)
+        run = joined_runs(list(counted(start, stop, ahead, itself)))
+        yield then(both_directions(run, id_bits(words)) if settings.symmetric else run)
+
+    def counted(start: int, stop: int, windows: _Windows, then: Callable[[Run], T]) -> Iterator[T]:
         stretch = _stretch(corpus, start, stop, window)
         parts = range(0, len(stretch.centers), _PART)
 
@@ -94,7 +100,7 @@ def on_host(
         counts = sum(
             ordered_map(lambda at: np.bincount(ids(at), minlength=words), parts, means.threads)
         )
-        blocks = _blocks(np.asarray(counts), window * (2 if settings.symmetric else 1))
+        blocks = _blocks(np.asarray(counts), windows.width)
 
         def by_block(at: int) -> tuple[np.ndarray, np.ndarray]:
             """Centers in the order of blocks, and where each block begins among them."""
@@ -105,7 +111,7 @@ def on_host(
 
         ordered = list(ordered_map(by_block, parts, means.threads))
 
-        def counted(i: int) -> T:
+        def of_block(i: int) -> T:
             centers = np.concatenate([part[at[i] : at[i + 1]] for part, at in ordered])
             first, last = blocks.first[i : i + 2].tolist()
             if blocks.frequent[i]:
@@ -113,32 +119,34 @@ def on_host(
             return then(windows.of_rows(stretch, centers, first, last))
 
         def task(some: np.ndarray) -> list[T]:
-            return [counted(i) for i in some.tolist()]
+            return [of_block(i) for i in some.tolist()]
 
         centers = np.diff(sum(at for _, at in ordered))  # of each block
         filled = np.flatnonzero(centers)
         share = np.cumsum(centers[filled]) // (_TASK // windows.width + 1)
         tasks = np.split(filled, np.flatnonzero(np.diff(share)) + 1)
         done = ordered_map(task, tasks, means.threads, waiting=_WAITING)
-        return itertools.chain.from_iterable(done)
+        yield from itertools.chain.from_iterable(done)
 
     return cells
 
 
 def _stretch(corpus: Corpus, start: int, stop: int, window: int) -> _Stretch:
-    """The text of tokens start … stop."""
-    documents, none = corpus.document_numbers(start, stop), len(corpus.vocab)
+    """The text of the centers start … stop, and `window` tokens more."""
+    last = min(stop + window, len(corpus))
+    documents, none = corpus.document_numbers(start, last), len(corpus.vocab)
     apart = window * int(documents[-1])
-    short = apart > _APART * len(documents)
+    short = apart > min(_APART * len(documents), _MOST_PLACES - len(documents))
     ids = np.full(len(documents) + 2 * window + (0 if short else apart), none, np.int32)
     places = np.arange(window, window + len(documents), dtype=np.int32)
     if apart and not short:
         places += documents * np.int32(window)
-        ids[places] = corpus.ids[start:stop]
+        ids[places] = corpus.ids[start:last]
     else:
-        ids[window : window + len(documents)] = corpus.ids[start:stop]
+        ids[window : window + len(documents)] = corpus.ids[start:last]
     release(corpus.ids)
-    return _Stretch(ids, np.pad(documents, window, constant_values=-1) if short else None, places)
+    numbers = np.pad(documents, window, constant_values=-1) if short else None
+    return _Stretch(ids, numbers, places[: stop - start])
 
 
 def _blocks(counts: np.ndarray, width: int) -> _Blocks:
@@ -177,18 +185,20 @@ class _Windows:
         self._words = words
         self._id_bits = id_bits(words)
         self._centers = max(1, _TAKEN // self.width)  # whose windows are taken at a time
-        self._tiled = np.tile(weights[index].astype(np.float64), self._centers)
+        # for a dense sum more of them, as each chunk costs V; a sum is below 2^20 weights, so that
+        # it is exact in float64, which has 53 bits
+        self._of_sum = max(1, max(_TAKEN, min(words // 4, 1 << 20)) // self.width)
+        self._tiled = np.tile(weights[index].astype(np.float64), self._of_sum)
         self._buffers = threading.local()  # reused: the first use of memory is slow
 
     def of_row(self, text: _Stretch, centers: np.ndarray, row: int) -> Run:
         """The cells of a row, whose every token is among the centers."""
         sums: np.ndarray = np.zeros(0)
-        for at in range(0, len(centers), self._centers):
-            some = centers[at : at + self._centers]
+        for at in range(0, len(centers), self._of_sum):
+            some = centers[at : at + self._of_sum]
             words = text.around(some, self._before, self.width).reshape(-1)
-            # float64, exact: `_TAKEN` times a weight is below 2^53
             found = np.bincount(words, self._tiled[: len(words)], self._words + 1)
-            if len(centers) > self._centers:
+            if len(centers) > self._of_sum:
                 found = found.astype(np.int64)
             sums = np.add(sums, found, out=sums) if at else found
         columns = np.flatnonzero(sums[:-1] != 0)

@@ -2,9 +2,9 @@
 
 Text that fits into memory is counted at once, row by row (see `host`). Else it is cut into
 stretches; the cells of each make a sorted run, which waits in a temporary file, and runs are then
-merged. A stretch has the pairs whose left word is in it: all within it and the W words beyond,
-less all within these W words. A cell is a key, row and column in one int64, and a sum of weights
-(see `settings`)::
+merged. A stretch has the pairs whose left word is in it.
+
+A cell is a key, row and column in one int64, and a sum of weights (see `settings`)::
 
       63                                                     0
       | 0 … 0 | row id (id_bits) | column id (id_bits) |
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from jaxvec.cooccurrence.host import on_host
-from jaxvec.cooccurrence.settings import MOST_UNITS, Means, Settings, id_bits
+from jaxvec.cooccurrence.settings import MOST_UNITS, Means, Settings, id_bits, itself
 from jaxvec.storage.runs import GrowingArray, Run, RunStore, merge
 from jaxvec.text.corpus import Corpus
 
@@ -71,44 +71,24 @@ def cells(
     first, last = np.searchsorted(corpus.offsets, [start, stop - 1], "right")
     longest = corpus.longest_document(first - 1, last)
     window = max(1, min(settings.window, longest - 1))  # no pair is farther
-    if 2 * id_bits(len(corpus.vocab)) + (window - 1).bit_length() > 63:
+    if 2 * id_bits(len(corpus.vocab)) + window.bit_length() > 63:
         raise ValueError(
             f"{len(corpus.vocab)} words and a window of {window} do not fit into 63 bits: "
             "raise min_count or lower the window"
         )
-    pairs = window * (2 if settings.symmetric else 1)  # of a token
-    heaviest = pairs * int(settings.weights(window).max())
-    tokens = min(means.tokens(pairs), max(1, MOST_UNITS // heaviest), stop - start)
+    heaviest = 2 * int(settings.weights(window).max()) * window
+    tokens = min(means.tokens(window), max(1, MOST_UNITS // heaviest), stop - start)
     if counter.most is not None:
-        tokens = max(1, min(tokens, counter.most // pairs))
-    count = counter.make(corpus, tokens + window, window, settings, means)
+        tokens = max(1, min(tokens, counter.most // window))
+    count = counter.make(corpus, window, settings, means)
     if tokens == len(corpus):
         yield from count(start, stop, then)
         return
     with RunStore(means.folder) as store:
-        handles = []
-        for at in range(start, stop, tokens):
-            end = min(at + tokens, stop)
-            beyond = min(end + window, len(corpus))
-            handles.append(store.add(*count(at, beyond, itself)))
-            if end < beyond:
-                handles.append(store.add(*count(end, beyond, _negative)))
+        starts = range(start, stop, tokens)
+        handles = [store.add(*count(at, min(at + tokens, stop), itself)) for at in starts]
         runs = store.load(handles)
-    yield from merge(runs, means.interval(), means.threads, lambda run: then(_nonzero(run)))
-
-
-def itself(run: Run) -> Run:
-    """The run: for `cells`, where runs are asked for."""
-    return run
-
-
-def _negative(run: Run) -> Run:
-    return Run(run.keys, -run.sums)
-
-
-def _nonzero(run: Run) -> Run:
-    kept = run.sums != 0
-    return run if kept.all() else Run(run.keys[kept], run.sums[kept])
+    yield from merge(runs, means.interval(), means.threads, then)
 
 
 class Rows(NamedTuple):

@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxvec.storage.runs import Run, group_starts, sort_by_key
+
 LEAST_MEMORY = 64 << 20
 """The smallest `memory` of counting, in bytes."""
 MOST_UNITS = 1 << 61
@@ -21,7 +23,7 @@ _TOKENS = 1 << 30  # counted at once, if `memory` sets no smaller number
 _INTERVAL = 1 << 18  # entries of a merged interval, if `memory` sets no smaller number
 _WIDEST_EXACT = 22  # the largest W whose lcm(1 … W) is below 2^32
 _BYTES_A_TOKEN = 32  # of the text while it is counted
-_BYTES_A_PAIR = 16  # of what was counted
+_BYTES_A_PAIR = 64  # of one that was counted, while it is mirrored
 _BYTES_AN_ENTRY = 140  # while they are merged
 
 
@@ -81,3 +83,26 @@ class Means(NamedTuple):
 def id_bits(words: int) -> int:
     """The width of a word id in a key; `words` itself fits too, for no word."""
     return words.bit_length()
+
+
+def itself(run: Run) -> Run:
+    """The run: for `pairs.cells`, where runs are asked for."""
+    return run
+
+
+def both_directions(run: Run, bits: int) -> Run:
+    """The cells of a run, and their mirrored cells added: (column, row) for each (row, column).
+
+    Args:
+      run: keys are ``row << bits | column``.
+      bits: width of the column in a key.
+
+    >>> run = both_directions(Run(np.array([0b0000, 0b0001]), np.array([3, 5])), 2)
+    >>> run.keys.tolist(), run.sums.tolist()
+    ([0, 1, 4], [6, 5, 5])
+    """
+    row, column = run.keys >> bits, run.keys & ((1 << bits) - 1)
+    keys = np.concatenate([run.keys, (column << bits) | row])
+    keys, sums = sort_by_key(keys, np.concatenate([run.sums, run.sums]))
+    first = group_starts(keys)
+    return Run(keys[first], np.add.reduceat(sums, first) if len(first) else sums)

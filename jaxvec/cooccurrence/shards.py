@@ -23,8 +23,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxvec.cooccurrence.pairs import HOST, Some, as_rows, by_range, cells, itself, joined
-from jaxvec.cooccurrence.settings import LEAST_MEMORY, Means, Settings
+from jaxvec.cooccurrence.pairs import HOST, Some, as_rows, by_range, cells, joined
+from jaxvec.cooccurrence.settings import LEAST_MEMORY, Means, Settings, itself
 from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.files import writable

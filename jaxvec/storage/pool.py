@@ -87,7 +87,8 @@ def keep() -> None:
     """Has glibc keep freed memory for later use, up to 32 MiB of an array and 256 MiB of a heap.
 
     For work with many temporary arrays: by default it gives the end of a heap back at every turn,
-    and the first use of memory is slow, above all on a virtual machine. `give_back` ends it.
+    and the first use of memory is slow, above all on a virtual machine. It holds until the process
+    ends: for a process that does nothing else.
     """
     if _LIBC is not None and hasattr(_LIBC, "mallopt"):
         _LIBC.mallopt(_MMAP_THRESHOLD, 32 << 20)

@@ -24,6 +24,14 @@ class Run(NamedTuple):
     sums: np.ndarray  # int64[N]
 
 
+def joined_runs(parts: Sequence[Run]) -> Run:
+    """One run of several, in the order of their keys."""
+    if len(parts) == 1:
+        return parts[0]
+    empty = Run(np.zeros(0, np.int64), np.zeros(0, np.int64))
+    return Run(*(np.concatenate(side) for side in zip(empty, *parts, strict=True)))
+
+
 class RunStore:
     """Runs that wait to be merged: in memory, or all in one temporary file.
 
@@ -58,9 +66,7 @@ class RunStore:
           *parts: of the run, in the order of their keys.
         """
         if self._file is None:
-            if len(parts) == 1:
-                return parts[0]
-            return Run(*(np.concatenate(side) for side in zip(*parts, strict=True)))
+            return joined_runs(parts)
         size = sum(len(part.keys) for part in parts)
         with self._lock:
             start, self._length = self._length, self._length + 2 * size
@@ -88,7 +94,8 @@ class GrowingArray:
 
     Args:
       dtype: of the array.
-      capacity: addresses are reserved for this length; memory is taken as it is filled.
+      capacity: addresses are reserved for this length, and memory is taken as it is filled; a
+        longer array grows, which costs another pass over its new part.
       folder: where the temporary file is; None for memory.
       row: the shape of each of its rows.
 

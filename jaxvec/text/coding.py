@@ -35,6 +35,11 @@ class WordCodes:
         """Number of words that are remembered."""
         return sum(table.size for table in self._tables)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the tables."""
+        return sum(table.nbytes for table in self._tables)
+
     def clear(self) -> None:
         """Forgets all words."""
         for table in self._tables:

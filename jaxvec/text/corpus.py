@@ -67,7 +67,7 @@ class Corpus(FromText):
             many are known, so that memory stays bounded; what a word counted before it
             was forgotten is lost, as in word2vec and gensim.
           specials, unk: see `Vocab.from_counts`.
-          memory: bytes that reading may take, some 8 a token, 24 a document and 300 a distinct
+          memory: bytes that reading may take, some 8 a token, 24 a document and 350 a distinct
             word. If it takes more, ids and offsets go to a temporary file as they are read and
             are memory-mapped from there, the same to the bit. Words stay in memory: if they
             alone outgrow it, a warning says so, and `max_vocab_size` bounds them. By default
@@ -276,7 +276,9 @@ def _read(pieces: Bulk, indexer: WordIndexer, codes: Codes) -> None:
     told = False
     for batch, ends in indexer.batches(pieces):
         codes.add(batch, np.array(ends, np.int64), words=indexer.memory)
-        if not told and codes.memory is not None and indexer.memory > codes.memory:
+        if told or indexer.fixed or codes.memory is None:
+            continue
+        if indexer.memory > codes.memory:
             told = True
             warnings.warn(
                 f"the {len(indexer.codes):,} distinct words read so far take about "

@@ -41,8 +41,17 @@ def decoded(
 def encoded(
     file: BinaryIO, name: str, errors: str | None, size: int, offset: int = 0
 ) -> Iterator[bytes]:
-    """As `decoded`, in UTF-8; surrogates, of `errors` such as ``"surrogateescape"``, as if they
-    were characters.
+    """Streams the text of a file in UTF-8; surrogates, of errors such as ``"surrogateescape"``, as if
+    they were characters.
+
+    Args:
+      file, name, errors, size, offset: as for `decoded`.
+
+    Yields:
+      As `decoded`.
+
+    Raises:
+      ValueError: as `decoded`.
     """
     return _parts(file, name, errors, size, offset, _Utf8(errors or "strict"), b"\xef\xbb\xbf")
 

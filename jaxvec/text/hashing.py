@@ -18,7 +18,7 @@ ABSENT = -2
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)  # 2^64 by the golden ratio: neighbours come far apart
 _HALF = np.uint64(32)
 _BITS = 64
-_FIRST_BITS = 10  # of the slots of an empty table
+_FIRST_BITS = 4  # of the slots of an empty table
 
 
 class HashTable:
@@ -44,6 +44,11 @@ class HashTable:
     def clear(self) -> None:
         """Forgets all keys."""
         self._make(_FIRST_BITS)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the table."""
+        return self.codes.nbytes + sum(column.nbytes for column in self._keys)
 
     def _make(self, bits: int) -> None:
         self._bits = bits
@@ -85,23 +90,27 @@ class HashTable:
         self._make_room(count)
         slots = self._first_slots(keys)
         left = np.arange(count)
+        owner = np.empty(len(self.codes), np.int32)  # a place, by slot
         while len(left):
             at = slots[left]
             free = self.codes[at] == ABSENT
+            owner[at[free]] = left[free]  # one of several; NumPy does not say which
+            winners = owner[at[free]]
             for column, part in zip(self._keys, keys, strict=True):
-                column[at[free]] = part[left[free]]  # the last one wins, in all columns
+                column[at[free]] = part[winners]
             differs = self._differs([part[left] for part in keys], at)
             self.codes[at[~differs]] = 0  # taken
             left = left[differs]
             slots[left] = self._next(slots[left])
         places = np.arange(count, dtype=np.int32)
-        self.codes[slots[::-1]] = places[::-1]  # the last one written is the first to occur
-        first = np.flatnonzero(self.codes[slots] == places)
+        owner[slots] = count
+        np.minimum.at(owner, slots, places)
+        first = np.flatnonzero(owner[slots] == places)
         self.size += len(first)
         return slots, first
 
     def _make_room(self, count: int) -> None:
-        """Grows until `count` more keys fill no more than half of the table."""
+        """Grows, twice as large as needed for `count` more keys to fill no more than half."""
         bits = self._bits
         while 2 * (self.size + count) > 1 << bits:
             bits += 1

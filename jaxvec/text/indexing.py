@@ -17,8 +17,8 @@ from jaxvec.text.vocab import Vocab, word_list
 
 _BATCH = 1 << 17  # words whose codes are looked up together, and after which rare ones go
 _SPLITTERS = 2  # threads: more would wait for the one that looks words up
-_STRANGERS = 1 << 20  # words outside a fixed vocabulary that are remembered
-_WORD_BYTES = 350  # of a word of 8 letters, its code, count and place in a table, while reading
+_STRANGERS = 1 << 17  # words outside a fixed vocabulary that are remembered
+_WORD_BYTES = 300  # of a word of 8 letters, its code and count, until the vocabulary is made
 _CODE_BYTES = 12  # of the count and the id of a code, whose word may be forgotten
 
 
@@ -34,6 +34,7 @@ class WordIndexer:
       codes: the code of each word that is known.
       counts: int64[C], how often each code has occurred; [0] with `known`.
       tokens: number of words read, unknown ones included.
+      fixed: whether codes were given, as `known`.
 
     Raises:
       TypeError: if `max_vocab_size` is no whole number.
@@ -53,10 +54,10 @@ class WordIndexer:
         self._room = np.zeros(0, np.int64)  # for counts of more words
         self.counts = self._room
         self.tokens = 0
-        self._fixed = known is not None
+        self.fixed = known is not None
         self._max_size = max_vocab_size
         self._rare = 1  # words that have occurred up to this often are forgotten next
-        self._remembered = WordCodes(self._codes_of)
+        self._remembered = WordCodes(_lookup(self.codes, self.fixed))  # no cycle with `self`
         self._waiting = (0, 0)  # words and ends of blocks since rare words were forgotten
 
     def batches(self, pieces: Bulk) -> Iterator[tuple[np.ndarray, list[int] | np.ndarray]]:
@@ -94,7 +95,7 @@ class WordIndexer:
         batches else have the words of a block."""
         threads = min(cores(), _SPLITTERS)
         for words in ordered_map(split, blocks, threads) if threads > 1 else map(split, blocks):
-            if self._fixed and len(self._remembered) > len(self.codes) + _STRANGERS:
+            if self.fixed and len(self._remembered) > len(self.codes) + _STRANGERS:
                 self._remembered.clear()
             begun = ended = 0
             for last, last_end, is_batch in self._cuts(words):
@@ -130,15 +131,10 @@ class WordIndexer:
 
     def _encoded(self, words: list[str]) -> np.ndarray:
         """The codes of a batch, which is counted."""
-        if self._fixed and not all(issubclass(found, str) for found in set(map(type, words))):
+        if self.fixed and not all(issubclass(found, str) for found in set(map(type, words))):
             word_list(words)  # raises
         try:
-            found = (
-                map(self.codes.get, words, itertools.repeat(-1))
-                if self._fixed
-                else map(self.codes.__getitem__, words)
-            )
-            codes = np.fromiter(found, np.int32, len(words))
+            codes = np.fromiter(_lookup(self.codes, self.fixed)(words), np.int32, len(words))
         except TypeError:
             word_list(words)  # raises for a word that is not hashable
             raise
@@ -146,15 +142,9 @@ class WordIndexer:
         self._forget_rare()
         return codes
 
-    def _codes_of(self, words: list[str]) -> Iterable[int]:
-        """The codes of words of a block that are not remembered."""
-        if not self._fixed:
-            return map(self.codes.__getitem__, words)
-        return map(self.codes.get, words, itertools.repeat(-1))
-
     def _count(self, codes: np.ndarray) -> None:
         self.tokens += len(codes)
-        if self._fixed or not len(codes):
+        if self.fixed or not len(codes):
             return
         size = int(codes.max()) + 1
         if size > len(self._room):
@@ -177,10 +167,12 @@ class WordIndexer:
 
     @property
     def memory(self) -> int:
-        """About how many bytes the words take; `known` is the caller's, and counts as none."""
-        if self._fixed:
-            return 0
-        return _WORD_BYTES * len(self.codes) + _CODE_BYTES * len(self.counts)
+        """About how many bytes the words take. `known` is the caller's: only what is remembered of
+        it counts."""
+        tables = self._remembered.nbytes
+        if self.fixed:
+            return tables
+        return tables + _WORD_BYTES * len(self.codes) + _CODE_BYTES * len(self.counts)
 
     def vocab_ids(self, vocab: Vocab) -> np.ndarray:
         """int32[C + 1]: the vocabulary's id for each code; the last entry is that of code -1.
@@ -188,13 +180,20 @@ class WordIndexer:
         Words outside the vocabulary have the id of its `unk`, or -1 if it has none.
         """
         other = -1 if vocab.unk is None else vocab.ids[vocab.unk]
-        if self._fixed:
+        if self.fixed:
             return np.append(np.arange(len(vocab), dtype=np.int32), np.int32(other))
         table = np.full(len(self.counts) + 1, other, np.int32)
         ids = [(self.codes[word], i) for word, i in vocab.ids.items() if word in self.codes]
         codes, places = np.array(ids, np.int64).reshape(-1, 2).T
         table[codes] = places
         return table
+
+
+def _lookup(codes: dict[str, int], fixed: bool) -> Callable[[list[str]], Iterable[int]]:
+    """The codes of words: -1 for one that is not known, if codes are fixed, else a new one."""
+    if fixed:
+        return lambda words: map(codes.get, words, itertools.repeat(-1))
+    return lambda words: map(codes.__getitem__, words)
 
 
 def _is_block(piece: WordPiece | Block) -> bool:

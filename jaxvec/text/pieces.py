@@ -90,7 +90,7 @@ _WITHOUT_ZEROS = ("strict", "replace", "ignore")  # other names may put any char
 
 
 def in_bulk(pieces: Bulk) -> Bulk:
-    """Pieces as they are, but those of files as `BlockPieces.in_bulk`."""
+    """Pieces as they are, and `BlockPieces` by `BlockPieces.in_bulk`."""
     return pieces.in_bulk() if isinstance(pieces, BlockPieces) else pieces
 
 

@@ -101,7 +101,17 @@ def read_pieces(
 def read_blocks(
     paths: Iterable[str | os.PathLike[str]], *, errors: str = "strict"
 ) -> Iterator[Block]:
-    """As `read_pieces`, many lines at once."""
+    """Streams UTF-8 text as `read_pieces`, many lines at once.
+
+    Args:
+      paths, errors: as for `read_pieces`.
+
+    Yields:
+      The blocks.
+
+    Raises:
+      FileNotFoundError, TypeError, ValueError: as `read_pieces`.
+    """
     check_errors(errors)
     for name in expand_paths(paths):
         if name == "-":

@@ -19,6 +19,7 @@ WIDTHS = (1, 2, 4)  # numbers of a key; longer words have none
 LONGEST = KEY_BYTES * WIDTHS[-1]
 
 _BLANK, _LINE_END = b" \n"
+_SLICE = 1 << 20  # bytes that are searched for white space at a time
 _IS_SPACE = np.array([chr(byte).isspace() for byte in range(_BLANK + 1)])
 _KEPT = np.array([b"\xff" * i for i in range(KEY_BYTES + 1)], "S8").view(np.uint64)
 _KEPT_ALONE = np.append(_KEPT, np.uint64(0))  # a longer word is no single number
@@ -43,7 +44,11 @@ class Words(NamedTuple):
     ends: np.ndarray  # int64[N], numbers of words before the ends of lines
 
     def part(self, first: int, last: int) -> "Words":
-        """The words first … last, without ends of lines."""
+        """The words first … last, without ends of lines.
+
+        Args:
+          first, last: numbers of words.
+        """
         inside = slice(first, last)
         return self._replace(
             starts=self.starts[inside],
@@ -68,12 +73,12 @@ class Words(NamedTuple):
 
     def spelled(self, places: np.ndarray) -> list[str]:
         """Some words, int64[m], as strings; m > 0."""
-        sizes = self.lengths[places] + 1
-        stops = np.cumsum(sizes)
-        copied = np.arange(stops[-1]) + np.repeat(self.starts[places] - (stops - sizes), sizes)
-        together = np.frombuffer(self.text, np.uint8)[copied]
-        together[stops - 1] = _LINE_END
-        return together.tobytes().decode("utf-8", "surrogatepass").split("\n")[:-1]
+        starts = self.starts[places]
+        stops = (starts + self.lengths[places]).tolist()
+        return [
+            self.text[start:stop].decode("utf-8", "surrogatepass")
+            for start, stop in zip(starts.tolist(), stops, strict=True)
+        ]
 
 
 def split(block: Block) -> Words:
@@ -83,7 +88,7 @@ def split(block: Block) -> Words:
       block: without a zero byte.
 
     >>> words = split(Block(b"the felicitous\\nthe end", True))
-    >>> words.spelled(np.arange(4)), words.ends.tolist(), words.alone[0] == words.alone[2]
+    >>> words.spelled(np.arange(4)), words.ends.tolist(), bool(words.alone[0] == words.alone[2])
     (['the', 'felicitous', 'the', 'end'], [2, 4], True)
     """
     after = bytes(LONGEST) if block.data[-1:].isspace() else b" " + bytes(LONGEST)
@@ -121,15 +126,17 @@ def _with_blanks(text: bytes) -> bytearray:
     """UTF-8 with blanks instead of white space beyond ASCII, as many as it has bytes."""
     changed = bytearray(text)
     data = np.frombuffer(changed, np.uint8)
-    is_lead = data == _LEADS[0]
-    for lead in _LEADS[1:]:
-        is_lead |= data == lead
-    places = np.flatnonzero(is_lead)
-    first, second, third = (data[places + i].astype(np.int64) for i in range(3))
-    is_space = _IS_PAIR[first << 8 | second]
-    is_long = first >= _TWO_BYTES
-    is_space &= ~is_long | _IS_TRIPLE[(first & _LOW) << 16 | second << 8 | third]
-    for i in range(2):
-        data[places[is_space] + i] = _BLANK
-    data[places[is_space & is_long] + 2] = _BLANK
+    for start in range(0, len(data), _SLICE):
+        part = data[start : start + _SLICE]
+        is_lead = part == _LEADS[0]
+        for lead in _LEADS[1:]:
+            is_lead |= part == lead
+        places = np.flatnonzero(is_lead) + start
+        first, second, third = (data[places + i].astype(np.int64) for i in range(3))
+        is_space = _IS_PAIR[first << 8 | second]
+        is_long = first >= _TWO_BYTES
+        is_space &= ~is_long | _IS_TRIPLE[(first & _LOW) << 16 | second << 8 | third]
+        for i in range(2):
+            data[places[is_space] + i] = _BLANK
+        data[places[is_space & is_long] + 2] = _BLANK
     return changed

@@ -212,9 +212,9 @@ class Draws(Protocol):
 
 @runtime_checkable
 class SparseLoss(Protocol):
-    """Has a loss that is dear beside its gradient: a CPU reports that of one step in so many."""
+    """Has a loss that is dear beside its gradient: in long segments, a CPU samples it."""
 
-    loss_every: ClassVar[int]  # a divisor of `STEPS_A_DRAW`
+    loss_every: ClassVar[int]  # of how many steps one has its loss read; divides `STEPS_A_DRAW`
 
 
 @runtime_checkable

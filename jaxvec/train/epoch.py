@@ -29,6 +29,8 @@ from jaxvec.train.dealing import dealt_places
 
 PyTree = Any
 
+_SAMPLED = 1 << 12  # steps of a segment, some 260,000 words, whose losses may be sampled
+
 
 def compiled_for(model: Model) -> Model:
     """The model as a static argument: options that the program does not hold have their
@@ -176,8 +178,9 @@ def _run(
     count, so that a GPU does not wait for its host between them; in the last draw, steps beyond
     the segment's end have rows `V`, which are none, and `inside` is False.
 
-    On a CPU only every `loss_every`-th step of a draw, the first among them, has its loss added up,
-    and these stand for all of the draw; the compiler leaves out what nobody reads.
+    On a CPU, in segments of at least `_SAMPLED` steps, only every `loss_every`-th step of a draw,
+    the first among them, has its loss added up, and these stand for all of the draw; the compiler
+    leaves out what nobody reads. In shorter segments they would be too few.
     """
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
@@ -225,17 +228,17 @@ def _run(
             carry, total, first = lax.fori_loop(0, len(ts) // every, one_in(every), carry)
             counted = weight[::every].sum()
             scale = weight.sum() / jnp.where(counted > 0, counted, 1) if every > 1 else 1
-            return carry, total * scale, first
+            return carry, total * scale, first, jnp.where(counted > 0, weight.sum(), 0)
 
         losses = jax.eval_shape(taken, 0, carry)[1]
         zeros = jnp.zeros(losses.shape, losses.dtype)
-        every = 1 if len(ts) % loss_every else loss_every
+        every = loss_every if most >= _SAMPLED else 1
         ways = {"cpu": functools.partial(steps, every)} if every > 1 else {}
-        carry, total, first = lax.platform_dependent(
+        carry, total, first, told = lax.platform_dependent(
             (carry, zeros, zeros), weight, **ways, default=functools.partial(steps, 1)
         )
         done = Steps(
-            loss=total.sum(), weight=weight.sum(), taken=inside.sum(dtype=jnp.int32),
+            loss=total.sum(), weight=told, taken=inside.sum(dtype=jnp.int32),
             first=first.sum() / jnp.where(weight[0] > 0, weight[0], 1),
         )  # fmt: skip
         return carry, jax.tree.map(lambda all, number: all.at[i].set(number), report, done)
