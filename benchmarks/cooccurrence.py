@@ -28,7 +28,7 @@ def add_parser(suites) -> None:
     add("--min-count", type=int, default=5)
     add("--memory", type=float, metavar="GB", help="memory for counting; uses files")
     add("--on-device", action="store_true")
-    add("--stanford", type=source, metavar="FOLDER", help="GloVe's build folder, to compare with")
+    add("--stanford", type=Path, metavar="FOLDER", help="GloVe's build folder, to compare with")
     add("--rounds", type=int, default=1, help="runs, each in a new process (default: %(default)s)")
     add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
@@ -36,7 +36,7 @@ def add_parser(suites) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Counts and prints a table."""
-    settings = {k: v for k, v in vars(options).items() if k != "run"}
+    settings = {k: v for k, v in vars(options).items() if k not in ("run", "stanford")}
     rows = []
     for _ in range(options.rounds):
         for sorts in _WITHOUT if _has_avx512() else [None]:

@@ -55,3 +55,9 @@ def test_numpy_takes_the_names_of_features():
         [sys.executable, "-W", "error", "-c", "import numpy"], check=True,
         env={**processor.os.environ, "NPY_DISABLE_CPU_FEATURES": processor._AVX512},
     )  # fmt: skip
+
+
+def test_counting_does_not_wait_for_jax():
+    script = "import sys; from jaxvec.cli import cooccur; print('jax' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert found.stdout.strip() == "False", found.stderr

@@ -73,7 +73,10 @@ def _inner(equation: Any) -> list[tuple[Any, list[Any], list[Any]]]:
     if name == "scan":
         return [(_open(params["jaxpr"]), ins, outs)]
     if name == "cond":
-        return [(_open(branch), ins[1:], outs) for branch in params["branches"]]
+        branches = params["branches"]
+        if params.get("branches_platforms"):  # the last is not of a CPU alone
+            branches = branches[-1:]
+        return [(_open(branch), ins[1:], outs) for branch in branches]
     if name == "reduce" or name.startswith(("scatter", "reduce_", "custom_vjp")):
         return []
     for field in ("jaxpr", "call_jaxpr", "fun_jaxpr"):

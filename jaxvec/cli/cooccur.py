@@ -8,7 +8,6 @@ from jaxvec.cli.data import add_text_options, count, input_files
 from jaxvec.cli.engine import add_engine_options, count_on_engine, text_or_corpus, uses_engine
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.cooccurrence.settings import LEAST_MEMORY
-from jaxvec.interop import stanford
 from jaxvec.storage.pool import keep, resident_memory
 from jaxvec.storage.work import work_folder
 
@@ -64,6 +63,8 @@ def run(options: argparse.Namespace) -> None:
         check_output(options.save_vocab, force=options.force, inputs=[*inputs, options.output])
     counted = count_on_engine if uses_engine(options) else _count_on_threads
     if options.output.endswith(".bin"):
+        from jaxvec.interop import stanford  # here, as it brings JAX
+
         with work_folder(options.output, resumed=uses_engine(options)) as beside:
             cells = counted(options, beside / "cells")
             stanford.save_records(cells, options.output)

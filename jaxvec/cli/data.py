@@ -11,15 +11,12 @@ import numpy as np
 from jaxvec import cooccurrence
 from jaxvec.cli.common import Flags, path, say, size, text_paths, whole
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.interop import stanford
-from jaxvec.storage.arrays import ZIP_MAGIC, load_arrays
+from jaxvec.storage.arrays import ZIP_MAGIC, crc, load_arrays
 from jaxvec.storage.pool import free_memory
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.docstrings import documentation
 from jaxvec.text.tokenize import get_tokenizer
 from jaxvec.text.vocab import Vocab
-from jaxvec.train.checkpoint import crc
-from jaxvec.train.registry import MODELS
 
 IDENTITY = "identity"
 """Tag of the flags that say which run it is: a checkpoint resumes with the same values."""
@@ -90,6 +87,8 @@ def read_data(
                 "--vocab FILE"
             )
         if records:
+            from jaxvec.interop import stanford  # here, as it brings JAX
+
             return stanford.load_records(options.corpus[0], Vocab.load(options.vocab))
         load = Cooccurrence.load if kind == "cooccurrence" else Corpus.load
         return load(options.corpus[0])
@@ -164,9 +163,11 @@ def _kind(options: argparse.Namespace) -> str:
         return ""
     with open(name, "rb") as file:
         if file.read(len(ZIP_MAGIC)) != ZIP_MAGIC:
-            model = getattr(options, "model", None)
-            counts = model is not None and MODELS[model].counts
-            return "records" if counts and name.endswith(".bin") else ""
+            if getattr(options, "model", None) is None or not name.endswith(".bin"):
+                return ""
+            from jaxvec.train.registry import MODELS  # here, as it brings JAX
+
+            return "records" if MODELS[options.model].counts else ""
     kind = str(load_arrays(name, mapped=True).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
         raise ValueError(f"{name} is an archive, but neither a saved corpus nor saved counts")

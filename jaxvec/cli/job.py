@@ -14,8 +14,9 @@ from jaxvec.cli.data import count, fingerprint, input_files, read_data
 from jaxvec.cli.models import flags_of, make_model
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import resolve_optimizer
+from jaxvec.storage.arrays import crc
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.checkpoint import Checkpoints, crc
+from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model
 from jaxvec.train.placement import resolved
 from jaxvec.train.registry import MODELS

@@ -50,7 +50,7 @@ def count(
       TypeError: if `corpus` is no Corpus, or `window` or `memory` is no whole number.
       FileNotFoundError: if there is no folder for `path`.
       ValueError: if `window` is below 1, two word ids and a distance need more than 63 bits, a cell
-        exceeds what is added exactly (see `settings`), or `memory` is below 64 MiB or has no `path`.
+        exceeds what is added exactly (see `settings`), or `memory` is below 64 MiB, or no `path`.
 
     >>> corpus = Corpus.from_documents(["a b a"], min_count=1)
     >>> count(corpus, window=2).matrix().toarray().tolist()

@@ -142,6 +142,20 @@ def release(array: np.ndarray) -> None:
         mapped.madvise(mmap.MADV_DONTNEED)
 
 
+def crc(*arrays: np.ndarray) -> int:
+    """The CRC-32 of arrays, read in parts: a fingerprint of data.
+
+    Args:
+      *arrays: of any dtype; memory-mapped ones are read once.
+    """
+    value = 0
+    for array in arrays:
+        for start in range(0, len(array), 1 << 22):
+            value = zlib.crc32(array[start : start + (1 << 22)].tobytes(), value)
+            release(array)
+    return value
+
+
 def check_encoding(words: Sequence[str]) -> None:
     """Refuses words with half a surrogate pair, which UTF-8 cannot hold.
 

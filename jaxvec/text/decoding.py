@@ -41,8 +41,9 @@ def decoded(
 def encoded(
     file: BinaryIO, name: str, errors: str | None, size: int, offset: int = 0
 ) -> Iterator[bytes]:
-    """Streams the text of a file in UTF-8; surrogates, of errors such as ``"surrogateescape"``, as if
-    they were characters.
+    """Streams the text of a file in UTF-8, surrogates as if they were characters.
+
+    Surrogates come from `errors` such as ``"surrogateescape"``.
 
     Args:
       file, name, errors, size, offset: as for `decoded`.

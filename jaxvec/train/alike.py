@@ -12,8 +12,9 @@ import numpy as np
 from jax.sharding import NamedSharding
 
 from jaxvec.cooccurrence import Cooccurrence
+from jaxvec.storage.arrays import crc
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.checkpoint import Progress, crc
+from jaxvec.train.checkpoint import Progress
 from jaxvec.train.contracts import State
 from jaxvec.train.processes import check_alike, digest, several
 

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import time
-import zlib
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +15,6 @@ import orbax.checkpoint as ocp
 
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
-from jaxvec.storage.arrays import release
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train.contracts import State
 from jaxvec.train.processes import check_alike, is_first
@@ -261,13 +259,3 @@ def _check_shapes(saved: Any, like: State, words: int) -> None:
     before, now = shapes(saved), shapes(like)
     if before != now:
         raise ValueError(f"its arrays are {before}, and these {now}")
-
-
-def crc(*arrays: np.ndarray) -> int:
-    """The CRC-32 of arrays, read in parts: a fingerprint of data."""
-    value = 0
-    for array in arrays:
-        for start in range(0, len(array), 1 << 22):
-            value = zlib.crc32(array[start : start + (1 << 22)].tobytes(), value)
-            release(array)
-    return value
