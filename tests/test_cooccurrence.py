@@ -54,7 +54,6 @@ def in_pieces(monkeypatch):
     monkeypatch.setattr(settings, "_INTERVAL", 20)
     monkeypatch.setattr(host, "_PART", 7)
     monkeypatch.setattr(host, "_TAKEN", 24)
-    monkeypatch.setattr(runs, "_SLICE", 5)
     monkeypatch.setattr(runs, "_STRIDE", 2)
 
 
@@ -99,6 +98,26 @@ def test_each_way_makes_the_same_cells(monkeypatch, name, way, symmetric, distan
     expected = reference.cooccurrences(list(corpus.documents()), 4, symmetric, distance_weighting)
     cells = dict(zip(zip(found.row, found.col, strict=True), found.data, strict=True))
     assert cells == pytest.approx(dict(expected), rel=1e-6)
+
+
+@pytest.mark.usefixtures("in_pieces")
+@pytest.mark.parametrize("symmetric", [True, False])
+def test_a_window_wider_than_a_stretch(symmetric):
+    corpus = Corpus.from_documents(corpora()["one document"], min_count=1)
+    found = cooccurrence.count(corpus, window=40, symmetric=symmetric).matrix().tocoo()
+    expected = reference.cooccurrences(list(corpus.documents()), 40, symmetric, True)
+    cells = dict(zip(zip(found.row, found.col, strict=True), found.data, strict=True))
+    assert cells == pytest.approx(dict(expected), rel=1e-6)
+
+
+def test_places_beyond_int32_are_not_made(monkeypatch):
+    """Documents are then told by their numbers: the cells are the same."""
+    corpus = Corpus.from_documents(corpora()["documents"], min_count=1)
+    assert host._stretch(corpus, 0, len(corpus), 4).documents is None
+    expected = cooccurrence.count(corpus, window=4)
+    monkeypatch.setattr(host, "_MOST_PLACES", len(corpus) + 100)
+    assert host._stretch(corpus, 0, len(corpus), 4).documents is not None
+    assert not (cooccurrence.count(corpus, window=4).matrix() != expected.matrix()).nnz
 
 
 @pytest.mark.parametrize("window", [10, 30])

@@ -34,5 +34,10 @@ def test_a_short_segment_has_the_loss_of_all_steps():
 
 
 def test_it_divides_a_draw():
+    class Seventh(SkipGram):
+        loss_every = 7
+
     assert isinstance(SkipGram(), SparseLoss)
     assert STEPS_A_DRAW % SkipGram.loss_every == 0
+    with pytest.raises(ValueError, match="loss_every must divide 64, steps a draw; got 7"):
+        fitted(["a", "b"] * 500, Seventh)

@@ -1,5 +1,8 @@
 """Words of bytes: the same corpus as by `str.split`, word by word."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -89,7 +92,7 @@ def test_each_white_space(space):
 
 @pytest.mark.parametrize("width", [1, 2, 4])
 def test_keys_that_share_a_slot(monkeypatch, width):
-    """All keys begin at one slot; those that differ in any of their numbers are apart."""
+    """All keys begin at one slot; keys that differ in any number have slots of their own."""
     table = hashing.HashTable(width)
     monkeypatch.setattr(table, "_first_slots", lambda keys: np.full(len(keys[0]), 1020))
     rng = np.random.default_rng(0)
@@ -119,3 +122,16 @@ def test_strangers_are_not_remembered_for_ever(tmp_path, monkeypatch):
     (tmp_path / "text").write_text("\n".join(f"w{i} known" for i in range(3000)))
     corpus = Corpus.from_files(tmp_path / "text", vocab=Vocab(["known"], [1]))
     assert len(corpus) == 3000
+
+
+def test_words_are_freed_with_their_indexer():
+    """At once, not when garbage is collected: memory= counts on it."""
+    gc.disable()
+    try:
+        indexer = indexing.WordIndexer()
+        assert [codes.tolist() for codes, _ in indexer.batches([(["a", "b"], True)])] == [[0, 1]]
+        gone = weakref.ref(indexer)
+        del indexer
+        assert gone() is None
+    finally:
+        gc.enable()

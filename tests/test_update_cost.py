@@ -47,7 +47,7 @@ def text(words: int):
 
 
 def seconds(words: int, optimizer) -> float:
-    """Processor seconds of the steps with tables of so many words."""
+    """Processor seconds of the steps with tables of `words` rows."""
     segment, constants = text(words)
     params = MODEL.init(KEY, words)
     carried = [State(params, optimizer.init(params))]

@@ -136,8 +136,9 @@ def _stretch(corpus: Corpus, start: int, stop: int, window: int) -> _Stretch:
     last = min(stop + window, len(corpus))
     documents, none = corpus.document_numbers(start, last), len(corpus.vocab)
     apart = window * int(documents[-1])
-    short = apart > min(_APART * len(documents), _MOST_PLACES - len(documents))
-    ids = np.full(len(documents) + 2 * window + (0 if short else apart), none, np.int32)
+    length = len(documents) + 2 * window
+    short = apart > min(_APART * len(documents), _MOST_PLACES - length)
+    ids = np.full(length + (0 if short else apart), none, np.int32)
     places = np.arange(window, window + len(documents), dtype=np.int32)
     if apart and not short:
         places += documents * np.int32(window)

@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 
 from jaxvec.cooccurrence.host import on_host
-from jaxvec.cooccurrence.settings import MOST_UNITS, Means, Settings, id_bits, itself
-from jaxvec.storage.runs import GrowingArray, Run, RunStore, merge
+from jaxvec.cooccurrence.settings import Means, Settings, id_bits, itself
+from jaxvec.storage.runs import MOST_SUM, GrowingArray, Run, RunStore, merge
 from jaxvec.text.corpus import Corpus
 
 T = TypeVar("T")
@@ -77,7 +77,7 @@ def cells(
             "raise min_count or lower the window"
         )
     heaviest = 2 * int(settings.weights(window).max()) * window
-    tokens = min(means.tokens(window), max(1, MOST_UNITS // heaviest), stop - start)
+    tokens = min(means.tokens(window), max(1, MOST_SUM // heaviest), stop - start)
     if counter.most is not None:
         tokens = max(1, min(tokens, counter.most // window))
     count = counter.make(corpus, window, settings, means)

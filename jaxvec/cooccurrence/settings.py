@@ -1,4 +1,4 @@
-"""What counting depends on, and what it may use.
+"""The options of counting, exact weights, and limits of memory and threads.
 
 Weights are whole numbers, int64, of a unit 1/u, so that sums are exact and the same in any order.
 u is 1 without distance weighting; else lcm(1 … W) for W up to 22, where 1/d is a multiple of 1/u
@@ -17,8 +17,6 @@ from jaxvec.storage.runs import Run, group_starts, sort_by_key
 
 LEAST_MEMORY = 64 << 20
 """The smallest `memory` of counting, in bytes."""
-MOST_UNITS = 1 << 61
-"""The largest sum of a cell."""
 _TOKENS = 1 << 30  # counted at once, if `memory` sets no smaller number
 _INTERVAL = 1 << 18  # entries of a merged interval, if `memory` sets no smaller number
 _WIDEST_EXACT = 22  # the largest W whose lcm(1 … W) is below 2^32

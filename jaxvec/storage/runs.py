@@ -12,9 +12,9 @@ import numpy as np
 from jaxvec.storage.arrays import release
 from jaxvec.storage.pool import ordered_map
 
-_SLICE = 1 << 16  # entries, few enough for a core's cache
 _STRIDE = 1 << 14  # one key in this many is a sample; see `merge`
-_MOST = 1 << 61  # a sum that is not yet refused; twice it fits into 63 bits
+MOST_SUM = 1 << 61
+"""The largest sum of a key that is not refused; twice it fits into 63 bits."""
 
 
 class Run(NamedTuple):
@@ -144,37 +144,6 @@ class GrowingArray:
             return np.memmap(self._file, self._dtype, "r", shape=(self._length, *self._row))
 
 
-def sum_sorted(packed: np.ndarray, bits: int, weights: np.ndarray) -> Run:
-    """Sums weights by key.
-
-    Args:
-      packed: int64[N], sorted. Each is a key, with the index of a weight in its lowest `bits`
-        bits: ``(key << bits) | index``. Overwritten.
-      bits: width of the index.
-      weights: int64[up to 2^bits].
-
-    >>> run = sum_sorted(np.array([70, 71, 71, 80]), 1, np.array([2, 1]))
-    >>> run.keys.tolist(), run.sums.tolist()
-    ([35, 40], [4, 2])
-    """
-    sums: list[np.ndarray] = [np.empty(0, np.int64)]
-    kept = 0
-    for start in range(0, len(packed), _SLICE):
-        part = packed[start : start + _SLICE]
-        keys = part >> bits
-        first = group_starts(keys)
-        added = np.add.reduceat(weights[part & ((1 << bits) - 1)], first)
-        keys = keys[first]
-        if kept and keys[0] == packed[kept - 1]:  # a key that the last slice ended with
-            sums[-1][-1] += added[0]
-            keys, added = keys[1:], added[1:]
-        packed[kept : kept + len(keys)] = keys
-        kept += len(keys)
-        if len(added):
-            sums.append(added)
-    return Run(packed[:kept].copy(), np.concatenate(sums))
-
-
 def sort_by_key(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Keys and their sums, both in rising order of the keys.
 
@@ -261,11 +230,11 @@ def _added(sums: np.ndarray, first: np.ndarray, runs: int) -> np.ndarray:
       first: the place of the first of each group.
       runs: the largest length of a group.
     """
-    if int(sums.max()) > _MOST // runs and (
-        np.add.reduceat(sums.astype(np.float64), first).max() > _MOST
+    if int(sums.max()) > MOST_SUM // runs and (
+        np.add.reduceat(sums.astype(np.float64), first).max() > MOST_SUM
     ):
         raise ValueError(
-            f"a sum exceeds {_MOST}, the most that is added exactly: count less text at once, or "
+            f"a sum exceeds {MOST_SUM}, the most that is added exactly: count less text, or "
             "co-occurrences in a smaller window"
         )
     return np.add.reduceat(sums, first)

@@ -1,4 +1,4 @@
-"""UTF-8 from files, part by part, with errors that say what is wrong and where."""
+"""UTF-8 from files, read in parts; errors have the byte offset."""
 
 import codecs
 from collections.abc import Iterator

@@ -167,8 +167,7 @@ class WordIndexer:
 
     @property
     def memory(self) -> int:
-        """About how many bytes the words take. `known` is the caller's: only what is remembered of
-        it counts."""
+        """About how many bytes the words take; of `known`, only the tables that remember it."""
         tables = self._remembered.nbytes
         if self.fixed:
             return tables

@@ -182,6 +182,8 @@ def _run(
     the first among them, has its loss added up, and these stand for all of the draw; the compiler
     leaves out what nobody reads. In shorter segments they would be too few.
     """
+    if STEPS_A_DRAW % loss_every:
+        raise ValueError(f"loss_every must divide {STEPS_A_DRAW}, steps a draw; got {loss_every}")
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
     last = plan.steps if together is None else lax.pmax(plan.steps, together)
