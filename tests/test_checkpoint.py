@@ -178,7 +178,7 @@ def children(pid: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_finish_the_step_save_and_exit(text, tmp_path, number):
     saving = ["--checkpoint", str(tmp_path / "c"), "--checkpoint-every", "1000m", "--workers", "2"]
     command = [*PROGRAM, *arguments(text, tmp_path, "v", "sgns"), *saving, "--epochs", "1000"]
