@@ -181,12 +181,13 @@ def _remove_leftovers(folder: Path, prefix: str) -> None:
     with os.scandir(folder) as found:
         names = [one.name for one in found if one.name.startswith(prefix)]
     for name in names:
-        if not _TEMPORARY.fullmatch(name[len(prefix) :]):
-            continue
-        with contextlib.suppress(OSError), open(folder / name, "rb+") as file:
-            old = time.time() - os.fstat(file.fileno()).st_mtime > _OLD
-            if old and locks.locked(file.fileno()):
-                (folder / name).unlink()
+        path = folder / name
+        with contextlib.suppress(OSError):
+            of_killed = _TEMPORARY.fullmatch(name[len(prefix) :]) and not path.is_symlink()
+            if of_killed and time.time() - path.stat().st_mtime > _OLD:
+                with open(path, "rb+") as file:
+                    if locks.locked(file.fileno()):
+                        path.unlink()
 
 
 @contextlib.contextmanager
