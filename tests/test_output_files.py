@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks import kills
 from jaxvec import WordVectors
 from jaxvec.cli import main
 from jaxvec.storage import locks
 from jaxvec.storage.files import atomic_write, claim, claims
 from tests import faults
-from tests.test_checkpoint import PROGRAM, arguments
 
 WORDS = ["a", "b", "c"]
 
@@ -147,10 +147,10 @@ def test_checkpoints_that_do_not_fit_neither_end_a_run_nor_delay_its_end(tmp_pat
     text = tmp_path / "text.txt"
     rng = np.random.default_rng(0)
     text.write_text("\n".join(" ".join(f"w{i}" for i in row) for row in rng.zipf(1.2, (99, 100))))
-    saving = ["--checkpoint", str(tmp_path / "c"), "--checkpoint-every", "1", "--epochs", "1"]
+    saving = ["--checkpoint", str(tmp_path / "c"), "--checkpoint-every", "1"]
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (8_000, 8_000));"
-    program = [*PROGRAM[:2], limit + PROGRAM[2]]
-    command = [*program, *arguments(text, tmp_path, "v", "sgns"), *saving]
+    program = [*kills.PROGRAM[:2], limit + kills.PROGRAM[2]]
+    command = [*program, *kills.arguments(text, tmp_path / "v.bin", "sgns", 1), *saving]
     run = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert run.returncode == 0, run.stderr
     told = [line for line in run.stderr.splitlines() if "warning" in line]
