@@ -11,6 +11,7 @@ from benchmarks import (
     cooccurrence,
     engines,
     glove,
+    kills,
     paper,
     queries,
     seeds,
@@ -53,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     compiling.add_parser(suites)
     shards.add_parser(suites)
     paper.add_parser(suites)
+    kills.add_parser(suites)
     return parser
 
 

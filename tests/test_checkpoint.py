@@ -4,14 +4,13 @@ import contextlib
 import random
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import jax
 import numpy as np
 import pytest
 
+from benchmarks import kills
 from jaxvec import Checkpoints, GloVe, SkipGram, cooccurrence, fit
 from jaxvec.cli import main
 from jaxvec.train import cells as cell_segments
@@ -120,51 +119,24 @@ def test_states_are_saved_by_time_or_steps(run, tmp_path):
 def text(tmp_path_factory) -> Path:
     """Five segments of `PROGRAM` an epoch."""
     path = tmp_path_factory.mktemp("text") / "text.txt"
-    rng = np.random.default_rng(0)
-    words = np.array([f"w{i}" for i in range(300)])
-    lines = words[rng.zipf(1.2, (200, 100)).clip(max=300) - 1]
-    path.write_text("\n".join(map(" ".join, lines)))
+    kills.make_text(path)
     return path
 
 
-SMALL_SEGMENTS = 4_000, 4_000  # of tokens and of cells, so that little text has several
-PROGRAM = [
-    sys.executable,
-    "-c",
-    # a job in the background may have been started with interrupts ignored
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
-    "from jaxvec.train import cells, segments;"
-    f"segments.SEGMENT_TOKENS, cells.SEGMENT_CELLS = {SMALL_SEGMENTS};"
-    "from jaxvec.cli import main; sys.exit(main(sys.argv[1:]))",
-]
-
-
-def arguments(text, folder, name, model):
-    quick = ["--vector-size", "8", "--window", "4", "--epochs", "12"]  # 60 states: time for 2 kills
-    return ["train", str(text), "--model", model, "-o", str(folder / f"{name}.bin"), *quick]
-
-
-def states(folder: Path) -> int:
-    return max((int(p.name) for p in folder.glob("[0-9]*") if p.name.isdigit()), default=0)
+def arguments(text, folder, name, model, epochs=12):
+    return kills.arguments(text, folder / f"{name}.bin", model, epochs)
 
 
 @pytest.mark.parametrize("model", ["sgns", "glove"])
-def test_killed_twice_from_the_shell(text, tmp_path, monkeypatch, model):
-    monkeypatch.setattr(token_segments, "SEGMENT_TOKENS", SMALL_SEGMENTS[0])
-    monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", SMALL_SEGMENTS[1])
-    assert main(arguments(text, tmp_path, "whole", model)) == 0
-    command = [*arguments(text, tmp_path, "killed", model), "--checkpoint", str(tmp_path / "c"),
-               "--resume", "--checkpoint-every"]  # fmt: skip
-    rng = random.Random(model)
-    for _ in range(2):
-        before = states(tmp_path / "c")
-        with subprocess.Popen([*PROGRAM, *command, "1"], stderr=subprocess.DEVNULL) as process:
-            while states(tmp_path / "c") <= before and process.poll() is None:
-                time.sleep(0.01)
-            time.sleep(rng.random() / 20)
-            process.kill()
-        assert not (tmp_path / "killed.bin").exists()
-    assert main([*command, "1000m"]) == 0
+def test_killed_thrice_from_the_shell(text, tmp_path, monkeypatch, model):
+    monkeypatch.setattr(token_segments, "SEGMENT_TOKENS", kills.SMALL_SEGMENTS[0])
+    monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", kills.SMALL_SEGMENTS[1])
+    epochs = 30  # 150 states: time for 3 kills
+    assert main(arguments(text, tmp_path, "whole", model, epochs)) == 0
+    command = arguments(text, tmp_path, "killed", model, epochs)
+    kills.killed(command, tmp_path / "c", 3, seed=len(model))
+    assert not (tmp_path / "killed.bin").exists()
+    assert main([*command, "--checkpoint", str(tmp_path / "c"), "--resume"]) == 0
     assert (tmp_path / "killed.bin").read_bytes() == (tmp_path / "whole.bin").read_bytes()
 
 
@@ -178,10 +150,10 @@ def children(pid: int) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_signals_finish_the_step_save_and_exit(text, tmp_path, number):
     saving = ["--checkpoint", str(tmp_path / "c"), "--checkpoint-every", "1000m", "--workers", "2"]
-    command = [*PROGRAM, *arguments(text, tmp_path, "v", "sgns"), *saving, "--epochs", "1000"]
+    command = [*kills.PROGRAM, *arguments(text, tmp_path, "v", "sgns"), *saving, "--epochs", "1000"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while "epoch 1:" not in process.stderr.readline():
             assert process.poll() is None
@@ -190,7 +162,7 @@ def test_signals_finish_the_step_save_and_exit(text, tmp_path, number):
         last = process.communicate(timeout=60)[1].splitlines()[-1]
     assert process.returncode == 128 + number
     assert last.startswith(f"jaxvec train: interrupted by {number.name}; --resume goes on")
-    assert states(tmp_path / "c") == 1
+    assert kills.last_state(tmp_path / "c") == 1
     assert not (tmp_path / "v.bin").exists()
 
 

@@ -230,6 +230,9 @@ def test_gradients_are_clipped(cells):
     steps = -(-sum(-(-np.diff(cells.indptr) // SMALL.chunk_cells)) // SMALL.step_chunks)
     for a, b in zip(params, start, strict=True):
         assert 0 < np.abs(a - b).max() <= steps * 1e-3 + 1e-5
+    for rate in (1e-30, 1e30):  # its sums would begin at infinity, or 0
+        with pytest.raises(ValueError, match=r"must be from 1e-18 to 1e.18, .*; got 1e"):
+            fit(cells, SMALL, key=KEY, epochs=1, learning_rate=rate)
     with pytest.raises(ValueError, match="grad_clip must be a positive number; got 0"):
         fit(cells, SMALL, key=KEY, grad_clip=0)
 

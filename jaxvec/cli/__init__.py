@@ -1,7 +1,9 @@
 """The command line, `jaxvec COMMAND`; only this room prints."""
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
 import textwrap
 import warnings
@@ -15,6 +17,8 @@ from jaxvec.cli.processor import avoid_slow_sorts
 avoid_slow_sorts()
 
 from jaxvec.cli.common import say  # noqa: E402, it imports NumPy
+from jaxvec.cli.interrupt import Ended, raised  # noqa: E402
+from jaxvec.storage.files import claims  # noqa: E402
 
 _COMMANDS = {  # the module with `add_COMMAND_options`, and the purpose of the command
     "train": ("train", "train word vectors"),
@@ -79,12 +83,13 @@ def _notes(error: BaseException) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs a command; returns its exit status: 0; 2 with one line on standard error; 130 or 143."""
+    """Runs a command; returns its exit status: 0; 2 with one line on standard error; or 128 and
+    the number of the signal that ended it, such as 130 and 143."""
     arguments = sys.argv[1:] if arguments is None else arguments
     command = next((word for word in arguments if not word.startswith("-")), "")
     options = make_parser(command).parse_args(arguments)
     try:
-        with warnings.catch_warnings():
+        with raised(), claims(), warnings.catch_warnings():
             warnings.filterwarnings("always", category=UserWarning, module="jaxvec")
             warnings.showwarning = lambda message, *_, **__: say(
                 " ".join([f"jaxvec {options.command}: warning:", *str(message).split()])
@@ -97,10 +102,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _of_jax(error):
             raise
-        print(f"jaxvec {options.command}: {_message(error)}", file=sys.stderr)
+        _print(options.command, _message(error))
         return 2
-    except KeyboardInterrupt as error:
-        text = "; ".join(["interrupted", *_notes(error)])
-        print(f"jaxvec {options.command}: {text}", file=sys.stderr)
-        return 130
+    except (KeyboardInterrupt, Ended) as error:
+        by = f" by {error.signal.name}" if isinstance(error, Ended) else ""
+        _print(options.command, "; ".join([f"interrupted{by}", *_notes(error)]))
+        return 128 + (error.signal if isinstance(error, Ended) else signal.SIGINT)
     return status or 0
+
+
+def _print(command: str, message: str) -> None:
+    """Prints how a command has ended; nothing on a terminal that is gone."""
+    with contextlib.suppress(OSError):
+        print(f"jaxvec {command}: {message}", file=sys.stderr)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from jaxvec.storage.files import existing, expanded
+from jaxvec.storage.files import claim, existing, expanded
 from jaxvec.vectors import formats
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -84,7 +84,7 @@ def say(message: str) -> None:
     """Prints a message on standard error, past a progress bar if there is one."""
     if _SILENT:
         return
-    with contextlib.suppress(BrokenPipeError):  # whoever reads it has gone; the work goes on
+    with contextlib.suppress(OSError):  # whoever reads it has gone; the work goes on
         tqdm.write(message, file=sys.stderr)
 
 
@@ -159,7 +159,8 @@ def text_paths(name: str) -> list[str]:
 
 
 def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
-    """Checks that a file can and may be written, without writing it.
+    """Checks that a file can and may be written, without writing it. One that does not exist is
+    claimed: `atomic_write` does not overwrite what another makes of that name meanwhile.
 
     Args:
       path: the file.
@@ -187,6 +188,8 @@ def check_output(path: str, *, force: bool, inputs: Sequence[str] = ()) -> None:
         if not force:
             raise ValueError(f"output {path} exists; --force overwrites it")
     check_folder(target.parent, path)
+    if not there:
+        claim(target)
 
 
 def check_folder(folder: Path, path: str) -> None:

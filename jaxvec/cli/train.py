@@ -248,7 +248,8 @@ def _train(options: argparse.Namespace, job: Job, log: Log, *, resuming: bool) -
             )
     except Stopped:
         by = interrupt.signal or signal.SIGTERM  # of another process
-        where = f"; --resume goes on from {options.checkpoint}" if checkpoints else ""
+        saved = checkpoints and checkpoints.exist(options.checkpoint)
+        where = f"; --resume goes on from {options.checkpoint}" if saved else ""
         say(f"jaxvec train: interrupted by {by.name}{where}")
         return 128 + by
     finally:
@@ -291,9 +292,18 @@ def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bo
         return
     if finished:
         check_outputs(options, resuming=True)
-    _write(options, job.settings, vectors)
-    stanford.save(options, result)
-    warm_start.save(options, result)
+    taken = []
+    for write in (
+        lambda: _write(options, job.settings, vectors),
+        lambda: stanford.save(options, result),
+        lambda: warm_start.save(options, result),
+    ):
+        try:
+            write()
+        except FileExistsError as error:  # what it was to hold is beside it; so are the others
+            taken.append(str(error))
+    if taken:
+        raise FileExistsError("; ".join(taken))
 
 
 def warn_if_collapsed(vectors: WordVectors) -> None:

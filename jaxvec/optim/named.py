@@ -65,6 +65,9 @@ NAMED = {
 OPTIMIZERS = {name: named.learning_rate for name, named in NAMED.items()}
 """The names, and their default learning rates."""
 
+_MOST_RATE = 1e30  # of a run; and the least is its inverse: both are float32
+_MOST_FIXED = 1e18  # of GloVe's AdaGrad, whose sums begin at 1/η²
+
 
 def linear_decay(learning_rate: float, min_learning_rate: float) -> Schedule:
     """The schedule of word2vec: a straight line from one rate to the other.
@@ -234,12 +237,13 @@ def _schedule(optimizer, named: Named | None, learning_rate, min_learning_rate) 
     if callable(learning_rate):
         if min_learning_rate is not None:
             raise ValueError("min_learning_rate does not go with a learning-rate schedule")
-        values = rates(learning_rate, 0, 1)
-        if not (np.isfinite(values) & (values >= 0)).all():
+        values = np.array([float(learning_rate(p)) for p in np.linspace(0, 1, _RATE_POINTS)])
+        if not (values >= 0).all():
             raise ValueError(
                 "a learning-rate schedule must give numbers of at least 0; this one gives "
                 f"{values.min():g} to {values.max():g}"
             )
+        _check_rate("the highest rate of a schedule", values.max(), _MOST_RATE)
         return learning_rate
     rate, least = learning_rate, min_learning_rate
     if rate is None:
@@ -248,9 +252,18 @@ def _schedule(optimizer, named: Named | None, learning_rate, min_learning_rate) 
     least = 1e-4 * rate if least is None else least
     if not (math.isfinite(rate) and rate > 0):
         raise ValueError(f"learning_rate must be a positive number; got {rate}")
+    _check_rate("learning_rate", rate, _MOST_FIXED if fixed else _MOST_RATE)
     if not 0 <= least <= rate:
         raise ValueError(f"min_learning_rate must be between 0 and {rate:g}; got {least}")
     return linear_decay(rate, least)
+
+
+def _check_rate(name: str, rate: float, most: float) -> None:
+    if not 1 / most <= rate <= most:
+        raise ValueError(
+            f"{name} must be from {1 / most:g} to {most:g}, so that it can be computed with in "
+            f"float32; got {rate:g}"
+        )
 
 
 @functools.cache  # the same object each time, so that nothing is compiled twice

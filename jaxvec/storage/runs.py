@@ -5,7 +5,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -72,7 +72,7 @@ class RunStore:
             start, self._length = self._length, self._length + 2 * size
             for side in zip(*parts, strict=True):
                 for part in side:
-                    part.tofile(self._file)
+                    _append(self._file, part)
         return start, size
 
     def load(self, handles: Sequence[Any]) -> list[Run]:
@@ -129,7 +129,7 @@ class GrowingArray:
                 self._memory.resize((max(needed, needed * 5 // 4), *self._row), refcheck=False)
             self._memory[self._length : needed] = part
         else:
-            part.astype(self._dtype, copy=False).tofile(self._file)
+            _append(self._file, part.astype(self._dtype, copy=False))
         self._length += len(part)
 
     def array(self) -> np.ndarray:
@@ -142,6 +142,11 @@ class GrowingArray:
             if not self._length:  # an empty file cannot be mapped
                 return self._memory
             return np.memmap(self._file, self._dtype, "r", shape=(self._length, *self._row))
+
+
+def _append(file: IO[bytes], part: np.ndarray) -> None:
+    """Appends numbers by Python's file, whose errors say what is wrong; `tofile` has its own."""
+    file.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
 
 
 def sort_by_key(keys: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """`fit`: trains one model."""
 
+import contextlib
 from collections.abc import Callable, Collection, Sequence
 
 import jax
@@ -208,13 +209,14 @@ def fit(
         segments, held_out, how, epochs, written,
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
-    at = begin.resumed(checkpoints, states, len(data.vocab))
-    at = check_states(states, at._replace(chosen=followed(asked, workers)))
-    reports = StepReports(report_every, step_callbacks, at.steps // workers)
-    hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
-    (result,) = loop.train(
-        job, states, at, hooks, watches, start_seconds=start_seconds, progress=progress
-    )
+    with contextlib.nullcontext() if checkpoints is None else checkpoints.held():
+        at = begin.resumed(checkpoints, states, len(data.vocab))
+        at = check_states(states, at._replace(chosen=followed(asked, workers)))
+        reports = StepReports(report_every, step_callbacks, at.steps // workers)
+        hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
+        (result,) = loop.train(
+            job, states, at, hooks, watches, start_seconds=start_seconds, progress=progress
+        )
     return result
 
 

@@ -159,6 +159,19 @@ def check_alike(numbers: dict[str, int]) -> None:
         )
 
 
+def failed(reason: str) -> str:
+    """Why something failed in any process; "" if it did in none.
+
+    Args:
+      reason: why in this one, or "".
+
+    >>> failed("the disk is full")
+    'the disk is full'
+    """
+    where = np.flatnonzero(gathered(np.array(bool(reason))))
+    return reason or (f"process {where[0]} says why" if len(where) else "")
+
+
 def check_spans(over: Mesh) -> None:
     """Makes sure that every process has devices in a mesh.
 
