@@ -76,18 +76,19 @@ class WordVectors(WordQueries):
         fvocab: Path | None = None,
         encoding: str = "utf8",
         errors: str = "strict",
+        force_size: bool = False,
     ) -> Self:
         """Reads any format, recognized by content; see `formats.load`.
 
         Args:
-          path, limit, dtype, mmap, fvocab, encoding, errors: as for `formats.load`.
+          path, limit, dtype, mmap, fvocab, encoding, errors, force_size: as for `formats.load`.
 
         Raises:
           FileNotFoundError, ValueError: as `formats.load`.
         """
         table = formats.load(
             path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, encoding=encoding,
-            errors=errors,
+            errors=errors, force_size=force_size,
         )  # fmt: skip
         return cls._of(table)
 
