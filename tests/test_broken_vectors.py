@@ -107,7 +107,8 @@ def test_numbers_beyond_the_dtype_are_refused(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".projector"])
 def test_what_could_not_be_read_is_not_written(tmp_path, suffix):
     for number, dtype in [(np.nan, "float32"), (-np.inf, "float64"), (1e39, "float64")]:
-        vectors = WordVectors(["a", "b"], [[1, 2], [number, 1]], dtype=dtype)
+        vectors = WordVectors(["a", "b"], [[1, 2], [0, 1]], dtype=dtype)
+        vectors.vectors[1, 0] = number
         if number == 1e39 and suffix in KEEPING:
             vectors.save(tmp_path / f"v{suffix}")
             same(WordVectors.load(tmp_path / f"v{suffix}"), vectors)

@@ -76,7 +76,7 @@ def load_arrays(
     Each array's header is checked against the bytes that are there before memory is taken, and its
     checksum is compared in the one pass that reads it. A mapped array takes a pass too, when it is
     opened. Its file may be replaced while it is in use: the array keeps the old one. If its file is
-    cut in place while it is in use, `check_whole` tells so, but between two calls of it the system
+    cut in place while it is in use, `still_whole` tells so, but between two calls of it the system
     ends the process (SIGBUS), which no library can turn into an error.
 
     Args:
@@ -119,7 +119,7 @@ def load_arrays(
         return arrays
 
 
-def check_whole(*arrays: np.ndarray) -> None:
+def still_whole(*arrays: np.ndarray) -> None:
     """Makes sure that the files of memory-mapped arrays have not been cut since they were opened.
 
     To be called before each part that is read: to touch a page beyond the end of a file ends the

@@ -1,4 +1,4 @@
-"""The door of every reader: whatever goes wrong with a file's content is one error that names it."""
+"""The door of every reader: whatever is wrong with a file's content is one error that names it."""
 
 import contextlib
 import errno

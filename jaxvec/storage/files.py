@@ -9,16 +9,12 @@ import os
 import re
 import tempfile
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-
-DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
-"""What reading from `decompressed` raises if the file is damaged or cut short."""
 
 _OPENERS: dict[re.Pattern[bytes], Callable[..., Any]] = {
     re.compile(rb"\x1f\x8b"): gzip.open,

@@ -1,4 +1,4 @@
-"""The arrays in an ``.npz``, one by one: what their headers say is checked before it is believed."""
+"""The arrays in an ``.npz``, one by one: what a header says is checked before it is believed."""
 
 import io
 import math

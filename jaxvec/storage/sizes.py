@@ -27,8 +27,8 @@ def check_unpacked(size: int, packed: int, way_out: str) -> None:
     >>> check_unpacked(1 << 30, 1 << 20, "unpack it first")
     Traceback (most recent call last):
     ...
-    ValueError: 1,048,576 bytes unpack to 1,073,741,824 or more, over 64 times as many: if it is to \
-be trusted, unpack it first
+    ValueError: 1,048,576 bytes unpack to 1,073,741,824 or more, over 64 times as many: if it is \
+to be trusted, unpack it first
     """
     if size > max(FREE, MOST_RATIO * packed):
         raise ValueError(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import atomic_write
 from jaxvec.storage.work import Map, complete, digest, state
 from jaxvec.text.indexing import WordIndexer
@@ -138,9 +139,8 @@ def load_vocabulary(path: str | os.PathLike[str]) -> tuple[Vocab, str]:
 @functools.lru_cache(maxsize=2)
 def _loaded(path: str, *changed: int) -> tuple[Vocab, str]:
     arrays = load_arrays(path)
-    if not {"words", "counts", "specials", "unk"} <= arrays.keys():
-        raise ValueError(f"{path} is no vocabulary that save_vocabulary wrote")
-    vocab = Vocab.from_arrays(arrays)
+    with reading(path, "a vocabulary that save_vocabulary wrote"):
+        vocab = Vocab.from_arrays(arrays)
     return vocab, _content(vocab)
 
 

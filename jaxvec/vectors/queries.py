@@ -149,16 +149,23 @@ class WordQueries(Similarities):
 
         Raises:
           KeyError: for an unknown word, with close matches.
+          ValueError: if a product exceeds float64.
 
         >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [3, 4]])
         >>> wv.most_similar_dot("a", topn=2), wv.most_similar("a", topn=1)[0][0]
         ([('c', 3.0), ('b', 1.0)], 'b')
         """
-        known = self.vectors[: limited(restrict_vocab)].astype(np.float32, copy=False)
-        vector, asked = key, []
+        known, vector, asked = self.vectors[: limited(restrict_vocab)], key, []
         if isinstance(key, Key | NO_KEY):
             vector, asked = self.get_vector(key), [self.get_index(key)]
-        return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
+        dtype = np.promote_types(known.dtype, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = known.astype(dtype, copy=False) @ np.asarray(vector, dtype)
+            if not np.isfinite(scores).all():
+                scores = known.astype(np.float64) @ np.asarray(vector, np.float64)
+        if not np.isfinite(scores).all():
+            raise ValueError("products of these vectors are beyond float64: use most_similar")
+        return self._ranked(scores, asked, topn)
 
     @overload
     def similar_by_key(
@@ -236,7 +243,7 @@ class WordQueries(Similarities):
         known = limited(restrict_vocab)
         if check_whole("topn", topn, least=None) < 1 or not len(asked):
             return [[] for _ in asked]
-        units = ranking.unit(self.vectors[:known].astype(np.float32, copy=False))
+        units = ranking.units(self.vectors[:known])
         top = neighbors.cosine_top(
             units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None]
         )

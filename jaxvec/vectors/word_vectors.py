@@ -48,7 +48,8 @@ class WordVectors(WordQueries):
 
     Raises:
       TypeError: if a word is no string.
-      ValueError: if the shapes do not fit, a word comes twice, or for another dtype.
+      ValueError: if the shapes do not fit, a word comes twice, a number of a vector is not finite,
+        or for another dtype. Memory-mapped vectors are not read for that.
 
     >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
     >>> wv.most_similar("a", topn=1)[0][0], round(wv.similarity("a", "b"), 4)

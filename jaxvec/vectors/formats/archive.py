@@ -13,9 +13,10 @@ from jaxvec.storage.door import reading
 from jaxvec.storage.files import to_json
 from jaxvec.storage.tensors import Tensors
 from jaxvec.vectors.attributes import COUNT, column
-from jaxvec.vectors.formats.checks import FLOATING, fill, not_finite
+from jaxvec.vectors.formats.checks import FLOATING, fill
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source
+from jaxvec.vectors.ranking import not_finite
 from jaxvec.vectors.table import WordTable
 
 _ROWS = 1 << 14  # checked in one step
