@@ -20,7 +20,7 @@ Check = Callable[[np.ndarray], None]
 
 _HEADER_BYTES = 1 << 14  # of an array at most; NumPy reads no more than 10,000
 _LOCAL = struct.Struct("<4s2xHH16xHH")  # of a member: its mark, flags, method, lengths to its data
-_MARK, _ENCRYPTED = b"PK\x03\x04", 1
+_MARK, _ENCRYPTED, _UTF8 = b"PK\x03\x04", 1, 0x800
 _KINDS = "biufcSU"
 _WAY_OUT = (
     "write it anew without compression, numpy.savez(path, **numpy.load(path)), or, if it holds "
@@ -122,8 +122,10 @@ class Member:
         """Where the bytes of a member that is not compressed begin in the file."""
         self._raw.seek(self._info.header_offset)
         mark, flags, method, name, extra = _LOCAL.unpack(self._raw.read(_LOCAL.size))
-        if mark != _MARK or method != zipfile.ZIP_STORED or flags & _ENCRYPTED:
-            raise ValueError(f"{self.name!r} has no header of its own in the archive")
+        encoding = "utf-8" if flags & _UTF8 else "cp437"
+        named = self._raw.read(name) == self._info.orig_filename.encode(encoding, "replace")
+        if not named or mark != _MARK or method != zipfile.ZIP_STORED or flags & _ENCRYPTED:
+            raise ValueError(f"{self.name!r} has another header in the archive than in its list")
         begin = self._info.header_offset + _LOCAL.size + name + extra
         if begin + self._info.file_size > os.fstat(self._raw.fileno()).st_size:
             raise ValueError(f"{self.name!r} ends beyond the file")

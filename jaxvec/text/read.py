@@ -118,11 +118,21 @@ def read_blocks(
     check_errors(errors)
     for name in expand_paths(paths):
         if name == "-":
-            stdin = cast(BufferedReader, sys.stdin.buffer)
-            yield from _blocks(decompressed(stdin), "standard input", errors)
+            yield from _blocks(decompressed(standard_input()), "standard input", errors)
             continue
         with open(name, "rb") as raw:
             yield from _blocks(decompressed(raw), name, errors)
+
+
+def standard_input() -> BufferedReader:
+    """The bytes of standard input.
+
+    Raises:
+      ValueError: if the process has none.
+    """
+    if sys.stdin is None:
+        raise ValueError("there is no standard input to read: it is closed")
+    return cast(BufferedReader, sys.stdin.buffer)
 
 
 def pieces_of(blocks: Iterable[Block]) -> Iterator[Piece]:

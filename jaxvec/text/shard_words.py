@@ -51,7 +51,8 @@ def count_words(shard: TextShard, *, folder: str | os.PathLike[str]) -> ShardWor
 
 
 def _counts(path: str | os.PathLike[str]) -> dict[str, int]:
-    return json.loads(Path(path).read_text("ascii"))
+    with reading(path, "a file of words that count_words wrote"):
+        return json.loads(Path(path).read_text("ascii"))
 
 
 def count_vocabulary(

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxvec.messages.numbers import check_number, check_whole
 from jaxvec.vectors import ranking
+from jaxvec.vectors.forks import check_jax_runs
 from jaxvec.vectors.keys import NO_KEY, Key, key_list, limited, term_list
 from jaxvec.vectors.similarities import Similarities
 
@@ -232,11 +233,14 @@ class WordQueries(Similarities):
           KeyError: for an unknown word, with close matches.
           TypeError: if a number is not whole.
           ValueError: for a limit below 1.
+          RuntimeError: in a process that was forked off one that had imported JAX, which hangs
+            there; `most_similar` works.
 
         >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
         >>> [found[0][0] for found in wv.most_similar_many(["a", "c"], topn=1)]
         ['b', 'b']
         """
+        check_jax_runs("most_similar_many")
         from jaxvec.vectors import neighbors  # starts JAX, which no other query needs
 
         asked = np.array([self.get_index(word) for word in key_list(words)], np.int32)

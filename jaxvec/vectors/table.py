@@ -256,8 +256,8 @@ class WordTable:
 
         Raises:
           TypeError: if a word is no string, or a value of another kind than the attribute's.
-          ValueError: if the shapes do not fit, a word comes twice, or a number is not finite; nothing
-          is added then.
+          ValueError: if the shapes do not fit, a word comes twice, or a number is not finite; then
+            nothing is added.
 
         >>> wv = WordTable(["a"], [[1, 0]])
         >>> wv.add_vectors(["b", "a"], [[0, 1], [0, 2]])
@@ -362,8 +362,8 @@ def _check_finite(words: Sequence[str], rows: np.ndarray) -> None:
     bad = ranking.not_finite(rows)
     if bad is not None:
         raise ValueError(
-            f"the vector of {words[bad]!r}, at place {bad}, holds NaN or infinity, which would make "
-            "its scores NaN: leave it out, or train it anew"
+            f"the vector of {words[bad]!r}, at place {bad}, holds NaN or infinity, and so "
+            "would its scores: leave it out, or train it anew"
         )
 
 

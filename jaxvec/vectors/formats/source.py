@@ -4,16 +4,15 @@ import contextlib
 import io
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
-from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
 from jaxvec.storage.door import reading
 from jaxvec.storage.files import decompressed, existing
 from jaxvec.storage.sizes import Unpacked
+from jaxvec.text.read import standard_input
 
 _WAY_OUT = "read it with force_size=True or jaxvec convert --force-size"
 _BUFFER = 1 << 18  # bytes
@@ -97,7 +96,7 @@ def opened(path: str | os.PathLike[str], *, force_size: bool = False) -> Iterato
 def _on_disk(path: str | os.PathLike[str]) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         if os.fspath(path) == "-":
-            pipe = cast(BufferedReader, sys.stdin.buffer)
+            pipe = standard_input()
         else:
             found = existing(path, "vectors file")
             if found.is_file():
