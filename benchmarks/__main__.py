@@ -10,6 +10,7 @@ from benchmarks import (
 from benchmarks import (
     cooccurrence,
     engines,
+    fuzz,
     glove,
     paper,
     queries,
@@ -53,6 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
     compiling.add_parser(suites)
     shards.add_parser(suites)
     paper.add_parser(suites)
+    fuzz.add_parser(suites)
     return parser
 
 

@@ -104,12 +104,11 @@ def load_arrays(
         zipfile.ZipFile(raw) as archive,
     ):
         arrays = {}
-        size = os.fstat(raw.fileno()).st_size
-        for info in checked_members(archive, size, force_size=force_size):
+        for info, begin in checked_members(raw, archive, force_size=force_size):
             name = member_name(info)
             if names is not None and name not in names:
                 continue
-            member = Member(raw, archive, info)
+            member = Member(raw, archive, info, begin)
             if not ((mapped or name in partly) and member.stored):
                 arrays[name] = member.read(checks.get(name))
                 continue

@@ -22,6 +22,7 @@ _HEADER_BYTES = 1 << 14  # of an array at most; NumPy reads no more than 10,000
 _LOCAL = struct.Struct("<4s2xHH16xHH")  # of a member: its mark, flags, method, lengths to its data
 _MARK, _ENCRYPTED, _UTF8 = b"PK\x03\x04", 1, 0x800
 _KINDS = "biufcSU"
+_DESCRIPTOR = 24  # bytes after a member, at most, if its sizes were not known before
 _WAY_OUT = (
     "write it anew without compression, numpy.savez(path, **numpy.load(path)), or, if it holds "
     "word vectors, read it with force_size=True or jaxvec convert --force-size"
@@ -40,14 +41,16 @@ class Member:
       raw: the archive's file.
       archive: the archive.
       info: the member.
+      begin: where its bytes are in the file.
 
     Raises:
       ValueError: if the header is damaged, or tells of another number of bytes than are there.
     """
 
-    def __init__(self, raw: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo):
+    def __init__(self, raw: BinaryIO, archive: zipfile.ZipFile, info: zipfile.ZipInfo, begin: int):
         self.name = member_name(info)
         self._raw, self._archive, self._info = raw, archive, info
+        self._begin = begin
         self.stored = info.compress_type == zipfile.ZIP_STORED
         with self._opened() as file:
             head = file.read(min(_HEADER_BYTES, info.file_size))
@@ -69,7 +72,7 @@ class Member:
         if not self.stored or not self._count or not self.shape:
             return self.read()
         order = "F" if self._fortran else "C"
-        place = self._begin() + self._start
+        place = self._begin + self._start
         return np.memmap(self._raw, self.dtype, "r", place, self.shape, order)  # type: ignore[call-overload]
 
     def read(self, check: Check | None = None) -> np.ndarray:
@@ -118,23 +121,10 @@ class Member:
         if value != self._info.CRC:
             raise ValueError(f"{self.name!r} is damaged: its checksum is another one")
 
-    def _begin(self) -> int:
-        """Where the bytes of a member that is not compressed begin in the file."""
-        self._raw.seek(self._info.header_offset)
-        mark, flags, method, name, extra = _LOCAL.unpack(self._raw.read(_LOCAL.size))
-        encoding = "utf-8" if flags & _UTF8 else "cp437"
-        named = self._raw.read(name) == self._info.orig_filename.encode(encoding, "replace")
-        if not named or mark != _MARK or method != zipfile.ZIP_STORED or flags & _ENCRYPTED:
-            raise ValueError(f"{self.name!r} has another header in the archive than in its list")
-        begin = self._info.header_offset + _LOCAL.size + name + extra
-        if begin + self._info.file_size > os.fstat(self._raw.fileno()).st_size:
-            raise ValueError(f"{self.name!r} ends beyond the file")
-        return begin
-
     def _opened(self) -> IO[bytes]:
         if not self.stored:
             return self._archive.open(self._info)
-        self._raw.seek(self._begin())
+        self._raw.seek(self._begin)
         return _Kept(self._raw)
 
 
@@ -175,31 +165,52 @@ def _header(head: bytes) -> tuple[tuple[int, ...], bool, np.dtype, int]:
 
 
 def checked_members(
-    archive: zipfile.ZipFile, size: int, *, force_size: bool
-) -> list[zipfile.ZipInfo]:
-    """The members of an archive, once it is known that they fit into its file.
+    raw: BinaryIO, archive: zipfile.ZipFile, *, force_size: bool
+) -> list[tuple[zipfile.ZipInfo, int]]:
+    """The members of an archive and where their bytes begin, once these are sure to fill its file.
+
+    The list at the end of an archive has no checksum. So each member is compared with the header
+    before its bytes, and they must follow each other: none is hidden between.
 
     Args:
+      raw: the archive's file.
       archive: the archive.
-      size: bytes of its file.
       force_size: whether they may unpack to any size.
 
     Raises:
-      ValueError: if two have one name, one is encrypted, or they are larger than the file.
+      ValueError: if they do not; if two have one name or one is encrypted; if they are far larger
+        than the file.
     """
-    members = archive.infolist()
-    names = set()
-    for info in members:
+    size = os.fstat(raw.fileno()).st_size
+    found, names, end = [], set(), 0
+    for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
         name = member_name(info)
         if name in names:
             raise ValueError(f"two of its members are called {name!r}")
         names.add(name)
-        if info.flag_bits & _ENCRYPTED:
-            raise ValueError(f"its member {name!r} is encrypted")
-        if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
-            raise ValueError(f"its member {name!r} has two sizes")
-    if sum(info.compress_size for info in members) > size:
-        raise ValueError("its members are larger than the file")
+        if not end <= info.header_offset <= end + _DESCRIPTOR:
+            raise ValueError(f"its member {name!r} is not where the one before it ends")
+        begin = _begin(raw, info)
+        found.append((info, begin))
+        end = begin + info.compress_size
+    if not end <= archive.start_dir <= end + _DESCRIPTOR:
+        raise ValueError(f"its members end at byte {end:,}, and their list is at another place")
     if not force_size:
-        check_unpacked(sum(info.file_size for info in members), size, _WAY_OUT)
-    return members
+        check_unpacked(sum(info.file_size for info, _ in found), size, _WAY_OUT)
+    return found
+
+
+def _begin(raw: BinaryIO, info: zipfile.ZipInfo) -> int:
+    """Where the bytes of a member begin; ValueError if it has another header before them."""
+    raw.seek(info.header_offset)
+    mark, flags, method, name, extra = _LOCAL.unpack(raw.read(_LOCAL.size))
+    encoding = "utf-8" if flags & _UTF8 else "cp437"
+    shown = member_name(info)
+    if (flags | info.flag_bits) & _ENCRYPTED:
+        raise ValueError(f"its member {shown!r} is encrypted")
+    named = raw.read(name) == info.orig_filename.encode(encoding, "replace")
+    if not named or mark != _MARK or method != info.compress_type:
+        raise ValueError(f"its member {shown!r} has another header in the file than in its list")
+    if info.compress_type == zipfile.ZIP_STORED and info.compress_size != info.file_size:
+        raise ValueError(f"its member {shown!r} has two sizes")
+    return info.header_offset + _LOCAL.size + name + extra
