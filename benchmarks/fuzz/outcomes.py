@@ -90,8 +90,8 @@ def judged(reader: Reader, data: bytes, path: Path, expected: object = None) -> 
             fault = "damaged bytes were read as other content"
         result = Outcome("silently wrong", fault) if fault else Outcome("read")
     except ValueError as error:
-        named = path.name in str(error)
-        result = Outcome("refused") if named else Outcome("unnamed", f"ValueError: {error}"[:200])
+        kind = "refused" if path.name in str(error) else "unnamed"
+        result = Outcome(kind, f"ValueError: {error}"[:200])
     except MemoryError:
         result = Outcome("memory", "MemoryError")
     except Exception as error:

@@ -273,7 +273,7 @@ READERS: dict[str, Reader] = {
     "run": Reader(_run, _read_run, _bad_run, _of_run, starts_jax=True, **_ARCHIVE),
     "records": Reader(_records, _read_records, _bad_cells, _of_cells),
     "parameters": Reader(_parameters, _read_parameters, lambda tables: _bad_numbers(*tables),
-                         _tables),
+                         _tables, starts_jax=True),
     "vocab": Reader(_vocab, Vocab.load, _bad_vocab, _of_vocab),
     "phrases": Reader(_phrases, load_phrases, _bad_phrases,
                       lambda passes: [phrases.found for phrases in passes]),

@@ -159,7 +159,7 @@ def _is_canonical(vocab: Vocab, indptr: np.ndarray, indices: np.ndarray, data: n
         still_whole(indices, data)
         columns, exact = indices[start:stop], data[start:stop]
         counts = _float32(exact)
-        bad = ~((counts >= 0) & (counts <= MOST_SUM) & ((counts > 0) == (exact > 0)))
+        bad = ~((exact >= 0) & (counts <= MOST_SUM) & ((counts > 0) == (exact > 0)))
         bad |= (columns < 0) | (columns >= len(vocab))
         if bad.any():
             cell = start + int(bad.argmax())
