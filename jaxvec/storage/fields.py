@@ -23,7 +23,7 @@ class Extent:
         self.least, self.most = 0, -1
 
     def __call__(self, part: np.ndarray) -> None:
-        """Sees some numbers, [n]; those of another kind than integers are left to `field`."""
+        """Sees some numbers, [n]; other kinds than integers are left to `field`."""
         if len(part) and part.dtype.kind in "iu":
             least, most = int(part.min()), int(part.max())
             seen = self.least <= self.most
@@ -44,7 +44,8 @@ class Rising:
     """
 
     def __init__(self, name: str):
-        self._name, self._seen, self._last = name, 0, None
+        self._name, self._seen = name, 0
+        self._last: np.ndarray | None = None
 
     def __call__(self, part: np.ndarray) -> None:
         """Sees some numbers, [n].

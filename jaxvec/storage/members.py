@@ -7,7 +7,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Callable
-from typing import IO, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
@@ -85,7 +85,7 @@ class Member:
           ValueError: if its checksum is another one, or as `check`.
         """
         numbers = np.empty(self._count, self.dtype)
-        self._pass(memoryview(numbers.view(np.uint8)), numbers, check)
+        self._pass(numbers.view(np.uint8).data, check)
         return numbers.reshape(self.shape, order="F" if self._fortran else "C")
 
     def verify(self, check: Check | None = None) -> None:
@@ -97,9 +97,9 @@ class Member:
         Raises:
           ValueError: as `read`.
         """
-        self._pass(None, None, check)
+        self._pass(None, check)
 
-    def _pass(self, memory: memoryview | None, numbers: Any, check: Check | None) -> None:
+    def _pass(self, memory: memoryview | None, check: Check | None) -> None:
         """Reads all bytes, into memory if it is given, and compares their checksum."""
         size, item = self._count * self.dtype.itemsize, self.dtype.itemsize
         length = max(1, PART // item) * item
@@ -111,7 +111,7 @@ class Member:
                 wanted = min(length, size - start)
                 part = room[start : start + wanted] if kept else room[:wanted]
                 filled = 0
-                while filled < wanted and (more := file.readinto(part[filled:])):  # type: ignore[attr-defined]
+                while filled < wanted and (more := file.readinto(part[filled:])):
                     filled += more
                 if filled < wanted:
                     raise ValueError(f"{self.name!r} is cut short")
@@ -121,7 +121,7 @@ class Member:
         if value != self._info.CRC:
             raise ValueError(f"{self.name!r} is damaged: its checksum is another one")
 
-    def _opened(self) -> IO[bytes]:
+    def _opened(self) -> Any:
         if not self.stored:
             return self._archive.open(self._info)
         self._raw.seek(self._begin)

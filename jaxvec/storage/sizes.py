@@ -58,12 +58,25 @@ trusted, unpack it first
         self._content, self._packed, self._way_out = content, packed, way_out
 
     def readable(self) -> bool:
+        """True."""
         return True
 
     def seekable(self) -> bool:
+        """True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
+        """Fills a buffer.
+
+        Args:
+          buffer: writable bytes.
+
+        Returns:
+          How many bytes were read, 0 at the end.
+
+        Raises:
+          ValueError: if the content is far larger than the file.
+        """
         with memoryview(buffer).cast("B") as view:
             data = self._content.read(len(view))
             view[: len(data)] = data
@@ -71,6 +84,15 @@ trusted, unpack it first
         return len(data)
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Goes to a place of the content, and returns it.
+
+        Args:
+          offset: bytes.
+          whence: what they count from, as for any file.
+
+        Raises:
+          ValueError: if the content before the place is far larger than the file.
+        """
         if whence != os.SEEK_END:
             return self._content.seek(offset, whence)
         while self.read(1 << 20):  # which bounds it
@@ -78,4 +100,5 @@ trusted, unpack it first
         return self._content.seek(offset, os.SEEK_CUR)
 
     def tell(self) -> int:
+        """The place in the content, in bytes."""
         return self._content.tell()

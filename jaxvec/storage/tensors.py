@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 LONGEST_HEADER = 1 << 22
-"""Bytes of the longest header that is read; those of large models have a tenth of it."""
+"""Bytes of the longest header that is read; that of a large model has a tenth of it."""
 
 _BEGIN = 8  # bytes before the header: its length
 _DTYPES = {
@@ -85,7 +85,7 @@ class Tensors:
         if rows is not None and shape:
             shape = (min(rows, shape[0]), *shape[1:])
         array = np.empty(math.prod(shape), _DTYPES[kind])
-        left = memoryview(array.view(np.uint8))
+        left = array.view(np.uint8).data
         self._file.seek(start)
         while left:
             if not (more := self._file.readinto(left)):  # type: ignore[attr-defined]
