@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import json
 import lzma
 import tempfile
 from collections.abc import Callable, Sequence
@@ -233,6 +234,21 @@ def _pairs(path: Path) -> Any:
     return evaluate.judgments(_vectors(), path)[0]
 
 
+def _log() -> list[bytes]:
+    lines = [
+        {"epoch": i, "loss": 2.5 / i, "valid_loss": 2.7, "words_per_second": 1e6,
+         "loss_unit": "pair", "analogies": 0.5, "word_pairs": {"pairs.txt": 0.25}}
+        for i in (1, 2, 3)
+    ]  # fmt: skip
+    return ["\n".join(map(json.dumps, lines)).encode()]
+
+
+def _read_log(path: Path) -> Any:
+    from jaxvec.plot.curves import read_log
+
+    return [[epoch["epoch"], epoch["loss"], epoch["words_per_second"]] for epoch in read_log(path)]
+
+
 def _plain_text() -> list[bytes]:
     return [_TEXT.encode(), "naïve café — 東京 \u3000 x\r\n".encode() * 3]
 
@@ -279,6 +295,8 @@ READERS: dict[str, Reader] = {
                       lambda passes: [phrases.found for phrases in passes]),
     "analogies": Reader(lambda: [_ANALOGIES], _scores, lambda found: "", lambda found: found),
     "pairs": Reader(lambda: [_PAIRS], _pairs, _bad_numbers, lambda people: people.tolist()),
+    "log": Reader(_log, _read_log, lambda found: _bad_numbers(np.nan_to_num(found, posinf=np.inf)),
+                  lambda found: found),
     "text": Reader(_plain_text, _text(), _bad_corpus, _of_corpus),
     "text-gz": _packed_text(gzip),
     "text-bz2": _packed_text(bz2),

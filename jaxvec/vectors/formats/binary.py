@@ -191,23 +191,23 @@ def _blocks(
 
 
 def _decoded(path, raw: list[bytes], starts: list[int], options: Options) -> list[str]:
-    words: list[str] = []
+    """Words as strings; ValueError for the first that is not of the encoding, or has line breaks
+    inside."""
+    found = [word.lstrip(b"\n") for word in raw]
+    if b"\n" in b"".join(found):
+        place = next(i for i, word in enumerate(found) if b"\n" in word)
+        raise ValueError(
+            f"{path}: the word at byte {starts[place]}, {found[place][:40]!r}, holds a line break"
+        )
+    encoding, errors = options.encoding, options.errors
     try:
-        for word in raw:
-            word = word.lstrip(b"\n")
-            if b"\n" in word:
-                raise ValueError(
-                    f"{path}: the word at byte {starts[len(words)]}, {word[:40]!r}, holds a line "
-                    "break"
-                )
-            words.append(word.decode(options.encoding, options.errors))
+        return [word.decode(encoding, errors) for word in found]
     except UnicodeDecodeError as error:
-        place = len(words)
+        place = found.index(error.object)
         raise ValueError(
             f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not "
             f"{error.encoding.upper()}; {LENIENT}"
         ) from None
-    return words
 
 
 def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int) -> None:
