@@ -1,7 +1,6 @@
 """The command line, `jaxvec COMMAND`; only this room prints."""
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -13,7 +12,7 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from jaxvec.cli.processor import avoid_slow_sorts
-from jaxvec.cli.terminal import INTERRUPTED, drop_stdout, open_streams, quits_at_once
+from jaxvec.cli.terminal import drop_stdout, open_streams, quits_at_once
 
 avoid_slow_sorts()
 
