@@ -129,8 +129,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add("--init FILE", "word vectors to start from, by name; other words start at random", path)
     add(
         "--workers N",
-        "cores or devices, each trains on its own share (default: one for 8 million words or 4 "
-        "million cells, at most the cores there are; 1 accelerator); another number gives other "
+        "cores or devices, each trains on its own share (default: one for 8 million words, two "
+        "from 4 million, or one for 4 million cells, at most the cores there are; 1 accelerator); another number gives other "
         "vectors",
         whole(1),
     )

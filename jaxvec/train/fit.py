@@ -101,8 +101,9 @@ def fit(
         default the model's own: ``"sgd"`` for skip-gram, ``"glove_row_adagrad"`` for GloVe.
       workers: the number of devices; each trains on its own share of the data. On text their
         tables are merged at least 16 times an epoch (`parallel.copies`); for GloVe each has
-        a part of them (`parallel.strata`). By default one for every 8 million words, or 4 million
-        cells, if JAX has the devices: a CPU is one, unless `use_cores` was called before;
+        a part of them (`parallel.strata`). By default one for every 8 million words, two from 4
+        million on, or one for every 4 million cells, if JAX has the devices: a CPU is one, unless
+        `use_cores` was called before;
         and one accelerator; in several processes all devices of all. Another number gives other
         bits.
       sharding: how tables [V, D] are split over devices:

@@ -27,6 +27,7 @@ from jaxvec.train.processes import several
 PyTree = Any
 
 _WORDS_A_WORKER = 8_000_000
+_WORDS_OF_TWO = 4_000_000  # that two workers learn as well as one
 _CELLS_A_WORKER = 4_000_000
 
 
@@ -100,8 +101,9 @@ def default_workers(
 
 
 def usual_workers(data: Corpus | Cooccurrence, device: Device | None = None) -> int:
-    """On a CPU a worker for every 8 million words of text, or 4 million cells of counts, if JAX
-    has as many devices; one accelerator. In several processes all devices of all.
+    """On a CPU a worker for every 8 million words of text, two from 4 million on; or one for every
+    4 million cells of counts; if JAX has as many devices. One accelerator. In several processes
+    all devices of all.
 
     On text, workers learn by themselves between merges: with little text, each from little. On
     counts, a segment must be worth the trip. An accelerator takes the whole of it in seconds, to
@@ -115,8 +117,11 @@ def usual_workers(data: Corpus | Cooccurrence, device: Device | None = None) -> 
         return len(jax.devices())
     if (device or here()).is_accelerator:
         return 1
-    enough = _CELLS_A_WORKER if isinstance(data, Cooccurrence) else _WORDS_A_WORKER
-    return max(1, min(len(data) // enough, len(jax.devices())))
+    if isinstance(data, Cooccurrence):
+        fitting = len(data) // _CELLS_A_WORKER
+    else:
+        fitting = max(len(data) // _WORDS_A_WORKER, 1 + (len(data) >= _WORDS_OF_TWO))
+    return max(1, min(fitting, len(jax.devices())))
 
 
 def mesh(workers: int) -> Mesh:
