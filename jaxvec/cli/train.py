@@ -130,8 +130,8 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--workers N",
         "cores or devices, each trains on its own share (default: one for 8 million words, two "
-        "from 4 million, or one for 4 million cells, at most the cores there are; 1 accelerator); another number gives other "
-        "vectors",
+        "from 4 million, or one for 4 million cells, at most the cores there are; 1 accelerator); "
+        "another number gives other vectors",
         whole(1),
     )
     add(
