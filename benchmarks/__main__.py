@@ -10,6 +10,7 @@ from benchmarks import (
 from benchmarks import (
     cooccurrence,
     engines,
+    fuzz,
     glove,
     kills,
     paper,
@@ -55,6 +56,7 @@ def make_parser() -> argparse.ArgumentParser:
     shards.add_parser(suites)
     paper.add_parser(suites)
     kills.add_parser(suites)
+    fuzz.add_parser(suites)
     return parser
 
 

@@ -60,7 +60,7 @@ ROW = np.arange(2, dtype="<f4").tobytes()
         (b"1 2\n" + b"\0" * 2_000_000, "no word ends within 1048576 bytes of byte 4"),
         (b"2 0\na ", "holds no word vectors: its header says 2 of 0 numbers"),
         (b"PK\x03\x04 not really", r"not an \.npz"),
-        (b"\x03" + bytes(7) + b"{ not really", "is no safetensors file"),
+        (b"\x03" + bytes(7) + b"{ not really", "is not a safetensors file"),
     ],
 )
 def test_broken_files_are_refused(tmp_path, content, message):
@@ -107,7 +107,8 @@ def test_numbers_beyond_the_dtype_are_refused(tmp_path, suffix):
 @pytest.mark.parametrize("suffix", [*SUFFIXES, ".projector"])
 def test_what_could_not_be_read_is_not_written(tmp_path, suffix):
     for number, dtype in [(np.nan, "float32"), (-np.inf, "float64"), (1e39, "float64")]:
-        vectors = WordVectors(["a", "b"], [[1, 2], [number, 1]], dtype=dtype)
+        vectors = WordVectors(["a", "b"], [[1, 2], [0, 1]], dtype=dtype)
+        vectors.vectors[1, 0] = number
         if number == 1e39 and suffix in KEEPING:
             vectors.save(tmp_path / f"v{suffix}")
             same(WordVectors.load(tmp_path / f"v{suffix}"), vectors)
@@ -152,12 +153,10 @@ def test_other_archives_are_refused(tmp_path):
         packed = np.frombuffer(attributes, np.uint8)
         vectors = {"words": np.frombuffer(b"a\nb", np.uint8), "vectors": np.eye(2)}
         np.savez(tmp_path / "v.npz", attributes=packed, **vectors)
-        with pytest.raises(
-            ValueError, match=r"v.npz: (its attributes cannot|2 words need 2 values)"
-        ):
+        with pytest.raises(ValueError, match=r"its attributes cannot|2 words need 2 values"):
             WordVectors.load(tmp_path / "v.npz")
     np.savez(tmp_path / "v.npz", words=np.array(["a", None]), vectors=np.eye(2))
-    with pytest.raises(ValueError, match="allow_pickle"):
+    with pytest.raises(ValueError, match="Python objects, which only unpickling reads"):
         WordVectors.load(tmp_path / "v.npz")
 
 

@@ -311,7 +311,7 @@ def test_other_words_and_rows_are_refused(saved):
     with pytest.raises(ValueError, match="has other words than the vocabulary"):
         count(other, rows=[0, 1])
     np.savez(folder.with_name("no.npz"), words=np.zeros(1))
-    with pytest.raises(ValueError, match="is no vocabulary"):
+    with pytest.raises(ValueError, match="is not a vocabulary that"):
         count(parts[0].path.replace("corpus", "no.npz"), rows=[0, 1])
 
 

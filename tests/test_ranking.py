@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvec import ranking
+from jaxvec import WordVectors, ranking
 from jaxvec.vectors.ranking import cosines, cosmul, highest, norms, unit
 
 
@@ -46,3 +46,35 @@ def test_cosines_a_block_at_a_time(dtype, held, monkeypatch, tmp_path):
     assert found.dtype == np.float32
     np.testing.assert_allclose(found, expected, atol=2e-7 if held > 8 else 4e-7)
     assert (found[:, 7] == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scales"),
+    [("float32", (1e30, 1e18, 1e-22, 1e-30)), ("float64", (1e200, 1e30, 1e-30, 1e-200))],
+)
+def test_vectors_of_any_length_have_the_same_cosines(dtype, scales):
+    table = np.random.default_rng(0).normal(size=(40, 8))
+    words = [str(i) for i in range(40)]
+    usual = WordVectors(words, table)
+    expected = usual.most_similar("0", topn=None)
+    for scale in scales:
+        scaled = WordVectors(words, table * scale, dtype=dtype)
+        mixed = table * np.where(np.arange(40) % 2, scale, 1)[:, None]
+        for found in (scaled, WordVectors(words, mixed, dtype=dtype)):
+            assert abs(found.most_similar("0", topn=None) - expected).max() < 2e-6
+            assert abs(found.similarity("0", "1") - expected[1]) < 2e-6
+            assert abs(found.distances("0") - (1 - expected)).max() < 2e-6
+            top = found.most_similar_many(["0", "3"], topn=3)
+            assert top[0] == [(word, pytest.approx(x, abs=2e-6)) for word, x in
+                              usual.most_similar("0", topn=3)]  # fmt: skip
+            assert np.isfinite(found.get_normed_vectors()).all()
+
+
+def test_no_vector_is_nan():
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="of 'b', at place 1, holds NaN or infinity"):
+            WordVectors(["a", "b"], [[1, 0], [bad, 1]])
+        vectors = WordVectors(["a"], [[1, 0]])
+        with pytest.raises(ValueError, match="the vector of 'c'"):
+            vectors["c"] = [1, bad]
+        assert vectors.index_to_key == ["a"]

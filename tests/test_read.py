@@ -127,7 +127,7 @@ def test_binary_is_refused(tmp_path):
 def test_damaged_archive_is_refused(tmp_path):
     path = tmp_path / "a.gz"
     path.write_bytes(gzip.compress(b"word " * 10_000)[:60])
-    with pytest.raises(ValueError, match=r"cannot read .*a\.gz"):
+    with pytest.raises(ValueError, match=r"a\.gz is not readable after byte 0"):
         lines(path)
 
 

@@ -1,9 +1,12 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxvec import sgns
+from jaxvec import Corpus, SkipGram, sgns
+from jaxvec.models.sampling import random_bits
 from tests import reference
 
 pytestmark = pytest.mark.usefixtures("strict_dtypes")
@@ -138,3 +141,25 @@ def test_typical_curvature_is_the_bound_where_all_rows_are_as_long():
     np.testing.assert_allclose(
         sgns.typical_curvature(half, totals).input, found.input / 2, rtol=1e-5
     )
+
+
+@pytest.mark.parametrize(("window", "documents"), [(1, 1), (5, 9), (12, 2)])
+def test_losses_by_windows_are_the_losses_of_all_pairs(window, documents):
+    model = SkipGram(vector_size=6, window=window, sample=0, spectral_words=0)
+    words = np.random.default_rng(0).integers(0, 30, 300).astype(str)
+    parts = [part.tolist() for part in np.array_split(words, documents)]
+    corpus = Corpus.from_documents(parts, min_count=1)
+    segments, _ = model.segments(corpus, 0, jax.random.key(0))
+    constants, segment = model.constants(corpus), segments.epoch(jax.random.key(0))(0)
+    plan = model.plan(constants, jax.random.key(1), segment)
+    bits = random_bits(jax.random.key(2), model.bits())
+    batch = model.batch(constants, plan, bits, 1)
+    vectors = jax.tree.map(
+        lambda ids: jax.random.normal(jax.random.key(3), (*ids.shape, 6)), model.rows(batch)
+    )
+    every, near = (
+        jax.value_and_grad(lambda vectors, form: form(vectors, batch).sum())(vectors, form)
+        for form in (model._all_pairs, model._windows)
+    )
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), every, near)
+    assert (model.rows_loss(vectors, batch) == model._windows(vectors, batch)).all()

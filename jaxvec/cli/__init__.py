@@ -1,7 +1,6 @@
 """The command line, `jaxvec COMMAND`; only this room prints."""
 
 import argparse
-import contextlib
 import os
 import signal
 import sys
@@ -13,12 +12,9 @@ from importlib.metadata import version
 from typing import Any, NoReturn
 
 from jaxvec.cli.processor import avoid_slow_sorts
+from jaxvec.cli.terminal import drop_stdout, open_streams, quits_at_once
 
 avoid_slow_sorts()
-
-from jaxvec.cli.common import say  # noqa: E402, it imports NumPy
-from jaxvec.cli.interrupt import Ended, raised  # noqa: E402
-from jaxvec.storage.files import claims  # noqa: E402
 
 _COMMANDS = {  # the module with `add_COMMAND_options`, and the purpose of the command
     "train": ("train", "train word vectors"),
@@ -85,9 +81,15 @@ def _notes(error: BaseException) -> list[str]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command; returns its exit status: 0; 2 with one line on standard error; or 128 and
     the number of the signal that ended it, such as 130 and 143."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    command = next((word for word in arguments if not word.startswith("-")), "")
-    options = make_parser(command).parse_args(arguments)
+    open_streams()
+    with quits_at_once("jaxvec"):
+        from jaxvec.cli.common import say  # imports NumPy
+        from jaxvec.cli.interrupt import Ended, raised
+        from jaxvec.storage.files import claims
+
+        arguments = sys.argv[1:] if arguments is None else arguments
+        command = next((word for word in arguments if not word.startswith("-")), "")
+        options = make_parser(command).parse_args(arguments)
     try:
         with raised(), claims(), warnings.catch_warnings():
             warnings.filterwarnings("always", category=UserWarning, module="jaxvec")
@@ -95,23 +97,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 " ".join([f"jaxvec {options.command}: warning:", *str(message).split()])
             )
             status = options.run(options)
-        sys.stdout.flush()
+        _flush()
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         status = 0
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_stdout()
     except (ValueError, KeyError, OSError, MemoryError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _of_jax(error):
             raise
-        _print(options.command, _message(error))
+        say(f"jaxvec {options.command}: {_message(error)}", always=True)
         return 2
     except (KeyboardInterrupt, Ended) as error:
         by = f" by {error.signal.name}" if isinstance(error, Ended) else ""
-        _print(options.command, "; ".join([f"interrupted{by}", *_notes(error)]))
+        text = "; ".join([f"interrupted{by}", *_notes(error)])
+        say(f"jaxvec {options.command}: {text}", always=True)
         return 128 + (error.signal if isinstance(error, Ended) else signal.SIGINT)
     return status or 0
 
 
-def _print(command: str, message: str) -> None:
-    """Prints how a command has ended; nothing on a terminal that is gone."""
-    with contextlib.suppress(OSError):
-        print(f"jaxvec {command}: {message}", file=sys.stderr)
+def _flush() -> None:
+    """Prints what waits to be printed; OSError that names standard output if it cannot."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise OSError(error.errno, error.strerror, "standard output") from None

@@ -80,9 +80,14 @@ def only_errors() -> None:
     _SILENT.append(True)
 
 
-def say(message: str) -> None:
-    """Prints a message on standard error, past a progress bar if there is one."""
-    if _SILENT:
+def say(message: str, *, always: bool = False) -> None:
+    """Prints a message on standard error, past a progress bar if there is one.
+
+    Args:
+      message: one line.
+      always: also after `only_errors`.
+    """
+    if _SILENT and not always:
         return
     with contextlib.suppress(OSError):  # whoever reads it has gone; the work goes on
         tqdm.write(message, file=sys.stderr)

@@ -8,6 +8,8 @@ from jaxvec.vectors import formats
 from jaxvec.vectors.table import FLOATING
 from jaxvec.vectors.word_vectors import WordVectors
 
+_FORCE_SIZE = "read a compressed file even if it holds over 64 times its size"
+
 
 def add_convert_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `convert` to a parser."""
@@ -39,6 +41,7 @@ def add_convert_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--header", "start GloVe text with the number of vectors and their size")
     add("--force", "overwrite the output")
+    add("--force-size", _FORCE_SIZE)
     parser.set_defaults(run=convert)
 
 
@@ -52,6 +55,7 @@ def add_info_options(parser: argparse.ArgumentParser) -> None:
     add = Flags(parser)
     add("file FILE", "word vectors in any format", path)
     add("--json", "print JSON")
+    add("--force-size", _FORCE_SIZE)
     parser.set_defaults(run=info)
 
 
@@ -65,15 +69,16 @@ def convert(options: argparse.Namespace) -> None:
         for file in files:
             check_output(str(file), force=options.force, inputs=[options.input])
     vectors = WordVectors.load(
-        options.input, limit=options.limit, dtype=options.dtype, errors=options.errors
-    )
+        options.input, limit=options.limit, dtype=options.dtype, errors=options.errors,
+        force_size=options.force_size,
+    )  # fmt: skip
     formats.save(vectors, options.output, header=options.header)
     say(f"{len(vectors):,} vectors of {vectors.vector_size} numbers are in {options.output}")
 
 
 def info(options: argparse.Namespace) -> None:
     """Prints what a file holds."""
-    found = formats.info(options.file)
+    found = formats.info(options.file, force_size=options.force_size)
     if options.json:
         print(json.dumps(found._asdict(), ensure_ascii=False))
         return

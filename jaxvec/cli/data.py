@@ -168,7 +168,7 @@ def _kind(options: argparse.Namespace) -> str:
             from jaxvec.train.registry import MODELS  # here, as it brings JAX
 
             return "records" if MODELS[options.model].counts else ""
-    kind = str(load_arrays(name, mapped=True).get("kind"))
+    kind = str(load_arrays(name, names={"kind"}).get("kind"))
     if kind not in ("corpus", "cooccurrence"):
         raise ValueError(f"{name} is an archive, but neither a saved corpus nor saved counts")
     return kind

@@ -43,8 +43,8 @@ class Log:
             for number, line in text_lines(options.log, "log"):
                 try:
                     told = json.loads(line)
-                    self._told[told["epoch"]] = told
-                except (ValueError, TypeError, KeyError):
+                    self._told[int(told["epoch"])] = told
+                except Exception:  # deep JSON is a RecursionError
                     raise ValueError(
                         f"{options.log}, line {number} is not of a log of 'jaxvec train'; "
                         "give another --log"

@@ -135,9 +135,12 @@ def _readable(name: str, folder: Path) -> Iterator[str]:
     if name != "-" and (Path(name).is_file() or Path(name).is_dir() or not Path(name).exists()):
         yield name
         return
+    from jaxvec.text.read import standard_input
+
     with tempfile.NamedTemporaryFile(prefix=".standard-input-", dir=folder) as copy:
         with contextlib.ExitStack() as stack:
-            source = sys.stdin.buffer if name == "-" else stack.enter_context(open(name, "rb"))
+            opened = None if name == "-" else stack.enter_context(open(name, "rb"))
+            source = standard_input() if opened is None else opened
             shutil.copyfileobj(source, copy)
         copy.flush()
         yield copy.name

@@ -10,7 +10,7 @@ import numpy as np
 from jax import lax
 
 from jaxvec.cooccurrence.settings import Means, Settings, both_directions, id_bits
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.storage.runs import Run
 from jaxvec.text.corpus import Corpus
 
@@ -47,6 +47,7 @@ def counter(
     def cells(start: int, stop: int, then: Callable[[Run], T]) -> Iterator[T]:
         ids = np.zeros(tokens + window, np.int32)
         documents = np.full(tokens + window, -1, np.int32)
+        still_whole(corpus.ids)
         text = corpus.ids[start : stop + window]
         ids[: len(text)] = text
         release(corpus.ids)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from jaxvec.cooccurrence.settings import Means, Settings, both_directions, id_bits, itself
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.storage.pool import ordered_map
 from jaxvec.storage.runs import Run, group_starts, joined_runs
 from jaxvec.text.corpus import Corpus
@@ -140,6 +140,7 @@ def _stretch(corpus: Corpus, start: int, stop: int, window: int) -> _Stretch:
     short = apart > min(_APART * len(documents), _MOST_PLACES - length)
     ids = np.full(length + (0 if short else apart), none, np.int32)
     places = np.arange(window, window + len(documents), dtype=np.int32)
+    still_whole(corpus.ids)
     if apart and not short:
         places += documents * np.int32(window)
         ids[places] = corpus.ids[start:last]

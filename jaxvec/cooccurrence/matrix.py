@@ -6,7 +6,10 @@ import numpy as np
 from scipy import sparse
 
 from jaxvec.messages.kinds import kind
-from jaxvec.storage.arrays import load_arrays, release, save_arrays
+from jaxvec.storage.arrays import load_arrays, release, save_arrays, still_whole
+from jaxvec.storage.door import reading
+from jaxvec.storage.fields import field, scalar
+from jaxvec.storage.runs import MOST_SUM
 from jaxvec.text.vocab import Vocab
 
 _CELLS = 1 << 20  # cells that are checked together
@@ -35,7 +38,7 @@ class Cooccurrence:
     Raises:
       TypeError: if `vocab` is no Vocab.
       ValueError: if the arrays do not describe such a matrix, or a count is negative, NaN or
-        beyond float32.
+        above 2^61, the most that counting adds up to.
 
     >>> vocab = Vocab(["a", "b"], [2, 1])
     >>> Cooccurrence(vocab, [0, 2, 2], [1, 0], [3.0, 0.0], settings={}).matrix().toarray().tolist()
@@ -93,19 +96,18 @@ class Cooccurrence:
           ValueError: if it is no file of counts, or a count is bad.
         """
         arrays = load_arrays(path, mapped=mmap)
-        if str(arrays.get("kind")) != "cooccurrence":
-            raise ValueError(f"{path} is not a saved co-occurrence count")
-        vocab = Vocab.from_arrays(arrays)
-        settings = {
-            name.removeprefix("setting_"): value.item()
-            for name, value in arrays.items()
-            if name.startswith("setting_")
-        }
-        cells = (arrays.get(name, np.zeros(0)) for name in ("indptr", "indices", "data"))
-        try:
+        with reading(path, "a saved co-occurrence count"):
+            if scalar(arrays, "kind", "U") != "cooccurrence":
+                raise ValueError(f"it is a saved {arrays['kind']}")
+            vocab = Vocab.from_arrays(arrays)
+            settings = {
+                name.removeprefix("setting_"): scalar(arrays, name, "i8 b1")
+                for name in arrays
+                if name.startswith("setting_")
+            }
+            kinds = {"indptr": "i u", "indices": "i u", "data": "i u f"}
+            cells = (field(arrays, name, kind) for name, kind in kinds.items())
             return cls(vocab, *cells, settings=settings)
-        except ValueError as error:
-            raise ValueError(f"{path}: {error}") from None
 
 
 def _canonical(vocab: Vocab, indptr, indices, data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -154,9 +156,10 @@ def _is_canonical(vocab: Vocab, indptr: np.ndarray, indices: np.ndarray, data: n
     canonical = True
     for start in range(0, len(data), _CELLS):
         stop = min(start + _CELLS, len(data))
+        still_whole(indices, data)
         columns, exact = indices[start:stop], data[start:stop]
         counts = _float32(exact)
-        bad = ~(np.isfinite(counts) & (counts >= 0) & ((counts > 0) == (exact > 0)))
+        bad = ~((exact >= 0) & (counts <= MOST_SUM) & ((counts > 0) == (exact > 0)))
         bad |= (columns < 0) | (columns >= len(vocab))
         if bad.any():
             cell = start + int(bad.argmax())
@@ -164,7 +167,8 @@ def _is_canonical(vocab: Vocab, indptr: np.ndarray, indices: np.ndarray, data: n
             raise ValueError(
                 f"cell {cell} of the counts, in the row of {vocab.words[row]!r}, has column "
                 f"{indices[cell]} and count {data[cell]}: expected a column from 0 to "
-                f"{len(vocab) - 1}, and a count that is positive and finite as float32, or 0"
+                f"{len(vocab) - 1}, and a count that is 0, or positive as float32 and at most "
+                f"{MOST_SUM}"
             )
         before = max(start - 1, 0)
         falls = np.flatnonzero(indices[before + 1 : stop] <= indices[before : stop - 1])

@@ -27,6 +27,8 @@ from jaxvec.cooccurrence.pairs import HOST, Some, as_rows, by_range, cells, join
 from jaxvec.cooccurrence.settings import LEAST_MEMORY, Means, Settings, itself
 from jaxvec.messages.numbers import check_whole
 from jaxvec.storage.arrays import load_arrays, save_arrays
+from jaxvec.storage.door import reading
+from jaxvec.storage.fields import field
 from jaxvec.storage.files import writable
 from jaxvec.storage.runs import GrowingArray, Run, RunStore, merge
 from jaxvec.storage.work import digest
@@ -175,16 +177,22 @@ def _means(memory: int, folder: Path, threads: int) -> Means:
 
 def _shard_runs(paths: tuple[str, ...]) -> ShardRuns:
     """The totals of a shard, from its files."""
-    about, _ = _load_run(paths[0])
-    return ShardRuns(paths, about.tokens)
+    return ShardRuns(paths, _about(paths[0]).tokens)
 
 
 def _load_run(path: str) -> tuple[_About, Run]:
     """A run that `count_shard` wrote, memory-mapped."""
     arrays = load_arrays(path, mapped=True)
-    if not {"run", "keys", "sums"} <= arrays.keys():
-        raise ValueError(f"{path} is no run that count_shard wrote")
-    return _About(*arrays["run"].tolist()), Run(arrays["keys"], arrays["sums"])
+    with reading(path, "a run that count_shard wrote"):
+        keys, sums = field(arrays, "keys", "i8"), field(arrays, "sums", "i8")
+        return _About(*field(arrays, "run", "i8").tolist()), Run(keys, sums)
+
+
+def _about(path: str) -> _About:
+    """What a run is of; its keys are not read."""
+    arrays = load_arrays(path, names={"run"})
+    with reading(path, "a run that count_shard wrote"):
+        return _About(*field(arrays, "run", "i8").tolist())
 
 
 def merge_range(
@@ -218,8 +226,7 @@ def merge_range(
         merged = _merged(runs, means, as_rows(words, unit))
         found = joined(merged, (first, last), means.folder)
         save_arrays(path, rows=np.array([first, last]), **found._asdict())
-    arrays = load_arrays(path, mapped=True)
-    first, last = arrays["rows"].tolist()
+    first, last = load_arrays(path, names={"rows"})["rows"].tolist()
     return RangeCells(str(path), first, last)
 
 
@@ -231,7 +238,7 @@ def _common(runs: list[str]) -> tuple[int, int, int, int]:
     """
     if not runs:
         raise ValueError("there is no run to merge")
-    found = [_load_run(path)[0][:4] for path in runs]
+    found = [_about(path)[:4] for path in runs]
     for path, numbers in zip(runs, found, strict=True):
         if numbers != found[0]:
             raise ValueError(

@@ -21,7 +21,9 @@ from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.models import glove
 from jaxvec.optim.adagrad import GloveAdagradState
 from jaxvec.storage.arrays import release
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import atomic_write, existing
+from jaxvec.storage.runs import MOST_SUM
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors.rows import unk_vector as unk_vector
 from jaxvec.vectors.word_vectors import WordVectors
@@ -80,7 +82,7 @@ def load_records(
     Raises:
       FileNotFoundError: if there is no such file.
       ValueError: if the file ends within a record, or a record has a word outside 1 … V, or a
-        count that is negative or not finite as float32; the message numbers the record.
+        count that is negative, NaN or above 2^61; the message numbers the record.
     """
     file_path = existing(path, "file of records")
     size, width = file_path.stat().st_size, _RECORD.itemsize
@@ -102,17 +104,19 @@ def load_records(
             bad = ((words < 0) | (words >= len(vocab))).any(axis=0)
             with np.errstate(over="ignore", under="ignore"):
                 kept = counts[part].astype(np.float32)  # the dtype of `Cooccurrence.data`
-            bad |= ~(np.isfinite(kept) & (kept >= 0) & ((kept > 0) == (counts[part] > 0)))
+            exact = counts[part]
+            bad |= ~((exact >= 0) & (exact <= MOST_SUM) & ((kept > 0) == (exact > 0)))
             if bad.any():
                 first = int(bad.argmax())
                 raise ValueError(
                     f"{path}: record {start + first + 1} is {records[first].item()}: expected "
                     f"two word numbers from 1 to {len(vocab)}, the size of the vocabulary, and a "
-                    "count that is positive and finite as float32, or 0"
+                    f"count that is positive as float32 and at most {MOST_SUM}, or 0"
                 )
     shape = len(vocab), len(vocab)
-    cells = sparse.coo_array((counts, (rows, columns)), shape=shape).tocsr()
-    return Cooccurrence(vocab, cells.indptr, cells.indices, cells.data, settings=settings or {})
+    with reading(path, "a file of records"):
+        cells = sparse.coo_array((counts, (rows, columns)), shape=shape).tocsr()
+        return Cooccurrence(vocab, cells.indptr, cells.indices, cells.data, settings=settings or {})
 
 
 def save_parameters(params: glove.Params, path: str | os.PathLike[str]) -> None:

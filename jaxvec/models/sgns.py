@@ -240,6 +240,40 @@ def center_losses(
     return lax.platform_dependent(*vectors, weights, cpu=by_columns, default=by_rows)
 
 
+def windowed_losses(
+    vectors: Params, near: jax.Array, negative_weights: jax.Array, *, products: str | None = None
+) -> jax.Array:
+    """`center_losses` where the contexts of a center stand around it, for a CPU: [B, M].
+
+    The contexts are the `M` centers with `W` tokens before and `W` after them. Every m centers are
+    multiplied with the m + 2W tokens around them, and all `M` with the negatives: with M = 32, W =
+    5 and m = 8 that is a third less than all pairs of a block.
+
+    Args:
+      vectors: of the centers, [B, M, D], and of contexts and negatives, [B, M + 2W + N, D].
+      near: the weight of each center with the tokens around it and its m - 1 neighbors,
+        [B, M/m, m, m + 2W].
+      negative_weights: of each center with each negative, [B, M].
+      products: their kind, see `products.einsum`.
+    """
+    blocks, parts, size, reach = near.shape
+    centers, others = vectors
+    contexts = parts * size + reach - size
+    around = [others[:, at : at + reach] for at in range(0, parts * size, size)]
+
+    def parted(array):  # [B, M/m, …] to [B · M/m, …]
+        return array.reshape(-1, *array.shape[2:])
+
+    of_contexts = _summed_by_columns(
+        reach, products, centers.reshape(blocks * parts, size, -1),
+        parted(jnp.stack(around, axis=1)), parted(near),
+    )  # fmt: skip
+    shape = *negative_weights.shape, others.shape[1] - contexts
+    weights = jnp.broadcast_to(negative_weights[..., None], shape)
+    of_negatives = _summed_by_columns(0, products, centers, others[:, contexts:], weights)
+    return of_contexts.reshape(of_negatives.shape) + of_negatives
+
+
 def _losses_by_rows(centers, others, weights, *, contexts, products):
     """The losses from logits [B, M, X + N]."""
     logits = einsum("bmd,bkd->bmk", centers, others, products)

@@ -28,6 +28,7 @@ Run = Sequence[Mapping[str, Any]]  # for each epoch the fields of a `Report` by 
 
 _MARKED = 40  # a run of more epochs has no markers
 _LINES = ("-", "--", ":", "-.")
+_MOST = 1e300  # a number is below it
 _NEEDED = ("epoch", "loss", "words_per_second")
 
 
@@ -50,15 +51,21 @@ def read_log(path: str | os.PathLike[str]) -> list[dict[str, Any]]:
     for number, line in text_lines(path, "log"):
         try:
             epoch = json.loads(line)
-            if epoch["loss"] is None:  # the epoch had no pairs
-                epoch["loss"] = math.nan
-            numbers = [epoch[name] + 0.0 for name in _NEEDED]
-            numbers.append((epoch.get("valid_loss") or 0) + 0.0)
-        except (ValueError, TypeError, KeyError, AttributeError):
+            drawn = [epoch[name] for name in _NEEDED if name != "loss" or epoch[name] is not None]
+            scores = [epoch.get("valid_loss"), *_scores(epoch).values()]
+            drawn += [score for score in scores if score is not None]
+            units = epoch.get("loss_unit", "")
+            if not all(type(x) in (int, float) and abs(x) < _MOST for x in drawn):
+                raise ValueError
+            if not isinstance(units, str) or epoch["epoch"] != int(epoch["epoch"]):
+                raise ValueError
+        except Exception:  # deep JSON is a RecursionError
             raise ValueError(
                 f"{path}, line {number}: expected JSON with the numbers {', '.join(_NEEDED)}, "
                 "as jaxvec train --log writes it"
             ) from None
+        if epoch["loss"] is None:  # the epoch had no pairs
+            epoch["loss"] = math.nan
         epochs.append(epoch)
     if not epochs:
         raise ValueError(f"{path} is empty: it has no epoch")

@@ -1,32 +1,23 @@
 """Archives of arrays (``.npz``) that can be memory-mapped, and words packed into an array."""
 
+import errno
 import mmap
 import os
-import tokenize
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import IO
 
 import numpy as np
 
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import atomic_write, existing
+from jaxvec.storage.members import Check, Member, checked_members, member_name
 
 ZIP_MAGIC = b"PK\x03\x04"
 """The first bytes of a zip file, and so of an ``.npz``."""
 _ALIGNMENT = 64
 _PIECE = 1 << 20  # numbers of one write
-_DAMAGES = (
-    zipfile.BadZipFile,
-    zlib.error,
-    tokenize.TokenError,  # a damaged header of an array
-    EOFError,
-    NotImplementedError,  # an unknown method of compression
-    OSError,  # an offset before the start of the file
-    OverflowError,
-    RuntimeError,  # encryption
-    ValueError,
-)  # what zipfile and NumPy raise for damaged archives
 _LOCAL_HEADER = 30  # bytes of a zip member's header before its name
 
 
@@ -71,12 +62,31 @@ def _write_array(file: IO[bytes], array: np.ndarray) -> None:
         release(array)
 
 
-def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[str, np.ndarray]:
+def load_arrays(
+    path: str | os.PathLike[str],
+    *,
+    mapped: bool = False,
+    names: Collection[str] | None = None,
+    checks: Mapping[str, Check] | None = None,
+    partly: Collection[str] = (),
+    force_size: bool = False,
+) -> dict[str, np.ndarray]:
     """Reads an ``.npz``; pickled objects are refused.
+
+    Each array's header is checked against the bytes that are there before memory is taken, and its
+    checksum is compared in the one pass that reads it. A mapped array takes a pass too, when it is
+    opened. Its file may be replaced while it is in use: the array keeps the old one. If its file is
+    cut in place while it is in use, `still_whole` tells so, but between two calls of it the system
+    ends the process (SIGBUS), which no library can turn into an error.
 
     Args:
       path: the file.
       mapped: memory-map uncompressed arrays, so that they are read from disk as they are used.
+      names: the arrays to read, if they are there; by default all.
+      checks: by the name of an array, what is called for each part of its numbers.
+      partly: arrays of which only a part will be used: they are mapped, and neither checksum nor
+        `checks` read the rest.
+      force_size: read compressed arrays even if they unpack to over 64 times the file's size.
 
     Returns:
       The arrays by name.
@@ -86,46 +96,60 @@ def load_arrays(path: str | os.PathLike[str], *, mapped: bool = False) -> dict[s
       PermissionError: if it may not be read.
       ValueError: if it is no archive of arrays, or is damaged.
     """
+    checks = checks or {}
     file = existing(path)
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return {
-                member.filename.removesuffix(".npy"): _load_member(file, archive, member, mapped)
-                for member in archive.infolist()
-            }
-    except PermissionError:
-        raise
-    except _DAMAGES as error:
-        raise ValueError(f"{path} is not an .npz archive of arrays: {error}") from None
+    with (
+        reading(path, "an .npz archive of arrays"),
+        open(file, "rb") as raw,
+        zipfile.ZipFile(raw) as archive,
+    ):
+        arrays = {}
+        for info, begin in checked_members(raw, archive, force_size=force_size):
+            name = member_name(info)
+            if names is not None and name not in names:
+                continue
+            member = Member(raw, archive, info, begin)
+            if not ((mapped or name in partly) and member.stored):
+                arrays[name] = member.read(checks.get(name))
+                continue
+            if name not in partly:
+                member.verify(checks.get(name))
+            arrays[name] = member.mapped()
+        return arrays
 
 
-def _load_member(
-    path, archive: zipfile.ZipFile, member: zipfile.ZipInfo, mapped: bool
-) -> np.ndarray:
-    if mapped and member.compress_type == zipfile.ZIP_STORED:
-        return _map_member(path, member)
-    with archive.open(member) as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
+def still_whole(*arrays: np.ndarray) -> None:
+    """Makes sure that the files of memory-mapped arrays have not been cut since they were opened.
+
+    To be called before each part that is read: to touch a page beyond the end of a file ends the
+    process. A cut between this call and the reading still does.
+
+    Args:
+      *arrays: of which some may be memory-mapped.
+
+    Raises:
+      OSError: if a file has become shorter.
+    """
+    for array in arrays:
+        base = _mapped_base(array)
+        mapped = getattr(base, "_mmap", None)
+        if mapped is None:
+            continue
+        begin = base.offset - base.offset % mmap.ALLOCATIONGRANULARITY  # type: ignore[attr-defined]
+        if (size := mapped.size()) < begin + len(mapped):
+            name = getattr(base, "filename", None) or "a temporary file"
+            raise OSError(
+                errno.EIO,
+                f"it was cut to {size:,} of {begin + len(mapped):,} bytes while it was in use",
+                os.fspath(name),
+            )
 
 
-def _map_member(path, member: zipfile.ZipInfo) -> np.ndarray:
-    with open(path, "rb") as file:
-        file.seek(member.header_offset + 26)
-        lengths = file.read(4)  # of the name and the extra fields, which end the header
-        file.seek(
-            member.header_offset
-            + _LOCAL_HEADER
-            + int.from_bytes(lengths[:2], "little")
-            + int.from_bytes(lengths[2:], "little")
-        )
-        start = file.tell()
-        old = np.lib.format.read_magic(file) == (1, 0)
-        read = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-        shape, fortran, dtype = read(file)
-        if dtype.hasobject or 0 in shape or not shape:  # these cannot be mapped
-            file.seek(start)
-            return np.lib.format.read_array(file, allow_pickle=False)
-        return np.memmap(path, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+def _mapped_base(array: np.ndarray) -> np.ndarray:
+    """The memory-mapped array that an array is a view of, or itself."""
+    while isinstance(array.base, np.ndarray) and not isinstance(array, np.memmap):
+        array = array.base  # what `np.asarray` made a plain view of
+    return array
 
 
 def release(array: np.ndarray) -> None:
@@ -134,8 +158,7 @@ def release(array: np.ndarray) -> None:
     Without it, one pass over a large file counts as memory of the process. Arrays that are not
     memory-mapped, and copy-on-write ones, are left alone.
     """
-    while isinstance(array.base, np.ndarray) and not isinstance(array, np.memmap):
-        array = array.base  # what `np.asarray` made a plain view of
+    array = _mapped_base(array)
     mapped = getattr(array, "_mmap", None)
     private = getattr(array, "mode", None) == "c"  # changes to it exist in memory only
     if mapped is not None and not private and hasattr(mmap, "MADV_DONTNEED"):

@@ -11,7 +11,6 @@ import re
 import tempfile
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator
 from io import BufferedReader
 from pathlib import Path
@@ -20,9 +19,6 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from jaxvec.storage import locks
-
-DAMAGED = (EOFError, OSError, lzma.LZMAError, zlib.error)
-"""What reading from `decompressed` raises if the file is damaged or cut short."""
 
 _OPENERS: dict[re.Pattern[bytes], Callable[..., Any]] = {
     re.compile(rb"\x1f\x8b"): gzip.open,

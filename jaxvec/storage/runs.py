@@ -9,7 +9,7 @@ from typing import IO, Any, NamedTuple, Self
 
 import numpy as np
 
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.storage.pool import ordered_map
 
 _STRIDE = 1 << 14  # one key in this many is a sample; see `merge`
@@ -248,6 +248,7 @@ def _added(sums: np.ndarray, first: np.ndarray, runs: int) -> np.ndarray:
 def _in_memory(part: np.ndarray) -> np.ndarray:
     """A part of an array, copied if it is memory-mapped, whose pages are released."""
     if isinstance(part, np.memmap):
+        still_whole(part)
         mapped, part = part, np.array(part)
         release(mapped)
     return part

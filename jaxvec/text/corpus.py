@@ -10,7 +10,9 @@ import numpy as np
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number, check_whole
-from jaxvec.storage.arrays import load_arrays, release, save_arrays
+from jaxvec.storage.arrays import load_arrays, release, save_arrays, still_whole
+from jaxvec.storage.door import reading
+from jaxvec.storage.fields import Extent, Rising, check_range, field, scalar
 from jaxvec.storage.pool import give_back
 from jaxvec.text.codes import Codes
 from jaxvec.text.indexing import WordIndexer
@@ -176,6 +178,7 @@ class Corpus(FromText):
         """The offsets in parts, each of which begins with the last of the part before."""
         last = len(self.offsets) - 1 if last is None else last
         for i in range(first, last, _PART):
+            still_whole(self.ids, self.offsets)
             ends = np.array(self.offsets[i : min(i + _PART, last) + 1])
             release(self.offsets)
             yield ends
@@ -193,6 +196,7 @@ class Corpus(FromText):
         >>> corpus.document_numbers(1, 4).tolist()
         [0, 1, 2]
         """
+        still_whole(self.offsets)
         inside = self.offsets[
             np.searchsorted(self.offsets, start, "right") : np.searchsorted(self.offsets, stop)
         ]
@@ -246,29 +250,42 @@ class Corpus(FromText):
         save_arrays(
             path,
             kind=np.array("corpus"),
-            ids=self.ids,
-            offsets=self.offsets,
+            ids=self.ids.astype(np.int32, copy=False),
+            offsets=self.offsets.astype(np.int64, copy=False),
             **self.vocab.to_arrays(),
             raw_words=np.array(self.raw_words),
         )
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True) -> "Corpus":
-        """Reads a file that `save` wrote.
+        """Reads a file that `save` wrote, and checks every number of it in one pass.
 
         Args:
           path: the file.
-          mmap: memory-map the ids, so that they are read from disk as they are used.
+          mmap: memory-map the ids, so that they are read from disk as they are used. What the file
+            may do meanwhile is told at `load_arrays`.
 
         Raises:
           FileNotFoundError: if there is no such file.
-          ValueError: if it is no saved corpus.
+          ValueError: if it is no saved corpus, or is damaged: an array of another dtype or shape,
+            an id that is no word's, documents that end before they begin.
         """
-        arrays = load_arrays(path, mapped=mmap)
-        if str(arrays.get("kind")) != "corpus":
-            raise ValueError(f"{path} is not a saved corpus")
-        vocab = Vocab.from_arrays(arrays)
-        return cls(vocab, arrays["ids"], arrays["offsets"], raw_words=int(arrays["raw_words"]))
+        extent = Extent()
+        arrays = load_arrays(
+            path, mapped=mmap, checks={"ids": extent, "offsets": Rising("offsets")}
+        )
+        with reading(path, "a saved corpus"):
+            if scalar(arrays, "kind", "U") != "corpus":
+                raise ValueError(f"it is a saved {arrays['kind']}")
+            vocab = Vocab.from_arrays(arrays)
+            ids, offsets = field(arrays, "ids", "i4"), field(arrays, "offsets", "i8")
+            check_range("ids", extent, 0, len(vocab) - 1)
+            if not len(offsets) or offsets[0] or offsets[-1] != len(ids):
+                raise ValueError(f"its offsets are not from 0 to {len(ids)}, the number of tokens")
+            raw_words = scalar(arrays, "raw_words", "i8")
+            if raw_words < 0:
+                raise ValueError(f"its text has {raw_words} words")
+            return cls(vocab, ids, offsets, raw_words=raw_words)
 
 
 def _read(pieces: Bulk, indexer: WordIndexer, codes: Codes) -> None:

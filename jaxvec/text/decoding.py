@@ -4,7 +4,7 @@ import codecs
 from collections.abc import Iterator
 from typing import AnyStr, BinaryIO, Protocol, TypeVar
 
-from jaxvec.storage.files import DAMAGED
+from jaxvec.storage.door import reading
 
 _MARKS = {  # other encodings' byte order marks, the longer first
     b"\xff\xfe\x00\x00": "UTF-32",
@@ -100,10 +100,8 @@ def _parts(
     """What a decoder makes of a file; arguments as for `decoded`, and its byte order mark."""
     at_start = not offset
     while True:
-        try:
+        with reading(name, f"readable after byte {offset}"):
             data = file.read(size)
-        except DAMAGED as error:
-            raise ValueError(f"cannot read {name} after byte {offset}: {error}") from None
         if not offset and (encoding := _other_encoding(data)):
             raise ValueError(
                 f"{name} is {encoding} text, not UTF-8: convert it, such as by "

@@ -1,7 +1,9 @@
 """Phrases: words that follow each other far more often than by chance, joined as new_york."""
 
 import itertools
+import math
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,6 +12,7 @@ import numpy as np
 from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import atomic_write
 from jaxvec.text import bigrams
 from jaxvec.text.bigrams import Scorer
@@ -34,6 +37,11 @@ class PhraseStats(NamedTuple):
     bigram_count: int
 
 
+_LINE = re.compile(
+    r"(?P<words>[^\t ]+(?: [^\t ]+)+)\t(?P<score>-?[0-9]+(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?)\t"
+    r"(?P<count>[0-9]{1,18})",
+    re.ASCII,
+)
 _INSTEAD = "phrases are found by Phrases.from_documents(sentences, min_count=5, threshold=10)"
 
 
@@ -56,7 +64,7 @@ class Phrases(FromText):
     Raises:
       TypeError: if `found` is no mapping or `delimiter` no string.
       ValueError: if a phrase is no tuple of at least two words, or a word stands inside one
-        phrase and at the edge of another.
+        phrase and at the edge of another; for a score that is not finite, or a count below 0.
 
     >>> documents = ["he left new york", "new cars", "she likes new york", "he likes cars"]
     >>> phrases = Phrases.from_documents(documents, min_count=1, threshold=1)
@@ -77,6 +85,11 @@ class Phrases(FromText):
         self._joined = {words: delimiter.join(words) for words in self.found}
         self._ends = {(words[0], words[-1]) for words in self.found}
         for words in found:
+            if not math.isfinite(self.found[words].score) or self.found[words].bigram_count < 0:
+                raise ValueError(
+                    f"a phrase needs a finite score and a count from 0; {words!r} has "
+                    f"{tuple(self.found[words])}"
+                )
             if (
                 isinstance(words, str)
                 or len(words) < 2
@@ -297,15 +310,18 @@ def load_phrases(path: str | os.PathLike[str], *, delimiter: str = "_") -> list[
         if not line:
             passes.append({})
             continue
-        try:
-            words, score, count = line.split("\t")
-            passes[-1][tuple(words.split(" "))] = PhraseStats(float(score), int(count))
-        except ValueError as error:
+        match = _LINE.fullmatch(line)
+        if match is None or not math.isfinite(float(match["score"])):
             raise ValueError(
-                f"{path}, line {number}: {error}; expected words with spaces between, a tab, a "
-                "score, a tab and a count"
-            ) from None
-    return [Phrases(found, delimiter=delimiter) for found in passes]
+                f"{path}, line {number}: {line[:80]!r}; expected words with spaces "
+                "between, two words or more, then a tab, a finite score, a tab and a count from 0"
+            )
+        words = tuple(match["words"].split(" "))
+        if words in passes[-1]:
+            raise ValueError(f"{path}, line {number}: the phrase {words} comes twice")
+        passes[-1][words] = PhraseStats(float(match["score"]), int(match["count"]))
+    with reading(path, "a file of phrases"):
+        return [Phrases(found, delimiter=delimiter) for found in passes]
 
 
 def _checked(

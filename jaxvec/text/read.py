@@ -5,6 +5,7 @@ for a file of a single line, if it has white space.
 """
 
 import codecs
+import contextlib
 import os
 import re
 import sys
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from jaxvec.messages.kinds import kind
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import decompressed, existing, expanded
+from jaxvec.storage.sizes import LONGEST_LINE, Unpacked
 from jaxvec.text.decoding import decoded, encoded
 
 READ_SIZE = 1 << 20
@@ -86,14 +89,14 @@ def read_pieces(
 
     Yields:
       ``(text, ends)``: a line without its line end; or part of a line longer than `READ_SIZE`,
-      cut at white space. A line without white space is never cut.
+      cut at white space. A word is never cut.
 
     Raises:
       FileNotFoundError: if a path does not exist.
       TypeError: if one is no path.
       ValueError: if a folder holds no file, or a file is binary, damaged or not UTF-8; the
         message has the byte offset in the uncompressed text, or names UTF-16; also if `errors`
-        is no such name.
+        is no such name; or for a line, or a word, of over 16 MiB without white space.
     """
     return pieces_of(read_blocks(paths, errors=errors))
 
@@ -115,11 +118,21 @@ def read_blocks(
     check_errors(errors)
     for name in expand_paths(paths):
         if name == "-":
-            stdin = cast(BufferedReader, sys.stdin.buffer)
-            yield from _blocks(decompressed(stdin), "standard input", errors)
+            yield from _blocks(decompressed(standard_input()), "standard input", errors)
             continue
         with open(name, "rb") as raw:
             yield from _blocks(decompressed(raw), name, errors)
+
+
+def standard_input() -> BufferedReader:
+    """The bytes of standard input.
+
+    Raises:
+      ValueError: if the process has none.
+    """
+    if sys.stdin is None:
+        raise ValueError("there is no standard input to read: it is closed")
+    return cast(BufferedReader, sys.stdin.buffer)
 
 
 def pieces_of(blocks: Iterable[Block]) -> Iterator[Piece]:
@@ -264,23 +277,51 @@ def text_lines(path: str | os.PathLike[str], what: str = "file") -> Iterator[tup
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is a folder, binary, damaged or not UTF-8.
+      ValueError: if it is a folder, binary, damaged or not UTF-8; for a line of over 16 MiB; or
+        if it is compressed, and holds over 64 times its size.
 
     >>> path = getfixture("tmp_path") / "words"
     >>> _ = path.write_bytes("\ufeffthe\\r\\ncafé".encode())
     >>> list(text_lines(path))
     [(1, 'the'), (2, 'café')]
     """
-    with open(existing(path, what), "rb") as raw:
-        rest = ""
-        number = 1
-        for text in decoded(decompressed(raw), f"{what} {path}", None, READ_SIZE):
-            *lines, rest = (rest + text).split("\n")
+    with opened_text(path, what) as file:
+        rest: list[str] = []  # of a line that is not finished
+        number, length = 1, 0
+        for text in decoded(file, f"{what} {path}", None, READ_SIZE):
+            first, *lines = text.split("\n")
+            rest.append(first)
+            length += len(first)
+            if length > LONGEST_LINE:
+                raise ValueError(
+                    f"{what} {path}: line {number} has more than {LONGEST_LINE:,} characters"
+                )
             for line in lines:
-                yield number, line.removesuffix("\r")
+                yield number, "".join(rest).removesuffix("\r")
+                rest, length = [line], len(line)
                 number += 1
-        if rest:
-            yield number, rest.removesuffix("\r")
+        if length:
+            yield number, "".join(rest).removesuffix("\r")
+
+
+@contextlib.contextmanager
+def opened_text(path: str | os.PathLike[str], what: str) -> Iterator[BinaryIO]:
+    """Opens a file that is read whole, line by line, and unpacks it, within bounds.
+
+    Args:
+      path: the file, or a pipe; gzip, bzip2 or xz may have compressed it.
+      what: the kind of file, for messages.
+
+    Raises:
+      FileNotFoundError: if there is no such file.
+      ValueError: from within the block, if it is damaged or holds over 64 times its size.
+    """
+    with open(existing(path, what), "rb") as raw, reading(path, f"a {what}"):
+        file = decompressed(raw)
+        if file is not raw:
+            size = os.fstat(raw.fileno()).st_size
+            file = BufferedReader(Unpacked(file, size, "unpack it first"), READ_SIZE)
+        yield file
 
 
 def _blocks(
@@ -295,12 +336,18 @@ def _blocks(
     parts: list[bytes] = []  # of the line that is not finished
     length = 0  # of these, in characters
     for data in encoded(file, name, errors, READ_SIZE, offset):
+        offset += len(data)
         cut = data.rfind(b"\n") + 1
         if not cut:
             text = _text(data)
             length += len(text)
             if length >= READ_SIZE:
                 cut = len(_bytes(text[: _last_space(text)]))
+            if not cut and length > LONGEST_LINE:
+                raise ValueError(
+                    f"{name} has more than {LONGEST_LINE:,} characters without white space before "
+                    f"byte {offset}: no word is that long; put white space between words"
+                )
         if cut:
             yield Block(b"".join([*parts, data[:cut]]), False)
             parts, data = [], data[cut:]

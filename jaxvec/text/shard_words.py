@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import atomic_write
 from jaxvec.storage.work import Map, complete, digest, state
 from jaxvec.text.indexing import WordIndexer
@@ -50,7 +51,8 @@ def count_words(shard: TextShard, *, folder: str | os.PathLike[str]) -> ShardWor
 
 
 def _counts(path: str | os.PathLike[str]) -> dict[str, int]:
-    return json.loads(Path(path).read_text("ascii"))
+    with reading(path, "a file of words that count_words wrote"):
+        return json.loads(Path(path).read_text("ascii"))
 
 
 def count_vocabulary(
@@ -138,9 +140,8 @@ def load_vocabulary(path: str | os.PathLike[str]) -> tuple[Vocab, str]:
 @functools.lru_cache(maxsize=2)
 def _loaded(path: str, *changed: int) -> tuple[Vocab, str]:
     arrays = load_arrays(path)
-    if not {"words", "counts", "specials", "unk"} <= arrays.keys():
-        raise ValueError(f"{path} is no vocabulary that save_vocabulary wrote")
-    vocab = Vocab.from_arrays(arrays)
+    with reading(path, "a vocabulary that save_vocabulary wrote"):
+        vocab = Vocab.from_arrays(arrays)
     return vocab, _content(vocab)
 
 

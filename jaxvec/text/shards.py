@@ -18,7 +18,7 @@ import numpy as np
 
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_whole
-from jaxvec.storage.arrays import load_arrays, text_array
+from jaxvec.storage.arrays import text_array
 from jaxvec.storage.work import state
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.pieces import BlockPieces, Bulk, Pieces, file_pieces, in_bulk
@@ -167,17 +167,26 @@ class CorpusShard:
           FileNotFoundError: if there is no such file.
           ValueError: if it is no saved corpus, or one of other words or another size.
         """
-        arrays = load_arrays(self.path, mapped=True)
-        if str(arrays.get("kind")) != "corpus":
-            raise ValueError(f"{self.path} is not a saved corpus")
-        if not np.array_equal(arrays["words"], text_array(vocab.words)):
+        words, ids, offsets, raw_words = _arrays(*state(self.path))
+        if not np.array_equal(words, text_array(vocab.words)):
             raise ValueError(f"{self.path} has other words than the vocabulary given: give its own")
-        ids = arrays["ids"]
         if not 0 <= self.start <= self.stop <= len(ids):
             raise ValueError(f"{self.path} has {len(ids)} tokens, and none from {self.start} to "
                              f"{self.stop}")  # fmt: skip
-        corpus = Corpus(vocab, ids, arrays["offsets"], raw_words=int(arrays["raw_words"]))
+        corpus = Corpus(vocab, ids, offsets, raw_words=raw_words)
         return Stretch(corpus, self.start, self.stop)
+
+
+@functools.lru_cache(maxsize=2)
+def _arrays(path: str, *changed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Words, ids, offsets and the number of words of a saved corpus, which a process checks once.
+
+    Args:
+      path: the file.
+      *changed: what tells that it is the same file still, as `state` does.
+    """
+    found = Corpus.load(path)
+    return text_array(found.vocab.words), found.ids, found.offsets, found.raw_words
 
 
 Shard = TextShard | CorpusShard

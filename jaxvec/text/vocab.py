@@ -12,11 +12,12 @@ from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_whole
 from jaxvec.messages.unknown import UnknownWord
 from jaxvec.storage.arrays import array_text, check_encoding, text_array
+from jaxvec.storage.fields import field, scalar
 from jaxvec.storage.files import atomic_write
 from jaxvec.text.read import text_lines
 
 _LINE = re.compile(
-    r"(?P<word>.*[^ \t])[ \t]+(?P<count>[0-9]+)(?: (?P<kind>unk|special))?", re.DOTALL
+    r"(?P<word>.*[^ \t])[ \t]+(?P<count>[0-9]{1,19})(?: (?P<kind>unk|special))?", re.DOTALL
 )
 Words = list[str] | tuple[str, ...]
 
@@ -261,18 +262,22 @@ class Vocab:
         return {
             "words": text_array(self.words),
             "counts": self.counts,
-            "specials": np.array(self.specials),
+            "specials": np.array(self.specials, np.int64),
             "unk": np.array(self.unk or ""),
         }
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, np.ndarray]) -> "Vocab":
-        """The vocabulary that `to_arrays` stored, from a dict that may hold other arrays too."""
+        """The vocabulary that `to_arrays` stored, from a dict that may hold other arrays too.
+
+        Raises:
+          ValueError: if an array is missing, or they make no vocabulary.
+        """
         return cls(
-            array_text(arrays["words"]),
-            arrays["counts"],
-            specials=int(arrays["specials"]),
-            unk=str(arrays["unk"]) or None,
+            array_text(field(arrays, "words", "u1")),
+            field(arrays, "counts", "i8"),
+            specials=scalar(arrays, "specials", "i8"),
+            unk=scalar(arrays, "unk", "U") or None,
         )
 
     @classmethod

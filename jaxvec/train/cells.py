@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from jaxvec.cooccurrence import Cooccurrence
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.train.contracts import STEPS_A_DRAW, Reader
 
 SEGMENT_CELLS = 1 << 20
@@ -168,6 +168,7 @@ def _chunked(matrix: sparse.csr_array, chunk_cells: int) -> Cells:
     chunks = Cells(words, np.empty(shape, np.int32), np.empty(shape, np.float32))
     for start in range(0, len(words), _CHUNKS):
         part = slice(start, start + _CHUNKS)
+        still_whole(matrix.indices, matrix.data)
         row = words[part]
         begin = ends[row] + np.arange(start, start + len(row)) - first[part]
         cell = begin[:, None] + strides[row][:, None] * np.arange(chunk_cells)

@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.kinds import kind
 from jaxvec.messages.numbers import check_number, check_whole
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.storage.pool import cores, ordered_map
 from jaxvec.train.options import Option, VectorSize
 from jaxvec.vectors.word_vectors import WordVectors
@@ -288,6 +288,7 @@ def _row_slices(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.nd
     edges = np.searchsorted(ends[:-1], np.arange(0, len(counts) + _CELLS, _CELLS)).tolist()
     for first, last in zip(edges, [*edges[1:], len(ends) - 1], strict=True):
         cells = slice(ends[first], ends[last])
+        still_whole(counts.indices, counts.data)
         words = np.repeat(np.arange(last - first), np.diff(ends[first : last + 1]))
         data = counts.data[cells].astype(np.float64)
         yield slice(first, last), words, np.array(counts.indices[cells]), data

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Reader
 
@@ -74,6 +74,7 @@ class TokenSegments:
     def _read(self, i: int) -> Tokens:
         start, stop = self.bounds[i : i + 2]
         ids, docs = self.empty()
+        still_whole(self.corpus.ids)
         ids[: stop - start] = self.corpus.ids[start:stop]
         release(self.corpus.ids)
         docs[: stop - start] = self.corpus.document_numbers(start, stop)

@@ -8,10 +8,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from jaxvec.messages.gensim import explained_model
-from jaxvec.models import sgns
+from jaxvec.models import sampling, sgns
 from jaxvec.models.sgns import Params
 from jaxvec.optim.once import made_once
 from jaxvec.train.noise import NegativeSampling, Sampled
+
+_NEAR = 8  # tokens that a CPU multiplies with those around them
 
 
 @explained_model
@@ -46,6 +48,19 @@ class SkipGram(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `sgns.loss`, by center: [B, M]."""
+        if self.block_tokens % _NEAR or isinstance(batch.text.context, jax.Array):
+            return self._all_pairs(vectors, batch)
+        return lax.platform_dependent(vectors, batch, cpu=self._windows, default=self._all_pairs)
+
+    def _windows(self, vectors: Params, batch: Sampled) -> jax.Array:
+        """The loss by what can be in the windows of each `_NEAR` tokens."""
+        sides = batch.text.before, batch.text.after
+        before, after = (side.reshape(len(side), -1, _NEAR) for side in sides)
+        near = sampling.in_window(before, after, self.window).astype(jnp.float32)
+        negative = self.pairs(batch.text) * (self.negative / self.negatives)
+        return sgns.windowed_losses(vectors, near, negative, products=self.products)
+
+    def _all_pairs(self, vectors: Params, batch: Sampled) -> jax.Array:
         contexts = batch.text.ids.shape[1]
         return sgns.center_losses(
             vectors, self.all_weights(batch), contexts, products=self.products

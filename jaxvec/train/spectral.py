@@ -17,7 +17,7 @@ import numpy as np
 
 from jaxvec import cooccurrence
 from jaxvec.models.sgns import Params
-from jaxvec.storage.arrays import release
+from jaxvec.storage.arrays import release, still_whole
 from jaxvec.storage.pool import give_back
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import ppmi
@@ -102,6 +102,7 @@ def _spread(corpus: Corpus, tokens: int) -> Corpus:
     starts = np.linspace(0, len(corpus) - length, _STRETCHES).astype(int)
     parts, offsets = [], [np.zeros(1, np.int64)]
     for i, start in enumerate(starts):
+        still_whole(corpus.ids, corpus.offsets)
         inner = corpus.offsets[slice(*np.searchsorted(corpus.offsets, [start + 1, start + length]))]
         offsets.append(np.append(inner - start, length) + i * length)
         parts.append(np.array(corpus.ids[start : start + length]))

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import json
 import os
+import re
 import sys
 from typing import Any
 
@@ -12,6 +13,8 @@ import numpy as np
 
 from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
+from jaxvec.storage.door import reading
+from jaxvec.storage.fields import scalar
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
@@ -66,30 +69,76 @@ def load_run(path: str | os.PathLike[str]) -> Result:
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is no such file, or damaged, or its model is a class of a module of yours
-        that is not imported.
+      ValueError: if it is no such file, or damaged; if its tables are not of the shapes, dtypes
+        and finite numbers that its model has; if its model is a class of a module of yours that is
+        not imported.
     """
     arrays = load_arrays(path)
-    if str(arrays.get("kind")) != _KIND:
-        raise ValueError(f"{path} is not a saved run")
-    fields = _read(str(arrays["model"]))
-    made = _class(fields.pop("name"), path)
-    params = {
-        name.removeprefix("params."): array
-        for name, array in arrays.items()
-        if name.startswith("params.")
-    }
-    model: Model = made(**fields)
-    structure = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
-    states = sum(name.startswith("state.") for name in arrays)
-    nothing = np.zeros(0, np.int32), np.zeros(1, np.int64)
-    return Result(
-        type(structure)(**params),
-        [arrays[f"state.{i}"] for i in range(states)],
-        [Report(*report) for report in json.loads(str(arrays["history"]))],
-        Corpus(Vocab.from_arrays(arrays), *nothing, raw_words=0),
-        model,
-    )
+    with reading(path, "a saved run"):
+        if scalar(arrays, "kind", "U") != _KIND:
+            raise ValueError(f"it is a saved {arrays['kind']}")
+        fields = _read(scalar(arrays, "model", "U"))
+        model: Model = _class(fields.pop("name"))(**fields)
+        vocab = Vocab.from_arrays(arrays)
+        params = _params(model, arrays, len(vocab))
+        states = sum(name.startswith("state.") for name in arrays)
+        nothing = np.zeros(0, np.int32), np.zeros(1, np.int64)
+        return Result(
+            params,
+            [_finite(arrays, f"state.{i}") for i in range(states)],
+            _history(scalar(arrays, "history", "U")),
+            Corpus(vocab, *nothing, raw_words=0),
+            model,
+        )
+
+
+def _params(model: Model, arrays: dict[str, np.ndarray], words: int) -> Any:
+    """The tables of a model: as many, of the shapes and dtypes that it begins with.
+
+    Args:
+      model: the model.
+      arrays: of the file.
+      words: `V`.
+
+    Raises:
+      ValueError: if they are others, or hold a number that is not finite.
+    """
+    structure = jax.eval_shape(lambda: model.init(jax.random.key(0), words))
+    expected = {f"params.{name}": table for name, table in structure._asdict().items()}
+    held = {name for name in arrays if name.startswith("params.")}
+    if held != set(expected):
+        raise ValueError(f"its tables are {sorted(held)}, and its model has {sorted(expected)}")
+    for name, table in expected.items():
+        found = arrays[name]
+        if found.shape != table.shape or found.dtype != table.dtype:
+            raise ValueError(
+                f"its {name} is {found.dtype}{list(found.shape)}; its model and {words} words need "
+                f"{table.dtype}{list(table.shape)}"
+            )
+    return type(structure)(*(_finite(arrays, name) for name in expected))
+
+
+def _finite(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
+    """An array of real numbers, all of them finite."""
+    if name not in arrays or arrays[name].dtype.kind not in "biuf":
+        raise ValueError(f"its {name} is missing, or holds no numbers")
+    if not np.isfinite(arrays[name]).all():
+        raise ValueError(f"its {name} holds a number that is not finite")
+    return arrays[name]
+
+
+def _history(text: str) -> list[Report]:
+    """The reports that `save_run` wrote as JSON."""
+    rows = json.loads(text)
+    kinds = {Report._fields.index("loss_unit"): str}
+    least = len(Report._fields) - len(Report._field_defaults)
+    for row in rows:
+        if not isinstance(row, list) or not least <= len(row) <= len(Report._fields):
+            raise ValueError(f"its history has no reports but {str(row)[:80]}")
+        for i, value in enumerate(row):
+            if not isinstance(value, kinds.get(i, int | float | None)):
+                raise ValueError(f"its history has {Report._fields[i]}={str(value)[:80]!r}")
+    return [Report(*row) for row in rows]
 
 
 def _options(model: Any) -> dict[str, Any]:
@@ -124,19 +173,29 @@ def _name(model: type) -> str:
     return model.__name__ if known else f"{model.__module__}.{model.__name__}"
 
 
-def _class(name: str, path: str | os.PathLike[str]) -> Any:
-    """The class of that `_name`. A file imports no module but jaxvec's own."""
+def _class(name: Any) -> Any:
+    """The class of that `_name`, which makes no other object than a model.
+
+    A file imports no module but jaxvec's own, and calls nothing but a dataclass with a model's
+    methods: any function of an imported module would have a name, too.
+
+    Raises:
+      ValueError: if there is no such class here.
+    """
+    if not isinstance(name, str):
+        raise ValueError(f"its model is called {name!r}")
     module, _, own = name.rpartition(".")
     if not module:
         if own not in _made():
-            raise ValueError(
-                f"{path} is a run of {own}, which is not in jaxvec.train.registry.MODELS"
-            )
+            raise ValueError(f"its model {own} is not in jaxvec.train.registry.MODELS")
         return _made()[own]
-    if module.startswith("jaxvec."):
+    if re.fullmatch(r"jaxvec(\.[a-z][a-z0-9_]*)+", module):  # not __main__, which runs a command
         importlib.import_module(module)
     if module not in sys.modules:
-        raise ValueError(f"{path} is a run of {name}: import {module} first")
-    if not hasattr(sys.modules[module], own):
-        raise ValueError(f"{path} is a run of {name}, and {module} has no class {own}")
-    return getattr(sys.modules[module], own)
+        raise ValueError(f"it is a run of {name}: import {module} first")
+    found = getattr(sys.modules[module], own, None)
+    methods = (getattr(found, method, None) for method in ("init", "rows", "rows_loss", "weight"))
+    is_model = isinstance(found, type) and dataclasses.is_dataclass(found)
+    if not is_model or not all(map(callable, methods)):
+        raise ValueError(f"it is a run of {name}, and {module} has no such model")
+    return found

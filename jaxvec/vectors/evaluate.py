@@ -17,7 +17,7 @@ from jaxvec.vectors.analogies import solve
 from jaxvec.vectors.keys import limited
 from jaxvec.vectors.lines import decoded_lines
 from jaxvec.vectors.queries import WordQueries
-from jaxvec.vectors.ranking import unit
+from jaxvec.vectors.ranking import units
 
 Question = tuple[str, ...]  # of four words
 
@@ -119,7 +119,7 @@ def answers(
         raise ValueError(f"{path} holds no questions")
     known = [q for _, asked in sections for q in asked if all(word in spellings for word in q)]
     found = solve(
-        unit(vectors.vectors[:restrict_vocab].astype(np.float32, copy=False)),
+        units(vectors.vectors[:restrict_vocab]),
         np.array([[spellings[word][0] for word in q[:3]] for q in known], int).reshape(-1, 3),
         [[place for word in q[:3] for place in spellings[word]] for q in known],
         similarity_function,
@@ -241,7 +241,7 @@ def _read_pairs(path, delimiter: str | None, encoding: str) -> Iterator[tuple[st
         score = _number(third)
         if score is not None and math.isfinite(score):
             yield fields[0], fields[1], score
-        elif i or _number(third.replace(",", ".")) is not None:
+        elif i or score is not None or _number(third.replace(",", ".")) is not None:
             raise ValueError(
                 f"{path} is not a file of word pairs: line {number} is {line!r}; expected two "
                 "words and a finite number with a decimal point, separated by "
@@ -251,7 +251,7 @@ def _read_pairs(path, delimiter: str | None, encoding: str) -> Iterator[tuple[st
 
 def _number(text: str) -> float | None:
     try:
-        return float(text)
+        return None if "_" in text else float(text)  # Python lets it stand between digits
     except ValueError:
         return None
 

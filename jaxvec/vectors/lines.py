@@ -2,11 +2,12 @@
 
 import codecs
 import io
+import itertools
 import os
 from collections.abc import Iterator
 
-from jaxvec.storage.files import DAMAGED, decompressed, existing
-from jaxvec.text.read import text_lines
+from jaxvec.storage.sizes import LONGEST_LINE
+from jaxvec.text.read import opened_text, text_lines
 
 
 def checked_encoding(encoding: str, errors: str = "strict") -> bool:
@@ -61,12 +62,14 @@ def decoded_lines(
     if checked_encoding(encoding, errors):
         yield from text_lines(path, what)
         return
-    with open(existing(path, what), "rb") as raw:
-        text = io.TextIOWrapper(decompressed(raw), encoding, errors, newline="\n")
+    with opened_text(path, what) as file:
+        text = io.TextIOWrapper(file, encoding, errors, newline="\n")
         try:
-            for number, line in enumerate(text, 1):
+            for number in itertools.count(1):
+                if not (line := text.readline(LONGEST_LINE)):
+                    return
+                if len(line) == LONGEST_LINE and not line.endswith("\n"):
+                    raise ValueError(f"line {number} has {LONGEST_LINE:,} characters, or more")
                 yield number, line.rstrip("\r\n")
         except UnicodeDecodeError as error:
             raise ValueError(f"{what} {path} is not {encoding}: {error.reason}") from None
-        except DAMAGED as error:
-            raise ValueError(f"cannot read {what} {path}: {error}") from None

@@ -7,6 +7,7 @@ import numpy as np
 
 from jaxvec.messages.numbers import check_number, check_whole
 from jaxvec.vectors import ranking
+from jaxvec.vectors.forks import check_jax_runs
 from jaxvec.vectors.keys import NO_KEY, Key, key_list, limited, term_list
 from jaxvec.vectors.similarities import Similarities
 
@@ -149,16 +150,23 @@ class WordQueries(Similarities):
 
         Raises:
           KeyError: for an unknown word, with close matches.
+          ValueError: if a product exceeds float64.
 
         >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [3, 4]])
         >>> wv.most_similar_dot("a", topn=2), wv.most_similar("a", topn=1)[0][0]
         ([('c', 3.0), ('b', 1.0)], 'b')
         """
-        known = self.vectors[: limited(restrict_vocab)].astype(np.float32, copy=False)
-        vector, asked = key, []
+        known, vector, asked = self.vectors[: limited(restrict_vocab)], key, []
         if isinstance(key, Key | NO_KEY):
             vector, asked = self.get_vector(key), [self.get_index(key)]
-        return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
+        dtype = np.promote_types(known.dtype, np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            scores = known.astype(dtype, copy=False) @ np.asarray(vector, dtype)
+            if not np.isfinite(scores).all():
+                scores = known.astype(np.float64) @ np.asarray(vector, np.float64)
+        if not np.isfinite(scores).all():
+            raise ValueError("products of these vectors are beyond float64: use most_similar")
+        return self._ranked(scores, asked, topn)
 
     @overload
     def similar_by_key(
@@ -225,18 +233,21 @@ class WordQueries(Similarities):
           KeyError: for an unknown word, with close matches.
           TypeError: if a number is not whole.
           ValueError: for a limit below 1.
+          RuntimeError: in a process that was forked off one that had imported JAX, which hangs
+            there; `most_similar` works.
 
         >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
         >>> [found[0][0] for found in wv.most_similar_many(["a", "c"], topn=1)]
         ['b', 'b']
         """
+        check_jax_runs("most_similar_many")
         from jaxvec.vectors import neighbors  # starts JAX, which no other query needs
 
         asked = np.array([self.get_index(word) for word in key_list(words)], np.int32)
         known = limited(restrict_vocab)
         if check_whole("topn", topn, least=None) < 1 or not len(asked):
             return [[] for _ in asked]
-        units = ranking.unit(self.vectors[:known].astype(np.float32, copy=False))
+        units = ranking.units(self.vectors[:known])
         top = neighbors.cosine_top(
             units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None]
         )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 if TYPE_CHECKING:
     import jax
@@ -17,29 +18,91 @@ Array = TypeVar("Array", "np.ndarray", "jax.Array")
 
 EPSILON = 1e-6  # keeps 3CosMul's divisor from 0
 _NUMBERS = 1 << 22  # of a table that are in memory as float32
+_SHORT, _LONG = 1e-15, 1e18  # lengths whose squares float32 holds to all digits
 DOUBT = 4e-6  # the error that a score made of float32 cosines may have
 
 
 def unit(vectors: Array) -> Array:
     """Vectors [..., D] scaled to length 1, v / |v|; zero vectors stay.
 
+    Where squares would be too large or too small for the dtype, vectors are first scaled by a power
+    of two, that of their largest component, which is exact.
+
     >>> unit(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [[0.6, 0.8], [0.0, 0.0]]
+    >>> print(unit(np.array([[3e30, 4e30], [3e-30, 4e-30]], np.float32)).round(6))
+    [[0.6 0.8]
+     [0.6 0.8]]
     """
+    space = vectors.__array_namespace__()
+    if not isinstance(vectors, np.ndarray) or not _squares_fit(vectors):
+        largest = abs(vectors).max(axis=-1, keepdims=True, initial=0)
+        vectors = space.ldexp(vectors, -space.frexp(largest)[1])
     lengths = (vectors * vectors).sum(axis=-1, keepdims=True) ** 0.5
     return vectors / (lengths + (lengths == 0).astype(lengths.dtype))
 
 
+def _squares_fit(vectors: np.ndarray) -> bool:
+    """Whether sums of squares neither overflow in the dtype nor lose digits below its range."""
+    with np.errstate(over="ignore"):
+        sums = np.einsum("...d,...d->...", vectors, vectors)
+    about = np.finfo(sums.dtype)
+    return bool(((sums > about.tiny / about.eps) & (sums < about.max)).all())
+
+
+def units(table: np.ndarray) -> np.ndarray:
+    """Vectors [V, D] of any floating dtype scaled to length 1: float32[V, D].
+
+    >>> units(np.array([[3e200, 4e200]])).dtype
+    dtype('float32')
+    """
+    wide = table.dtype == np.float64  # whose numbers may exceed float32
+    scaled = unit(table if wide else table.astype(np.float32, copy=False))
+    return scaled.astype(np.float32, copy=False)
+
+
+def not_finite(rows: np.ndarray, start: int = 0) -> int | None:
+    """The place of the first row with NaN or infinity, or None.
+
+    Args:
+      rows: [n, D], of any floating dtype.
+      start: the place of the first of them.
+
+    >>> not_finite(np.array([[0.0], [np.inf]]), start=5), not_finite(np.eye(2))
+    (6, None)
+    """
+    for first, part in _blocks(rows, None):
+        finite = np.isfinite(part)
+        if not finite.all():
+            return start + first + int(np.flatnonzero(~finite.all(axis=1))[0])
+    return None
+
+
 def norms(table: np.ndarray) -> np.ndarray:
-    """The lengths of vectors [V, D], 1 for zero vectors: float32[V].
+    """The lengths of vectors [V, D], 1 for zero vectors: float32[V], or float64[V] of float64.
 
     >>> norms(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
     [5.0, 1.0]
     """
-    lengths = np.empty(len(table), np.float32)
-    for start, rows in _blocks(table):
-        lengths[start : start + len(rows)] = np.sqrt(np.einsum("vd,vd->v", rows, rows))
+    dtype = np.promote_types(table.dtype, np.float32)
+    lengths = np.empty(len(table), dtype)
+    for start, rows in _blocks(table, dtype):
+        part = lengths[start : start + len(rows)]
+        with np.errstate(over="ignore"):
+            np.sqrt(np.einsum("vd,vd->v", rows, rows), out=part)
+        odd = np.flatnonzero(_extreme(part))
+        if len(odd):
+            wide = rows[odd].astype(np.float64)
+            powers = np.frexp(abs(wide).max(axis=1, initial=0))[1]
+            wide = np.ldexp(wide, -powers[:, None])
+            with np.errstate(over="ignore"):
+                part[odd] = np.ldexp(np.sqrt(np.einsum("vd,vd->v", wide, wide)), powers)
     return lengths + (lengths == 0)
+
+
+def _extreme(lengths: np.ndarray) -> np.ndarray:
+    """Which vectors are too long or too short for squares in float32, or are 0: bool[n]."""
+    return ~((lengths > _SHORT) & (lengths < _LONG))
 
 
 def cosines(table: np.ndarray, lengths: np.ndarray, queries: np.ndarray) -> np.ndarray:
@@ -58,9 +121,13 @@ def cosines(table: np.ndarray, lengths: np.ndarray, queries: np.ndarray) -> np.n
     """
     queries = np.asarray(queries, np.float32)
     found = np.empty((len(queries), len(table)), np.float32)
-    for start, rows in _blocks(table):
-        np.matmul(queries, rows.T, out=found[:, start : start + len(rows)])
-    found /= lengths
+    for start, rows in _blocks(table, None):
+        stop = start + len(rows)
+        if _extreme(lengths[start:stop]).any():
+            np.matmul(queries, units(rows).T, out=found[:, start:stop])
+            continue
+        np.matmul(queries, np.asarray(rows, np.float32).T, out=found[:, start:stop])
+        found[:, start:stop] /= lengths[start:stop]
     return found
 
 
@@ -84,8 +151,8 @@ def exact_cosines(table: np.ndarray, queries: np.ndarray) -> np.ndarray:
     return found
 
 
-def _blocks(table: np.ndarray, dtype: type = np.float32) -> Iterator[tuple[int, np.ndarray]]:
-    """The rows of a table in another dtype, in blocks, and the place of the first row of each."""
+def _blocks(table: np.ndarray, dtype: DTypeLike | None) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of a table in another dtype, or as they are, in blocks, and the first's place."""
     held = max(1, _NUMBERS // max(1, table.shape[1]))
     for start in range(0, len(table), held):
         yield start, np.asarray(table[start : start + held], dtype)

@@ -33,7 +33,8 @@ class WordTable:
 
     Raises:
       TypeError: if a word is no string.
-      ValueError: if the shapes do not fit, a word comes twice, or for another dtype.
+      ValueError: if the shapes do not fit, a word comes twice, a number of a vector is not finite,
+        or for another dtype. Memory-mapped vectors are not read for that.
     """
 
     def __init__(
@@ -57,6 +58,8 @@ class WordTable:
                 f"{len(self.index_to_key)} words need vectors [{len(self.index_to_key)}, D]; "
                 f"got {self.vectors.shape}"
             )
+        if not isinstance(vectors, np.memmap):  # which `formats.load` has checked
+            _check_finite(self.index_to_key, self.vectors)
         given = {**(attributes or {}), **({} if counts is None else {COUNT: counts})}
         self.attributes = {name: column(name, given[name], len(self)) for name in given}
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
@@ -78,7 +81,7 @@ class WordTable:
 
     @property
     def norms(self) -> np.ndarray:
-        """The lengths of the vectors, 1 for zero vectors: float32[V].
+        """The lengths of the vectors, 1 for zero vectors: float32[V], or float64[V] of float64.
 
         Computed once: after writing into `vectors` call `fill_norms(force=True)`.
         """
@@ -105,7 +108,7 @@ class WordTable:
         [[0.0, 1.0]]
         """
         rows = self.vectors if keys is None else self[keys]
-        return ranking.unit(rows.astype(np.float32, copy=False))
+        return ranking.units(rows)
 
     def __len__(self) -> int:
         return len(self.index_to_key)
@@ -253,7 +256,8 @@ class WordTable:
 
         Raises:
           TypeError: if a word is no string, or a value of another kind than the attribute's.
-          ValueError: if the shapes do not fit, or a word comes twice; nothing is added then.
+          ValueError: if the shapes do not fit, a word comes twice, or a number is not finite; then
+            nothing is added.
 
         >>> wv = WordTable(["a"], [[1, 0]])
         >>> wv.add_vectors(["b", "a"], [[0, 1], [0, 2]])
@@ -269,6 +273,7 @@ class WordTable:
             )
         given = {name: column(name, values, len(keys)) for name, values in (extras or {}).items()}
         _check_unique(keys, set(keys))
+        _check_finite(keys, rows)
         new = np.array([key not in self.key_to_index for key in keys], bool)
         known = [self.key_to_index[key] for key in keys if key in self.key_to_index]
         grown = {}
@@ -350,6 +355,16 @@ class WordTable:
         """Scales all vectors to length 1, in place; zero vectors stay."""
         self.vectors = ranking.unit(self.vectors.astype(np.float64)).astype(self.vectors.dtype)
         self._norms = None
+
+
+def _check_finite(words: Sequence[str], rows: np.ndarray) -> None:
+    """Refuses vectors [n, D] with NaN or infinity, by the words that have them."""
+    bad = ranking.not_finite(rows)
+    if bad is not None:
+        raise ValueError(
+            f"the vector of {words[bad]!r}, at place {bad}, holds NaN or infinity, and so "
+            "would its scores: leave it out, or train it anew"
+        )
 
 
 def _check_unique(words: list[str], different: Collection[str]) -> None:

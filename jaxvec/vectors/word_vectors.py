@@ -48,7 +48,8 @@ class WordVectors(WordQueries):
 
     Raises:
       TypeError: if a word is no string.
-      ValueError: if the shapes do not fit, a word comes twice, or for another dtype.
+      ValueError: if the shapes do not fit, a word comes twice, a number of a vector is not finite,
+        or for another dtype. Memory-mapped vectors are not read for that.
 
     >>> wv = WordVectors(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
     >>> wv.most_similar("a", topn=1)[0][0], round(wv.similarity("a", "b"), 4)
@@ -76,18 +77,19 @@ class WordVectors(WordQueries):
         fvocab: Path | None = None,
         encoding: str = "utf8",
         errors: str = "strict",
+        force_size: bool = False,
     ) -> Self:
         """Reads any format, recognized by content; see `formats.load`.
 
         Args:
-          path, limit, dtype, mmap, fvocab, encoding, errors: as for `formats.load`.
+          path, limit, dtype, mmap, fvocab, encoding, errors, force_size: as for `formats.load`.
 
         Raises:
           FileNotFoundError, ValueError: as `formats.load`.
         """
         table = formats.load(
             path, limit=limit, dtype=dtype, mmap=mmap, fvocab=fvocab, encoding=encoding,
-            errors=errors,
+            errors=errors, force_size=force_size,
         )  # fmt: skip
         return cls._of(table)
 

@@ -217,6 +217,7 @@ def load(
     encoding: str = "utf8",
     errors: str = "strict",
     kind: str | None = None,
+    force_size: bool = False,
 ) -> WordTable:
     """Reads what `save`, word2vec, fastText (``.vec``), GloVe or gensim wrote.
 
@@ -231,8 +232,8 @@ def load(
       limit: read only this many words, from the first on; None for all.
       dtype: of the table: float16, float32 or float64; as it is stored, if None, and float32
         from text.
-      mmap: leave the vectors of an uncompressed `.npz` on disk, read as they are used. They
-        are not checked to be finite then.
+      mmap: leave the vectors of an uncompressed `.npz` on disk, read as they are used, after one
+        pass that checks them; see `arrays.load_arrays` for a file that changes meanwhile.
       fvocab: a word and its count a line, as word2vec ``-save-vocab`` and GloVe's
         ``vocab_count`` write; the counts of the words, which are put in their order.
       encoding: of the words of text and word2vec binary, and of `fvocab`; one in which ASCII is
@@ -241,6 +242,8 @@ def load(
         inside a character: ``"strict"``, ``"replace"``, ``"ignore"`` or another name that
         `bytes.decode` takes.
       kind: the name of the only format to accept, as `kind` returns it; by default any.
+      force_size: read a compressed file even if it holds over 64 times its size, which is more
+        likely to be meant to fill the memory.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -262,10 +265,11 @@ def load(
     array([[1., 2., 3.]], dtype=float16)
     """
     options = Options(
-        limited(limit, "limit"), None if dtype is None else floating(dtype), mmap, encoding, errors
-    )
+        limited(limit, "limit"), None if dtype is None else floating(dtype), mmap, encoding, errors,
+        force_size,
+    )  # fmt: skip
     checked_encoding(encoding, errors)
-    with opened(path) as source:
+    with opened(path, force_size=force_size) as source:
         found = _recognized(source, kind)
         if mmap and not found.maps:
             raise ValueError(f"{path} is no .npz, the only format that mmap=True can map")
@@ -315,10 +319,14 @@ def _recognized(source: Source, kind: str | None = None) -> Format:
     return found
 
 
-def info(path: str | os.PathLike[str]) -> Info:
+def info(path: str | os.PathLike[str], *, force_size: bool = False) -> Info:
     """The contents of a file of word vectors, without reading all of it.
 
     Lines of text are counted, and compared with the header; their numbers are not read.
+
+    Args:
+      path: the file.
+      force_size: as for `load`.
 
     Raises:
       FileNotFoundError, ValueError: as `load`.
@@ -329,11 +337,11 @@ def info(path: str | os.PathLike[str]) -> Info:
     >>> found.format, found.words, found.vector_size, found.dtype, found.metadata, found.first
     ('npz', 2, 2, 'float32', {'by': 'hand'}, ['a', 'b'])
     """
-    with opened(path) as source:
+    with opened(path, force_size=force_size) as source:
         found = _recognized(source)
         assert found.read is not None
         count = found.count(source.rewound()) if found.count else None
-        shown = Options(mmap=True) if found.maps else Options(limit=_SHOWN, errors="replace")
+        shown = Options(limit=_SHOWN, errors="replace", force_size=force_size)
         vectors = found.read(source.rewound(), shown)
         return Info(
             found.name,

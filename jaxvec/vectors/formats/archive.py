@@ -2,23 +2,25 @@
 
 import json
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 
 from jaxvec.storage.arrays import ZIP_MAGIC, array_text, load_arrays, save_arrays, text_array
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import to_json
-from jaxvec.vectors.attributes import COUNT
-from jaxvec.vectors.formats.checks import FLOATING, fill, not_finite
+from jaxvec.storage.tensors import Tensors
+from jaxvec.vectors.attributes import COUNT, column
+from jaxvec.vectors.formats.checks import FLOATING, fill
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source
+from jaxvec.vectors.ranking import not_finite
 from jaxvec.vectors.table import WordTable
 
 _ROWS = 1 << 14  # checked in one step
+_HELD = {"words", "vectors", "counts", "attributes", "metadata"}
 
 
 def write_npz(vectors: WordTable, path: Path) -> None:
@@ -96,7 +98,7 @@ def _unpacked(source: Source, kind: str) -> bool:
 
 
 def read_npz(source: Source, options: Options) -> WordTable:
-    """Reads an `.npz`; with `mmap` its vectors stay on disk.
+    """Reads an `.npz`; with `mmap` its vectors stay on disk, once a pass has checked them.
 
     Args:
       source: the file.
@@ -106,19 +108,39 @@ def read_npz(source: Source, options: Options) -> WordTable:
       ValueError: as `formats.load`.
     """
     limit, dtype, mmap = options[:3]
-    path = source.path
-    arrays = load_arrays(path, mapped=mmap or limit is not None)
+    path = source.name
+    arrays = load_arrays(
+        source.path,
+        mapped=mmap,
+        names=_HELD,
+        checks={"vectors": _check_finite} if mmap else None,
+        partly=() if limit is None else {"vectors"},
+        force_size=options.force_size,
+    )
     _check_names(path, "an .npz", arrays)
     vectors = arrays["vectors"]
-    _check_shape(path, vectors.shape)
     if mmap and dtype not in (None, vectors.dtype):
         raise ValueError(f"{path} holds {vectors.dtype}, which mmap=True cannot turn into {dtype}")
-    arrays["vectors"] = vectors[:limit]
-    return _made(path, arrays, str(arrays.get("metadata", "{}")), options)
+    metadata = arrays.get("metadata", np.array("{}"))
+    if metadata.shape or metadata.dtype.kind != "U":
+        raise ValueError(f"{path}: its metadata is no text")
+    return _made(path, arrays, str(metadata), vectors.shape, options)
+
+
+def count_npz(source: Source) -> int:
+    """The number of words of an `.npz`."""
+    arrays = load_arrays(source.path, names={"words", "vectors"}, partly={"words", "vectors"})
+    _check_names(source.name, "an .npz", arrays)
+    return _rows(arrays["vectors"].shape)
+
+
+def _check_finite(numbers: np.ndarray) -> None:
+    if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
+        raise ValueError("a number of its vectors is not finite")
 
 
 def read_safetensors(source: Source, options: Options) -> WordTable:
-    """Reads a safetensors file.
+    """Reads a safetensors file; bfloat16 becomes float32.
 
     Args:
       source: the file.
@@ -127,31 +149,24 @@ def read_safetensors(source: Source, options: Options) -> WordTable:
     Raises:
       ValueError: as `formats.load`.
     """
-    path = source.path
-    with _opened(path) as file:
-        held = {"words", "counts", "attributes"} & set(file.keys())
-        arrays = {name: file.get_tensor(name) for name in held}
-        metadata = (file.metadata() or {}).get("metadata", "{}")
-        rows = file.get_slice("vectors")
-        _check_shape(path, rows.get_shape())
-        arrays["vectors"] = rows[: min(options.limit or sys.maxsize, rows.get_shape()[0])]
-    return _made(path, arrays, metadata, options)
+    with reading(source.name, "a safetensors file"):
+        tensors = _tensors(source)
+        arrays = {name: tensors.read(name) for name in _HELD & set(tensors.found) - {"vectors"}}
+        arrays["vectors"] = tensors.read("vectors", options.limit)
+        metadata = tensors.metadata.get("metadata", "{}")
+        return _made(source.name, arrays, metadata, tensors.found["vectors"].shape, options)
 
 
 def count_safetensors(source: Source) -> int:
     """The number of words of a safetensors file."""
-    with _opened(source.path) as file:
-        return file.get_slice("vectors").get_shape()[0]
+    with reading(source.name, "a safetensors file"):
+        return _rows(_tensors(source).found["vectors"].shape)
 
 
-def _opened(path) -> Any:
-    module = import_safetensors(path)
-    try:
-        file = module.safe_open(path, framework="np")
-    except module.SafetensorError as error:
-        raise ValueError(f"{path} is no safetensors file: {error}") from None
-    _check_names(path, "a safetensors file", file.keys())
-    return file
+def _tensors(source: Source) -> Tensors:
+    tensors = Tensors(source.file)
+    _check_names(source.name, "a safetensors file", tensors.found)
+    return tensors
 
 
 def _check_names(path, kind: str, names: Iterable[str]) -> None:
@@ -159,41 +174,77 @@ def _check_names(path, kind: str, names: Iterable[str]) -> None:
         raise ValueError(f"{path} is {kind} without the arrays 'words' and 'vectors'")
 
 
-def _check_shape(path, shape: Sequence[int]) -> None:
-    if len(shape) != 2:
-        raise ValueError(f"{path}: its vectors are of shape {list(shape)}, not [V, D]")
+def _rows(shape: Sequence[int]) -> int:
+    """`V` of a shape; ValueError if it is not [V, D]."""
+    if len(shape) != 2 or (shape[0] and not shape[1]):
+        raise ValueError(f"its vectors are of shape {list(shape)}, not [V, D]")
+    return shape[0]
 
 
-def _made(path, arrays: dict[str, np.ndarray], metadata: str, options: Options) -> WordTable:
+def _made(
+    path, arrays: dict[str, np.ndarray], metadata: str, shape: Sequence[int], options: Options
+) -> WordTable:
+    """The table of a file's arrays.
+
+    Args:
+      path: of the file, for messages.
+      arrays: by name; of the vectors at least the first `limit`.
+      metadata: JSON.
+      shape: of all vectors.
+      options: how to read it.
+
+    Raises:
+      ValueError: if they do not fit together, or a number is not finite.
+    """
     limit, dtype, mmap = options[:3]
-    vectors = arrays["vectors"]
-    try:
-        words = array_text(arrays["words"])[:limit]
-        words = words or [""] * (len(vectors) == 1)  # one word, without letters
+    with reading(path, "a file of word vectors"):
+        rows = _rows(shape)
+        words = array_text(_plain(arrays["words"], "words", "u1"))
+        words = words or [""] * (rows == 1)  # one word, without letters
+        if len(words) != rows:
+            raise ValueError(f"{len(words)} words need vectors [{len(words)}, D]; got {shape}")
+        vectors = _plain(arrays["vectors"], "vectors", "f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8")[:limit]
+        words = words[:limit]
         facts = json.loads(metadata)
         if not isinstance(facts, dict):
             raise ValueError("its metadata is no JSON object")
-        if not mmap and len(words) == len(vectors):
+        if not mmap:
             vectors = _converted(vectors, dtype, words)
+        columns = _columns(arrays["attributes"]) if "attributes" in arrays else {}
+        if "counts" in arrays:
+            integers = "i1 i2 i4 i8 u1 u2 u4 u8"
+            columns[COUNT] = _plain(arrays["counts"], "counts", integers, dimensions=1)
+        for name, values in columns.items():
+            columns[name] = column(name, values, rows)[:limit]
         return WordTable(
-            words,
-            vectors,
-            counts=arrays["counts"][:limit] if "counts" in arrays else None,
-            attributes=_columns(arrays["attributes"], limit) if "attributes" in arrays else None,
-            metadata=facts,
-            dtype=vectors.dtype,
-        )
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+            words, vectors, attributes=columns, metadata=facts, dtype=vectors.dtype
+        )  # fmt: skip
 
 
-def _columns(array: np.ndarray, limit: int | None) -> dict[str, np.ndarray]:
+def _plain(array: np.ndarray, name: str, dtypes: str, dimensions: int | None = None) -> np.ndarray:
+    """An array, once it is known to have one of the dtypes, in any order of bytes."""
+    if array.dtype.str[1:] not in dtypes.split():
+        raise ValueError(f"its {name} are {array.dtype}, not {' or '.join(dtypes.split())}")
+    if dimensions is not None and array.ndim != dimensions:
+        raise ValueError(f"its {name} are of shape {list(array.shape)}")
+    return array
+
+
+def _columns(array: np.ndarray) -> dict[str, np.ndarray]:
     """The attributes that `_arrays` packed."""
     try:
-        columns = json.loads(bytes(array))
-        return {name: np.array(values[:limit], dtype) for name, (dtype, values) in columns.items()}
-    except (AttributeError, TypeError, ValueError) as error:
+        columns = json.loads(bytes(_plain(array, "attributes", "u1")))
+        return {name: np.array(values, _of_column(d)) for name, (d, values) in columns.items()}
+    except (AttributeError, TypeError, ValueError, RecursionError, OverflowError) as error:
         raise ValueError(f"its attributes cannot be read: {error}") from None
+
+
+def _of_column(name: str) -> np.dtype:
+    """The dtype of an attribute. The file's word is not taken for the size of its items."""
+    dtype = np.dtype(name)
+    if dtype.kind not in "biufO":
+        raise ValueError(f"one is of {name}")
+    return dtype
 
 
 def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) -> np.ndarray:
@@ -211,7 +262,7 @@ def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) ->
 
 
 NPZ = Format(
-    "npz", (".npz",), write_npz, recognizes_npz, read_npz, keeps_all=True, maps=True,
+    "npz", (".npz",), write_npz, recognizes_npz, read_npz, count_npz, keeps_all=True, maps=True,
 )  # fmt: skip
 SAFETENSORS = Format(
     "safetensors",

@@ -17,8 +17,11 @@ from jaxvec.vectors.table import WordTable
 _BLOCK = 1 << 20  # bytes of one read
 _LONGEST = 1 << 20  # bytes of a word
 _SAMPLE = 1 << 16  # bytes that tell whether a file is text
-_ENOUGH = 256  # bytes of floats hold a control character, or their file is tiny
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+_IS_CONTROL = np.array([bool(_CONTROL.match(bytes([byte]))) for byte in range(256)])
+_IN_NUMBERS = np.isin(np.arange(256), list(b"0123456789.,+-eE \t\r\n"))
+_LEAST, _MOST = 2.0**-11, 2.0**14  # of the floats that vectors are mostly made of
+_MARGIN, _MOSTLY, _FOREIGN = 1 / 16, 1 / 2, 1 / 8  # shares of bytes, see `_is_text`
 
 
 def check(words: Sequence[str]) -> None:
@@ -57,28 +60,55 @@ def recognizes(source: Source) -> bool:
     if header is None:
         return False
     size = header[1]
-    return not (size > 0 and (text.row_follows(source.file, size) or _is_text(source.file, size)))
+    return size < 1 or not (text.row_follows(source.file, size) or _is_text(source.file, size))
 
 
 def _is_text(file: BinaryIO, size: int) -> bool:
-    """Whether what follows is text, even if no row of numbers is in its first line.
+    """Whether what follows a header is text, even if the first line, or every line, is broken.
 
-    Of a few bytes, all of them printable, the first vector tells: as floats, text is tiny or huge.
+    A line that is a word and its numbers settles it. If there is none, then the bytes where binary
+    has its numbers do, four at a time. Of text they are digits, points and blanks, which as a float
+    are below 0.00025 or huge, and never negative; of binary most are floats between 0.0005 and
+    16,384. Where neither is so (broken text, or tiny vectors), binary has bytes that are no text,
+    and many that are not ASCII where its numbers are.
     """
     start = file.tell()
     sample = file.read(_SAMPLE)
     file.seek(start)
-    if _CONTROL.search(sample):
+    if any(text.is_row(line, size) for line in sample.split(b"\n")):
+        return True
+    held = _number_bytes(sample, 4 * size)
+    fours = held[: len(held) // 4 * 4].reshape(-1, 4)
+    floats = np.abs(fours.reshape(-1).view("<f4"))
+    as_text = _IN_NUMBERS[fours].all(axis=1)
+    as_floats = ((floats > _LEAST) & (floats < _MOST)) | (floats == 0)
+    written, stored = (float(of.mean()) if len(fours) else 0.0 for of in (as_text, as_floats))
+    if written > stored + _MARGIN:
+        return True
+    if stored > _MOSTLY:
         return False
+    if not _CONTROL.search(sample) and _is_utf8(sample):
+        return True
+    foreign = (held >= 0x80) | _IS_CONTROL[held]
+    return len(held) > 0 and foreign.sum() <= max(1, _FOREIGN * len(held))
+
+
+def _is_utf8(sample: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(sample)  # may end within a character
     except UnicodeDecodeError:
-        return len(sample) > _ENOUGH
-    if len(sample) > _ENOUGH:
-        return True
-    row = sample.partition(b" ")[2][: 4 * size]
-    numbers = np.abs(np.frombuffer(row[: len(row) // 4 * 4], "<f4"))
-    return len(numbers) < size or not ((numbers > 1e-6) & (numbers < 1e6)).all()
+        return False
+    return True
+
+
+def _number_bytes(sample: bytes, width: int) -> np.ndarray:
+    """The bytes that binary has its numbers in: uint8[n], `width` after each word's blank."""
+    parts, at = [b""], 0
+    while (space := sample.find(b" ", at)) >= 0:
+        at = space + 1 + width
+        parts.append(sample[space + 1 : at][: width - width % 4])
+    whole = [part[: len(part) // 4 * 4] for part in parts]
+    return np.frombuffer(b"".join(whole), np.uint8)
 
 
 def count(source: Source) -> int:
@@ -107,6 +137,8 @@ def read(source: Source, options: Options) -> WordTable:
         raise ValueError(f"{path} holds no word vectors: its header says {count} of {size} numbers")
     start = file.tell()
     possible = (source.length() - start) // (4 * size + 1)
+    if not possible:
+        _check_end(file, path, count, size, 0, start)
     wanted = min(count, limit or count)
     table = np.empty((min(wanted, possible), size), dtype)
     places = np.empty(len(table), np.int64)
@@ -138,7 +170,7 @@ def _blocks(
     """Words, their vectors, the bytes where they begin and the one where the last ends."""
     width = 4 * size
     data, start = b"", file.tell()
-    while block := file.read(_BLOCK):
+    while block := file.read(max(_BLOCK, width - len(data))):  # few reads of a long vector
         data += block
         words: list[bytes] = []
         begins: list[int] = []  # of words, in `data`
@@ -159,17 +191,23 @@ def _blocks(
 
 
 def _decoded(path, raw: list[bytes], starts: list[int], options: Options) -> list[str]:
-    words: list[str] = []
+    """Words as strings; ValueError for the first that is not of the encoding, or has line breaks
+    inside."""
+    found = [word.lstrip(b"\n") for word in raw]
+    if b"\n" in b"".join(found):
+        place = next(i for i, word in enumerate(found) if b"\n" in word)
+        raise ValueError(
+            f"{path}: the word at byte {starts[place]}, {found[place][:40]!r}, holds a line break"
+        )
+    encoding, errors = options.encoding, options.errors
     try:
-        for word in raw:
-            words.append(word.lstrip(b"\n").decode(options.encoding, options.errors))  # noqa: PERF401
+        return [word.decode(encoding, errors) for word in found]
     except UnicodeDecodeError as error:
-        place = len(words)
+        place = found.index(error.object)
         raise ValueError(
             f"{path}: the word at byte {starts[place]}, {raw[place]!r}, is not "
             f"{error.encoding.upper()}; {LENIENT}"
         ) from None
-    return words
 
 
 def _check_end(file: BinaryIO, path, count: int, size: int, found: int, end: int) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jaxvec.storage.arrays import release
+from jaxvec.vectors.ranking import not_finite
 from jaxvec.vectors.table import FLOATING, WordTable
 
 LENIENT = (
@@ -44,17 +45,6 @@ def fill(table: np.ndarray, start: int, rows: np.ndarray) -> int | None:
     with np.errstate(over="ignore", invalid="ignore"):
         place[:] = rows
     return not_finite(place, start)
-
-
-def not_finite(rows: np.ndarray, start: int = 0) -> int | None:
-    """The place of the first row with NaN or infinity, or None.
-
-    Args:
-      rows: [n, D].
-      start: the place of the first of them.
-    """
-    finite = np.isfinite(rows)
-    return None if finite.all() else start + int(np.flatnonzero(~finite.all(axis=1))[0])
 
 
 def check_numbers(vectors: WordTable, dtype: np.dtype) -> None:

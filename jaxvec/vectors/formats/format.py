@@ -31,6 +31,9 @@ class Options(NamedTuple):
     errors: str = "strict"
     """What `bytes.decode` does about bytes that are not of the encoding."""
 
+    force_size: bool = False
+    """Whether a packed file may unpack to any size."""
+
 
 @dataclass(frozen=True)
 class Format:
@@ -53,8 +56,8 @@ class Format:
     """Reads a table from a file, at its start; its ValueErrors name the line or byte."""
 
     count: Callable[[Source], int] | None = None
-    """The number of words of a file, at its start, repeated ones too. None if reading all of the
-    file is cheap, because it can be mapped."""
+    """The number of words of a file, at its start, repeated ones too. None if it is only written,
+    or if `read` tells it at once."""
 
     check_words: Callable[[Sequence[str]], None] = check_lines
     """ValueError for the first word that the format cannot hold."""

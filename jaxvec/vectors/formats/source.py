@@ -1,17 +1,21 @@
 """Where word vectors are read from: a file, plain or compressed, a pipe or standard input."""
 
 import contextlib
+import io
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
-from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO, NamedTuple
 
-from jaxvec.storage.files import DAMAGED, decompressed, existing
+from jaxvec.storage.door import reading
+from jaxvec.storage.files import decompressed, existing
+from jaxvec.storage.sizes import Unpacked
+from jaxvec.text.read import standard_input
 
+_WAY_OUT = "read it with force_size=True or jaxvec convert --force-size"
+_BUFFER = 1 << 18  # bytes
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -64,34 +68,35 @@ class Source(NamedTuple):
 
 
 @contextlib.contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[Source]:
+def opened(path: str | os.PathLike[str], *, force_size: bool = False) -> Iterator[Source]:
     """Opens a file of word vectors.
 
     Args:
       path: a file, which gzip, bzip2 or xz may have compressed; or a pipe, or ``"-"`` for standard
         input, which is copied to disk first.
+      force_size: whether a compressed file may hold over 64 times its size.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if it is a folder; or, also from within the block, a damaged archive.
+      ValueError: if it is a folder; or, also from within the block, for any error that is one of
+        the file's content.
     """
     with contextlib.ExitStack() as stack:
         found = stack.enter_context(_on_disk(path))
         raw = stack.enter_context(open(found, "rb"))
         file = decompressed(raw)
-        try:
-            yield Source(path, found, file, file is not raw)
-        except DAMAGED as error:
-            if file is raw:
-                raise
-            raise ValueError(f"{path} is a damaged or cut archive: {error}") from None
+        packed = file is not raw
+        if packed and not force_size:
+            file = io.BufferedReader(Unpacked(file, found.stat().st_size, _WAY_OUT), _BUFFER)
+        with reading(path, "a whole archive" if packed else "a file of word vectors"):
+            yield Source(path, found, file, packed)
 
 
 @contextlib.contextmanager
 def _on_disk(path: str | os.PathLike[str]) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         if os.fspath(path) == "-":
-            pipe = cast(BufferedReader, sys.stdin.buffer)
+            pipe = standard_input()
         else:
             found = existing(path, "vectors file")
             if found.is_file():

@@ -15,7 +15,10 @@ from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.table import WordTable
 
 _ROWS = 4096  # rows turned to text in one step
-_BLOCK = 1 << 22  # bytes of one read
+_BLOCK = 1 << 20  # bytes of one read
+LONGEST_ROW = 1 << 22
+"""Bytes of the longest line that is read: a word and some 300,000 numbers."""
+_NUMBER = 64  # bytes of a number, and more
 _APART = re.compile(rb"[ \t]+")
 _BLANK = b" \t\r\n"
 _BOM = "\ufeff"
@@ -65,7 +68,14 @@ def write_glove(vectors: WordTable, path: Path) -> None:
 
 
 def _write_lines(vectors: WordTable, file) -> None:
-    file.writelines(f"{word} {' '.join(row)}\n" for word, row in decimals(vectors))
+    for word, row in decimals(vectors):
+        line = f"{word} {' '.join(row)}\n"
+        if len(line) * 4 > LONGEST_ROW and len(line.encode()) > LONGEST_ROW:
+            raise ValueError(
+                f"the line of {word[:40]!r} would have more than {LONGEST_ROW:,} bytes, which no "
+                "reader here takes; save as .npz"
+            )
+        file.write(line)
 
 
 def decimals(vectors: WordTable) -> Iterator[tuple[str, np.ndarray]]:
@@ -88,8 +98,8 @@ def is_glove_with(source: Source) -> bool:
 def read(source: Source, options: Options, has_header: bool = True) -> WordTable:
     """Reads the vectors, of the number and size that the header says, if there is one.
 
-    Lines are counted first, so that the table is made once. Blanks or tabs separate the numbers; a
-    word may hold them, too. Empty lines at the end are none.
+    Lines are counted first, so that the table is made once, and no larger than the lines can fill.
+    Blanks or tabs separate the numbers; a word may hold them, too. Empty lines at the end are none.
 
     Args:
       source: the file.
@@ -103,29 +113,58 @@ def read(source: Source, options: Options, has_header: bool = True) -> WordTable
     first_line = 1 if count is None else 2
     path, file = source.name, source.file
     limit, dtype = options.limit, options.dtype or np.dtype("float32")
-    rows = count_rows(file, path, count, limit)
+    rows, length = count_rows(file, path, count, limit)
     start = file.tell()
-    first = file.readline()
+    first = file.readline(LONGEST_ROW + 1)
     file.seek(start)
+    if len(first) > LONGEST_ROW:
+        _raise_for_length(path, first_line)
     if size is None:
-        fields = _APART.split(first.rstrip(_BLANK).lstrip(b" \t"))
-        blank_word = first[:1] in (b" ", b"\t") and _is_number(fields[0])
-        size = len(fields) if blank_word else len(fields) - 1
+        line = first.rstrip(_BLANK)
+        parts = _APART.split(line.lstrip(b" \t"), 1)
+        blank_word = first[:1] in (b" ", b"\t") and _is_number(parts[0])
+        size = len(_APART.findall(line.lstrip(b" \t"))) + blank_word
     parsed = np.promote_types(dtype, np.float32)
     how = size, parsed, options
     _parse_all(path, [first], first_line, *how)  # before a table of that size is made
     words: list[str] = []
-    table = np.empty((rows, size), dtype)
-    while len(words) < rows and (lines := file.readlines(_BLOCK)):
-        line = first_line + len(words)
-        block = _parse_all(path, lines[: rows - len(words)], line, *how)
+    table = np.empty((min(rows, length // (2 * size) + 1), size), dtype)
+    for lines in _line_blocks(file, path, first_line):
+        line_number = first_line + len(words)
+        block = _parse_all(path, lines[: rows - len(words)], line_number, *how)
         bad = fill(table, len(words), block[1])
         if bad is not None:
             raise ValueError(f"{path}: line {first_line + bad}: a number is not finite in {dtype}")
         words += block[0]
+        if len(words) == rows:
+            break
     if count is not None and rows == count + 1 and words[-1] != "<unk>":
         _raise_for_header(path, count, rows)
     return checked(path, words, table, lambda i: f"line {first_line + i}")
+
+
+def _line_blocks(file: BinaryIO, path, number: int) -> Iterator[list[bytes]]:
+    """Lines without their ends, some megabytes of them at a time; the first has this number."""
+    rest = b""
+    while block := file.read(_BLOCK):
+        *lines, rest = (rest + block).split(b"\n")
+        for line in lines[:1]:  # the only one that may be longer than a block
+            if len(line) > LONGEST_ROW:
+                _raise_for_length(path, number)
+        number += len(lines)
+        if len(rest) > LONGEST_ROW:
+            _raise_for_length(path, number)
+        if lines:
+            yield lines
+    if rest:
+        yield [rest]
+
+
+def _raise_for_length(path, number: int) -> None:
+    raise ValueError(
+        f"{path}: line {number} has more than {LONGEST_ROW:,} bytes, the most that a word and its "
+        "numbers may take"
+    )
 
 
 def count(source: Source, has_header: bool = True) -> int:
@@ -139,7 +178,7 @@ def count(source: Source, has_header: bool = True) -> int:
       ValueError: if the header says another number.
     """
     promised, _ = _begin(source, has_header)
-    return count_rows(source.file, source.name, promised, None)
+    return count_rows(source.file, source.name, promised, None)[0]
 
 
 def _begin(source: Source, has_header: bool) -> tuple[int | None, int | None]:
@@ -152,8 +191,10 @@ def _begin(source: Source, has_header: bool) -> tuple[int | None, int | None]:
 
 def count_rows(
     file: BinaryIO, path: str | os.PathLike[str], count: int | None, limit: int | None
-) -> int:
-    """The number of lines that follow, or `limit` if there are more; the place in the file stays.
+) -> tuple[int, int]:
+    """The number of lines that follow, or `limit` if there are more, and the bytes that have them.
+
+    The place in the file stays.
 
     Args:
       file: at the first vector.
@@ -168,8 +209,9 @@ def count_rows(
     enough = limit if count is None or (limit is not None and limit <= count) else None
     start = file.tell()
     ended = empty = 0  # lines with an end, and lines after the last that is not blank
-    rows = 0
+    rows = length = 0
     while (enough is None or rows < enough) and (block := file.read(_BLOCK)):
+        length += len(block)
         filled = len(block.rstrip(_BLANK))
         if filled:
             ended += empty + block.count(b"\n", 0, filled)
@@ -181,7 +223,7 @@ def count_rows(
         raise ValueError(f"{path} holds no word vectors: expected a word and its numbers a line")
     if count is not None and not (rows in (count, count + 1) or (enough and rows >= enough)):
         _raise_for_header(path, count, rows)
-    return rows if limit is None else min(rows, limit)
+    return rows if limit is None else min(rows, limit), length
 
 
 def _raise_for_header(path, count: int, rows: int) -> None:
@@ -196,9 +238,25 @@ def row_follows(file: BinaryIO, size: int) -> bool:
       size: `D`.
     """
     start = file.tell()
-    line = file.readline(1 << 20)
+    line = file.readline(LONGEST_ROW)
     file.seek(start)
-    fields = _APART.split(line.rstrip(_BLANK))
+    return is_row(line, size)
+
+
+def is_row(line: bytes, size: int) -> bool:
+    """Whether a line is text: ends in `size` numbers, if decimal commas are points.
+
+    Args:
+      line: without its end, or with it.
+      size: `D`.
+
+    >>> is_row(b"new york 1 0,5", 2), is_row(b"new york 1 0.5", 3)
+    (True, False)
+    """
+    line = line.rstrip(_BLANK)
+    if not _is_number(line[-_NUMBER:].rpartition(b" ")[2].rpartition(b"\t")[2].replace(b",", b".")):
+        return False  # as of most lines that are none: before they are cut
+    fields = _APART.split(line)
     numbers = (number.replace(b",", b".") for number in fields[-size:])
     return len(fields) > size and all(map(_is_number, numbers))
 
@@ -245,14 +303,14 @@ def _parse(
 
 def _separated(line: bytes, size: int) -> tuple[bytes, bytes]:
     """A word, which may hold blanks and tabs, and its numbers separated by one blank each."""
-    gaps = list(_APART.finditer(line))
+    gaps = [gap.span() for gap in _APART.finditer(line)]
     if len(gaps) < size or not size:
         raise ValueError(f"expected a word and {max(size, 1)} numbers, separated by spaces")
-    start = gaps[-size]
-    word = line[: start.start()].strip(b" \t") or line[: start.end() - 1]  # a word of blanks
+    start, end = gaps[-size]
+    word = line[:start].strip(b" \t") or line[: end - 1]  # a word of blanks
     if _is_number(_APART.split(word)[-1]) and _APART.search(word):  # rather of a longer vector
         raise ValueError(f"expected a word and {size} numbers, separated by spaces")
-    return word, _APART.sub(b" ", line[start.end() :])
+    return word, _APART.sub(b" ", line[end:])
 
 
 def _is_number(text: bytes) -> bool:
@@ -260,7 +318,7 @@ def _is_number(text: bytes) -> bool:
         float(text)
     except ValueError:
         return False
-    return True
+    return b"_" not in text  # which Python lets stand between digits
 
 
 GLOVE = Format(
