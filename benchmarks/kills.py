@@ -93,7 +93,7 @@ def killed(command: list[str], folder: Path, kills: int, seed: int, processes: i
             while last_state(folder) <= before and time.monotonic() < until:
                 if any(process.poll() is not None for process in running):
                     raise RuntimeError(f"the run ended after {kill} kills")
-                time.sleep(0.002)
+                time.sleep(0.01)
             time.sleep(rng.random() / 20)
             rng.choice(running).kill()
             time.sleep(rng.random() / 20 if processes > 1 else 0)

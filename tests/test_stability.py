@@ -252,3 +252,17 @@ def test_curvature_bounds_the_second_derivative():
             block = own[index][:, index[0], index[1]]
             sharpest = np.linalg.eigvalsh(block).max()
             assert sharpest <= getattr(bounds, name)[index] * (1 + 1e-4) + 1e-5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": 1e-300}, "learning_rate must be from 1e-30 to 1e.30, .*; got 1e-300"),
+        ({"learning_rate": 1e39, "optimizer": "adam"}, "must be from 1e-30 .*; got 1e.39"),
+        ({"learning_rate": lambda p: 1e300 * p}, "highest rate of a schedule must be from 1e-30"),
+        ({"learning_rate": lambda p: 0.0}, "rate of a schedule must be from 1e-30 .* got 0"),
+    ],
+)
+def test_rates_beyond_float32_are_refused(topic_corpus, options, message):
+    with pytest.raises(ValueError, match=message):
+        fit(topic_corpus, SkipGram(vector_size=8), key=KEY, **options)

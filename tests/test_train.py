@@ -313,16 +313,6 @@ def test_divergence_is_an_error_that_names_the_step(topic_corpus):
         ({"learning_rate": lambda p: 0.1 - p}, "at least 0; this one gives -0.9 to 0.1"),
         ({"learning_rate": lambda p: math.nan}, "at least 0; this one gives nan"),
         ({"learning_rate": math.nan}, "learning_rate must be a positive number"),
-        ({"learning_rate": 1e-300}, "learning_rate must be from 1e-30 to 1e.30, .*; got 1e-300"),
-        (
-            {"learning_rate": 1e39, "optimizer": "adam"},
-            "must be from 1e-30 to 1e.30, .*; got 1e.39",
-        ),
-        ({"learning_rate": lambda p: 1e300 * p}, "highest rate of a schedule must be from 1e-30"),
-        (
-            {"learning_rate": lambda p: 0.0},
-            "rate of a schedule must be from 1e-30 .* got 0",
-        ),
         ({"learning_rate": 0.1, "min_learning_rate": 0.2}, "between 0 and 0.1"),
         ({"learning_rate": lambda p: 0.1, "min_learning_rate": 0.2}, "does not go with"),
         ({"valid": 1.5}, "between 0 and 1"),
