@@ -162,7 +162,7 @@ def explained_model(model: type[T]) -> type[T]:
     def init(self, *args, **kwargs):
         parameters = inspect.signature(model).parameters
         for option, value in [*zip(parameters, args), *kwargs.items()]:  # noqa: B905
-            if option in parameters and _takes_text(parameters[option]):
+            if option in parameters and _takes_no_number(parameters[option]):
                 continue
             if value is not None and (isinstance(value, str) or not np.isscalar(value)):
                 if option == "vector_size" and not isinstance(value, str):
@@ -182,9 +182,11 @@ def explained_model(model: type[T]) -> type[T]:
     return explained(f"write {call}")(model)
 
 
-def _takes_text(parameter: inspect.Parameter) -> bool:
+def _takes_no_number(parameter: inspect.Parameter) -> bool:
+    """Whether it is declared to be a text, or several numbers."""
     declared = getattr(parameter.annotation, "__origin__", parameter.annotation)
-    return str in (declared, *typing.get_args(declared))
+    kinds = typing.get_args(declared) or (declared,)
+    return any(kind is str or typing.get_origin(kind) is tuple for kind in kinds)
 
 
 class _Method:

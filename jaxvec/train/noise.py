@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -13,9 +13,10 @@ from jaxvec.models import sampling
 from jaxvec.models.sgns import Params
 from jaxvec.text.corpus import Corpus
 from jaxvec.train import spectral
+from jaxvec.train.ngrams import NgramRows
 from jaxvec.train.options import Option
 from jaxvec.train.segments import TokenSegments
-from jaxvec.train.text_model import Constants, Plan, Text, TextModel
+from jaxvec.train.text_model import Constants, Plan, Text
 
 
 class Sampled(NamedTuple):
@@ -24,11 +25,13 @@ class Sampled(NamedTuple):
     text: Text
     negatives: jax.Array  # int32[B, N]
     met: jax.Array  # float32[B, X + N], the summed weight of each context's and negative's pairs
+    ngrams: Any = ()  # `subwords.Ngrams` of the words whose input vectors are asked for
 
 
 @dataclasses.dataclass(frozen=True)
-class NegativeSampling(TextModel):
-    """A text model whose predictions are contrasted with noise; see `TextModel`.
+class NegativeSampling(NgramRows):
+    """A text model whose predictions are contrasted with noise; see `TextModel` and, for words'
+    n-grams, `NgramRows`.
 
     Attributes:
       negative: `K`, negatives a prediction.
@@ -47,7 +50,7 @@ class NegativeSampling(TextModel):
         int, Option("words counted for the spectral start; 0 for a random start", least=0)
     ] = 1 << 22
 
-    traced: ClassVar[tuple[str, ...]] = (*TextModel.traced, "ns_exponent")
+    traced: ClassVar[tuple[str, ...]] = (*NgramRows.traced, "ns_exponent")
     start_options: ClassVar[tuple[str, ...]] = ("spectral_words",)
 
     def __post_init__(self):
@@ -68,7 +71,7 @@ class NegativeSampling(TextModel):
 
     def head_start(self, segments: TokenSegments) -> Params | None:
         """`spectral.tables` of the text; None if `spectral_words` is 0."""
-        if not self.spectral_words:
+        if not self.spectral_words or self.subwords is not None:
             return None
         return spectral.tables(
             segments.corpus,
@@ -104,12 +107,12 @@ class NegativeSampling(TextModel):
         """
         noise, windows = jnp.split(bits, [2 * self.negatives], axis=-1)
         draws = noise.reshape(*noise.shape[:2], self.negatives, 2)
-        text = self.texts(plan, windows, first)
+        text, ngrams = self.with_ngrams(constants, self.texts(plan, windows, first))
         of_contexts = jax.vmap(self.weights)(text).sum(-2)
         of_noise = jax.vmap(self.pairs)(text).sum(-1, keepdims=True)
         of_noise = jnp.broadcast_to(of_noise * (self.negative / self.negatives), draws.shape[:-1])
         met = jnp.concatenate([of_contexts, of_noise], axis=-1)
-        return Sampled(text, sampling.draw(constants.words, draws), met)
+        return Sampled(text, sampling.draw(constants.words, draws), met, ngrams)
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a row as input, or as output, its negatives included."""

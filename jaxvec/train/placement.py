@@ -26,6 +26,7 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 from jaxvec.train.drawing import ROWS, in_pieces
+from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.processes import put, whole_here
 
 PyTree = Any
@@ -249,7 +250,7 @@ class OneDevice:
         Args:
           model, key, words: as for `Placement.born`.
         """
-        if words <= ROWS or not isinstance(model, InitRows):
+        if words <= ROWS or not isinstance(model, InitRows) or has_ngrams(model):
             return model.init(key, words)
         return jax.jit(functools.partial(in_pieces, model, key, 0, words, words))()
 
@@ -344,6 +345,11 @@ def resolved(
         raise ValueError(
             f"nothing is split along {idle[0]!r} of the mesh: name it in the PartitionSpec, or "
             f"call it {WORKERS!r} for workers along it"
+        )
+    if has_ngrams(model):
+        raise ValueError(
+            "subwords go without sharding: n-grams have a table of another length, which is whole "
+            "on each device"
         )
     if isinstance(model, Prior) and model.has_prior:
         raise ValueError(
