@@ -17,6 +17,7 @@ from jaxvec.messages.gensim import explained
 from jaxvec.messages.kinds import kind
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train.contracts import State
+from jaxvec.train.ngrams import NGRAMS
 from jaxvec.train.processes import check_alike, is_first
 
 
@@ -248,12 +249,17 @@ def _check_shapes(saved: Any, like: State, words: int) -> None:
     """
 
     def shapes(tree):
+        leaves = jax.tree_util.tree_leaves_with_path(tree)
+        named = {
+            jax.tree_util.keystr(path, simple=True, separator="."): leaf.shape
+            for path, leaf in leaves
+        }
         return {
-            jax.tree_util.keystr(path, simple=True, separator="."): tuple(
-                words if axis == 0 and size > words else size
-                for axis, size in enumerate(leaf.shape)
+            name: tuple(
+                words if axis == 0 and size > words and NGRAMS not in name.split(".") else size
+                for axis, size in enumerate(shape)
             )
-            for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
+            for name, shape in named.items()
         }
 
     before, now = shapes(saved), shapes(like)

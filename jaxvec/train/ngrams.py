@@ -19,6 +19,8 @@ from jaxvec.train.text_model import Constants, Text, TextModel
 from jaxvec.vectors.subwords import Subwords
 
 DEFAULT_BUCKETS = 200_000
+NGRAMS = "ngrams"
+"""The name of the table whose rows are of n-grams, and of no word."""
 _ROOM = 1.5  # places a step, in units of what its words' n-grams take on average
 
 

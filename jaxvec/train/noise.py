@@ -10,9 +10,11 @@ import numpy as np
 
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
-from jaxvec.models.sgns import Params
+from jaxvec.models.subwords import Params as SubwordParams
 from jaxvec.text.corpus import Corpus
+from jaxvec.text.ngrams import hashed
 from jaxvec.train import spectral
+from jaxvec.train.ngram_start import spread
 from jaxvec.train.ngrams import NgramRows
 from jaxvec.train.options import Option
 from jaxvec.train.segments import TokenSegments
@@ -69,17 +71,25 @@ class NegativeSampling(NgramRows):
         stands_for = max(self.negative / 5, self.negative * self.pairs_a_token / 32)
         return self.block_tokens * math.ceil(stands_for)
 
-    def head_start(self, segments: TokenSegments) -> Params | None:
-        """`spectral.tables` of the text; None if `spectral_words` is 0."""
-        if not self.spectral_words or self.subwords is not None:
+    def head_start(self, segments: TokenSegments) -> Any:
+        """`spectral.tables` of the text, with n-grams `spread` over their rows, too; None if
+        `spectral_words` is 0."""
+        if not self.spectral_words:
             return None
-        return spectral.tables(
+        found = spectral.tables(
             segments.corpus,
             self.vector_size,
             words=self.spectral_words,
             window=self.window,
             symmetric=self.symmetric,
         )
+        if found is None or self.subwords is None:
+            return found
+        words = segments.corpus.vocab.words[: len(found.input)]
+        own, rows = spread(
+            np.asarray(found.input), hashed(words, *self.subwords, self.buckets), self.buckets
+        )
+        return SubwordParams(jnp.asarray(own), found.output, jnp.asarray(rows))
 
     def untrained_loss(self, data: Corpus) -> float:
         """(1 + K) log 2."""

@@ -157,7 +157,7 @@ class WordQueries(Similarities):
         known = self.vectors[: limited(restrict_vocab)].astype(np.float32, copy=False)
         vector, asked = key, []
         if isinstance(key, Key | NO_KEY):
-            vector, asked = self.get_vector(key), [self.get_index(key)]
+            vector, asked = self.get_vector(key), [self.get_index(key, -1)]
         return self._ranked(known @ np.asarray(vector, np.float32), asked, topn)
 
     @overload

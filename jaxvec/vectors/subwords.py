@@ -25,11 +25,11 @@ class Subwords:
       TypeError: if a length is no whole number.
       ValueError: if the table has another shape, or lengths cannot be.
 
-    >>> subwords = Subwords(np.eye(2, dtype=np.float32), minn=3, maxn=4)
+    >>> subwords = Subwords(np.eye(3), minn=3, maxn=4)
     >>> subwords.ids("of").tolist()  # <of, <of>, of>
-    [0, 1, 1]
+    [1, 1, 2]
     >>> subwords.vector("of").round(2).tolist()
-    [0.33, 0.67]
+    [0.0, 0.67, 0.33]
     """
 
     table: np.ndarray  # float[B, D]
@@ -64,8 +64,8 @@ class Subwords:
           own: the words' own rows, float[V, D].
           words: the `V` words.
 
-        >>> Subwords(np.eye(2, dtype=np.float32), 3, 4).composed(np.array([[6.0, 0.0]]), ["of"])
-        array([[1.75, 0.5 ]])
+        >>> Subwords(np.eye(3), 3, 4).composed(np.array([[6.0, 0.0, 0.0]]), ["of"])
+        array([[1.5 , 0.5 , 0.25]])
         """
         vectors = np.array(own)
         self._add(vectors, words, 1)
