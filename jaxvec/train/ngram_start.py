@@ -10,7 +10,7 @@ import numpy as np
 import scipy.sparse
 
 from jaxvec.models.subwords import Params
-from jaxvec.text.ngrams import Ngrams, hashed
+from jaxvec.text.ngrams import Ngrams
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.ngrams import NgramRows, has_ngrams
 from jaxvec.vectors.subwords import Subwords

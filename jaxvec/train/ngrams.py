@@ -172,7 +172,6 @@ class NgramRows(TextModel):
         return pure.Params(*curvature, of_words.at[found.tokens].get(mode="fill", fill_value=0))
 
 
-
 def has_ngrams(model: Any) -> bool:
     """Whether a model has rows that words share: a table of n-grams beside those of words."""
     return isinstance(model, NgramRows) and model.subwords is not None

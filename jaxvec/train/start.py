@@ -143,11 +143,12 @@ def states(
         if given.init is not None:
             table, known = matched(given.init, data.vocab, size)
             if isinstance(model, NgramRows) and model.subwords is not None:
-                rows = given.init.subwords
-                params = ngram_start.warm(model, params, table, known, data.vocab, rows)
+                params = ngram_start.warm(
+                    model, params, table, known, data.vocab, given.init.subwords
+                )
             else:
-                table, known = where.placed(table), where.placed(known)
-                params = warm(params, table, known, model.default_vectors)
+                rows = where.placed(table), where.placed(known)
+                params = warm(params, *rows, model.default_vectors)
         if head_start is not None:
             params = spectral.added(params, head_start)
             if given.max_norm is not None:

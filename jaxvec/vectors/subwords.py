@@ -1,4 +1,4 @@
-"""`Subwords`: the rows of n-grams, from which the vectors of words are made that nobody has seen."""
+"""`Subwords`: the rows of n-grams, from which unknown words have their vectors."""
 
 import dataclasses
 from collections.abc import Sequence
