@@ -15,7 +15,6 @@ END_OF_LINE = "</s>"
 
 _BASIS, _PRIME = np.uint32(2166136261), np.uint32(16777619)  # of FNV-1a in 32 bits
 _WORDS = 1 << 14  # hashed together
-_MOST_BYTES = 4  # of a character in UTF-8
 
 
 class Ngrams(NamedTuple):
@@ -63,7 +62,8 @@ def hashed(words: Sequence[str], minn: int, maxn: int, buckets: int) -> Ngrams:
     characters, but for one character at an end, which is a mark alone; in the order of their first
     character, the shorter first. Their bucket is the FNV-1a hash, in 32 bits, of their UTF-8
     bytes, modulo `B`. As in fastText, a byte above 127 is taken for a negative number, whose 32
-    bits are all mixed in. ``</s>`` has none.
+    bits are all mixed in. ``</s>`` has none. A byte that is no UTF-8 may stand in a word as
+    Python's ``surrogateescape`` writes it.
 
     Args:
       words: the `V` words.
@@ -98,14 +98,15 @@ def _hashed(
 ) -> tuple[np.ndarray, np.ndarray]:
     """The buckets of some words, and how many each word has."""
     marked = ["" if word == END_OF_LINE else f"<{word}>" for word in words]
-    encoded = [word.encode() for word in marked]
-    text = np.frombuffer(b"".join(encoded) + bytes(_MOST_BYTES), np.uint8)
-    size = sum(map(len, encoded))
-    starts = np.flatnonzero((text[:size] & 0xC0) != 0x80)  # of characters
-    widths = np.diff(starts, append=size)
-    lengths = np.array([len(word) for word in marked], np.int64)
-    word = np.repeat(np.arange(len(words)), lengths)
+    encoded = [word.encode(errors="surrogateescape") for word in marked]
+    bounds = np.cumsum([0, *map(len, encoded)])
+    text = np.frombuffer(b"".join(encoded), np.uint8)
+    starts = np.flatnonzero((text & 0xC0) != 0x80)  # of characters
+    widths = np.diff(starts, append=len(text))
+    word = np.searchsorted(bounds, starts, side="right") - 1
+    lengths = np.bincount(word, minlength=len(words))
     ends = np.cumsum(lengths)[word]  # of the word of each character, in characters
+    text = np.pad(text, (0, widths.max(initial=0)))
     signed = text.view(np.int8).astype(np.int32).view(np.uint32)
 
     places = np.arange(len(starts))
@@ -117,7 +118,7 @@ def _hashed(
         last = places + n - 1  # the character to mix in
         inside = last < ends
         last = np.minimum(last, max(len(starts) - 1, 0))
-        for byte in range(_MOST_BYTES):
+        for byte in range(widths.max(initial=0)):
             mixed = (values ^ signed[starts[last] + byte]) * _PRIME
             values = np.where(byte < widths[last], mixed, values)
         mark = (first | (last + 1 == ends)) if n == 1 else False

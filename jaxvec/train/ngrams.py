@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import re
 from typing import Annotated, Any
 
 import jax
@@ -24,6 +25,21 @@ NGRAMS = "ngrams"
 _ROOM = 1.5  # places a step, in units of what its words' n-grams take on average
 
 
+def lengths(text: str) -> tuple[int, int]:
+    """The lengths of n-grams, written with a hyphen.
+
+    Raises:
+      ValueError: if the text is something else.
+
+    >>> lengths("3-6")
+    (3, 6)
+    """
+    match = re.fullmatch(r"(\d+)-(\d+)", text)
+    if not match:
+        raise ValueError(f"expected the shortest and the longest n-gram, 3-6, not {text!r}")
+    return int(match[1]), int(match[2])
+
+
 @dataclasses.dataclass(frozen=True)
 class NgramRows(TextModel):
     """A text model whose input vectors may be made of the rows of words' n-grams, too.
@@ -43,19 +59,24 @@ class NgramRows(TextModel):
 
     subwords: Annotated[
         tuple[int, int] | None,
-        Option("n-grams of words, from MIN to MAX characters, such as 3-6", "MIN-MAX"),
+        Option(
+            "make vectors of words' n-grams, too, of MIN to MAX characters, such as 3-6: rare "
+            "words have better ones, unknown words have some",
+            "MIN-MAX",
+            read=lengths,
+        ),
     ] = None
-    buckets: Annotated[int, Option("rows that n-grams share", "B", least=1)] = DEFAULT_BUCKETS
+    buckets: Annotated[int, Option("rows that all n-grams share", "B", least=1)] = DEFAULT_BUCKETS
 
     def __post_init__(self):
         super().__post_init__()
-        lengths = (1, 1) if self.subwords is None else self.subwords
-        if not isinstance(lengths, tuple) or len(lengths) != 2:
+        given = (1, 1) if self.subwords is None else self.subwords
+        if not isinstance(given, tuple) or len(given) != 2:
             raise TypeError(
                 "subwords are the lengths of the shortest and the longest n-gram, subwords=(3, 6); "
-                f"got {kind(lengths)}"
+                f"got {kind(given)}"
             )
-        ngrams.check(*lengths, self.buckets)
+        ngrams.check(*given, self.buckets)
 
     def init(self, key: jax.Array, vocab_size: int) -> Any:
         """word2vec's start; see `sgns.init` and, with n-grams, `subwords.init`."""

@@ -54,20 +54,26 @@ class Subwords:
 
     def vector(self, word: str) -> np.ndarray | None:
         """The mean of the rows of a word's n-grams, [D]; None if it has none."""
-        ids = self.ids(word)
+        try:
+            ids = self.ids(word)
+        except UnicodeEncodeError:  # half a surrogate pair
+            return None
         return self.table[ids].mean(0, dtype=self.table.dtype) if len(ids) else None
 
-    def composed(self, own: np.ndarray, words: Sequence[str]) -> np.ndarray:
-        """The vectors of words, in a new table: the means of their own rows and their n-grams'.
+    def composed(
+        self, own: np.ndarray, words: Sequence[str], *, in_place: bool = False
+    ) -> np.ndarray:
+        """The vectors of words, float[V, D]: the means of their own rows and their n-grams'.
 
         Args:
           own: the words' own rows, float[V, D].
           words: the `V` words.
+          in_place: whether to write over the words' own rows.
 
         >>> Subwords(np.eye(3), 3, 4).composed(np.array([[6.0, 0.0, 0.0]]), ["of"])
         array([[1.5 , 0.5 , 0.25]])
         """
-        vectors = np.array(own)
+        vectors = own if in_place else np.array(own)
         self._add(vectors, words, 1)
         return vectors
 

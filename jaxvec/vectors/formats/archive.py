@@ -16,6 +16,7 @@ from jaxvec.vectors.attributes import COUNT
 from jaxvec.vectors.formats.checks import FLOATING, fill, not_finite
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source
+from jaxvec.vectors.subwords import Subwords
 from jaxvec.vectors.table import WordTable
 
 _ROWS = 1 << 14  # checked in one step
@@ -56,6 +57,9 @@ def _arrays(vectors: WordTable) -> dict[str, np.ndarray]:
     others = {name: values for name, values in vectors.attributes.items() if name != COUNT}
     if vectors.counts is not None:
         arrays["counts"] = vectors.counts
+    if vectors.subwords is not None:
+        arrays["ngrams"] = vectors.subwords.table
+        arrays["ngram_lengths"] = np.array([vectors.subwords.minn, vectors.subwords.maxn])
     if others:
         columns = {name: [str(values.dtype), values.tolist()] for name, values in others.items()}
         arrays["attributes"] = np.frombuffer(json.dumps(columns).encode(), np.uint8)
@@ -129,7 +133,7 @@ def read_safetensors(source: Source, options: Options) -> WordTable:
     """
     path = source.path
     with _opened(path) as file:
-        held = {"words", "counts", "attributes"} & set(file.keys())
+        held = {"words", "counts", "attributes", "ngrams", "ngram_lengths"} & set(file.keys())
         arrays = {name: file.get_tensor(name) for name in held}
         metadata = (file.metadata() or {}).get("metadata", "{}")
         rows = file.get_slice("vectors")
@@ -182,9 +186,25 @@ def _made(path, arrays: dict[str, np.ndarray], metadata: str, options: Options) 
             attributes=_columns(arrays["attributes"], limit) if "attributes" in arrays else None,
             metadata=facts,
             dtype=vectors.dtype,
+            subwords=_subwords(arrays, vectors.dtype, check=not mmap),
         )
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _subwords(
+    arrays: dict[str, np.ndarray], dtype: np.dtype, *, check: bool
+) -> Subwords | None:
+    """The rows of n-grams, if there are any; ValueError if they are damaged."""
+    if "ngrams" not in arrays:
+        return None
+    table, lengths = arrays["ngrams"], arrays.get("ngram_lengths", np.zeros(0))
+    if lengths.shape != (2,) or lengths.dtype.kind not in "iu" or table.dtype not in FLOATING:
+        raise ValueError("the lengths of its n-grams cannot be read, or their rows are no numbers")
+    bad = not_finite(table) if check else None
+    if bad is not None:
+        raise ValueError(f"row {bad + 1} of its n-grams is not finite")
+    return Subwords(table.astype(dtype, copy=False), *map(int, lengths))
 
 
 def _columns(array: np.ndarray, limit: int | None) -> dict[str, np.ndarray]:
@@ -211,7 +231,8 @@ def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) ->
 
 
 NPZ = Format(
-    "npz", (".npz",), write_npz, recognizes_npz, read_npz, keeps_all=True, maps=True,
+    "npz", (".npz",), write_npz, recognizes_npz, read_npz, keeps_all=True,
+    keeps_ngrams=True, maps=True,
 )  # fmt: skip
 SAFETENSORS = Format(
     "safetensors",
@@ -221,5 +242,6 @@ SAFETENSORS = Format(
     read_safetensors,
     count_safetensors,
     keeps_all=True,
+    keeps_ngrams=True,
     check_ready=import_safetensors,
 )
