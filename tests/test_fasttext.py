@@ -62,7 +62,7 @@ def test_other_files_say_that_they_leave_ngrams_out(result, tmp_path, suffix):
 
 
 def test_bin_is_told_by_its_content(result, tmp_path, path):
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="no n-grams"):
         result.vectors().save(tmp_path / "v.bin")
     renamed = tmp_path / "renamed.bin"
     path.rename(renamed)
@@ -157,12 +157,11 @@ def test_every_cut_is_refused_by_a_sentence(path, result):
     without_output = len(data) - 17 - 4 * 4 * len(result.data.vocab)
     for length in [without_output, *range(4, HEAD + 40, 3), *range(HEAD + 40, len(data), 211)]:
         path.write_bytes(data[:length])
-        try:
+        if length == without_output:
             WordVectors.load(path)
-        except ValueError as error:
-            assert str(path) in str(error)
-        else:
-            assert length == without_output
+            continue
+        with pytest.raises(ValueError, match="model.fasttext.bin"):
+            WordVectors.load(path)
 
 
 def test_quantised_ones_are_refused(path, result):
@@ -217,7 +216,14 @@ def test_models_of_the_package_are_read(tmp_path, kind):
     fasttext = pytest.importorskip("fasttext")
     (tmp_path / "text").write_text("\n".join(TEXT))
     model = fasttext.train_unsupervised(
-        str(tmp_path / "text"), model=kind, dim=4, minCount=1, epoch=1, bucket=99, verbose=0
+        str(tmp_path / "text"),
+        model=kind,
+        dim=4,
+        minCount=1,
+        epoch=1,
+        bucket=99,
+        t=1.0,
+        verbose=0,
     )
     model.save_model(str(tmp_path / "m.bin"))
     vectors = WordVectors.load(tmp_path / "m.bin")

@@ -9,8 +9,7 @@ import optax
 import pytest
 
 import jaxvec
-from jaxvec import CBOW, Corpus, SkipGram, WordVectors, fit, optim, sgns
-from jaxvec.models import subwords
+from jaxvec import CBOW, Corpus, SkipGram, WordVectors, fit, optim, sgns, subwords
 from jaxvec.text.ngrams import hashed
 from jaxvec.train import epoch, ngram_start
 from jaxvec.train.contracts import State

@@ -90,7 +90,7 @@ def similar(options: argparse.Namespace) -> None:
     vectors = load_mapped(options.file)
     if options.oov and vectors.subwords is None:
         raise ValueError(
-            f"{options.file} has no n-grams, from which --oov makes vectors of unknown words: train "
+            f"{options.file} has no n-grams, of which --oov makes vectors of unknown words: train "
             "with --subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
         )
     for word in () if options.oov else options.words:

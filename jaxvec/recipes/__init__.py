@@ -25,7 +25,6 @@ One that says which vectors to take has `vectors`, for `Result.vectors`:
 'joined'
 """
 
-import dataclasses
 from typing import Any, NamedTuple
 
 from jaxvec.recipes.wikitext import NormalSkipGram
@@ -118,8 +117,11 @@ def fasttext_skipgram() -> Recipe:
     ``-minn 3 -maxn 6``; everything else is as in `fasttext_sgns`. What differs: n-grams share
     200,000 rows, not 2 million; ``--buckets 2000000`` gives the program's.
     """
-    base = fasttext_sgns()
-    return base._replace(model=dataclasses.replace(base.model, subwords=(3, 6)))
+    model = SkipGram(
+        vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5,
+        spectral_words=0, subwords=(3, 6),
+    )  # fmt: skip
+    return fasttext_sgns()._replace(model=model)
 
 
 def fasttext_cbow() -> Recipe:

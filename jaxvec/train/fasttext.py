@@ -12,7 +12,6 @@ from jaxvec.storage.files import atomic_write
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.cbow import CBOW
-from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.result import Result
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.vectors.formats import fasttext
@@ -60,14 +59,16 @@ def load(path: str | os.PathLike[str]) -> Result:
         "vector_size": settings.dim, "window": settings.ws, "negative": settings.neg,
         "sample": settings.t, "ns_exponent": 0.5,
     }  # fmt: skip
-    params: Any = sgns.Params(model.own, model.output)
+    kept: Any = (subwords.Params, model.own, model.output, model.ngrams)
     if len(model.ngrams):
         options |= {"subwords": (settings.minn, settings.maxn), "buckets": settings.bucket}
-        params = subwords.Params(*params, model.ngrams)
+    else:
+        kept = (sgns.Params, model.own, model.output)
+    make, *tables = kept
     nothing = np.zeros(0, np.int32), np.zeros(1, np.int64)
     try:
         corpus = Corpus(Vocab(model.words, model.counts), *nothing, raw_words=0)
-        return Result(params, [], [], corpus, _KINDS[settings.model](**options))
+        return Result(make(*tables), [], [], corpus, _KINDS[settings.model](**options))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 
@@ -95,7 +96,7 @@ def save(result: Result, path: str | os.PathLike[str]) -> None:
         model=fasttext.SKIPGRAM if isinstance(model, SkipGram) else fasttext.CBOW,
     )  # fmt: skip
     ngrams = np.zeros((0, settings.dim), np.float32)
-    if has_ngrams(model):
+    if model.subwords is not None:
         least, most = model.subwords
         ngrams = np.asarray(params.ngrams)
         settings = settings._replace(bucket=len(ngrams), minn=least, maxn=most)

@@ -192,9 +192,7 @@ def _made(path, arrays: dict[str, np.ndarray], metadata: str, options: Options) 
         raise ValueError(f"{path}: {error}") from None
 
 
-def _subwords(
-    arrays: dict[str, np.ndarray], dtype: np.dtype, *, check: bool
-) -> Subwords | None:
+def _subwords(arrays: dict[str, np.ndarray], dtype: np.dtype, *, check: bool) -> Subwords | None:
     """The rows of n-grams, if there are any; ValueError if they are damaged."""
     if "ngrams" not in arrays:
         return None
