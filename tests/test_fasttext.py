@@ -160,7 +160,7 @@ def test_every_cut_is_refused_by_a_sentence(path, result):
         if length == without_output:
             WordVectors.load(path)
             continue
-        with pytest.raises(ValueError, match="model.fasttext.bin"):
+        with pytest.raises(ValueError, match=r"model\.fasttext\.bin"):
             WordVectors.load(path)
 
 

@@ -86,7 +86,12 @@ def _add_cosmul(parser: argparse.ArgumentParser) -> None:
 
 
 def similar(options: argparse.Namespace) -> None:
-    """Prints the neighbors of each word; KeyError for the first that is unknown."""
+    """Prints the neighbors of each word.
+
+    Raises:
+      KeyError: for the first word that is unknown, and has no n-grams.
+      ValueError: if vectors are to be made of n-grams that the file does not have.
+    """
     vectors = load_mapped(options.file)
     if options.oov and vectors.subwords is None:
         raise ValueError(

@@ -16,8 +16,8 @@ T = TypeVar("T")
 CLASSES = {
     "Word2Vec": "corpus = jaxvec.Corpus.from_documents(sentences) and result = jaxvec.fit(corpus, "
     "jaxvec.SkipGram(), key=jax.random.key(0)), or CBOW() for sg=0",
-    "FastText": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of whole "
-    "words, without n-grams",
+    "FastText": "jaxvec.fit(corpus, jaxvec.SkipGram(subwords=(3, 6)), key=jax.random.key(0)), or "
+    "CBOW(subwords=(3, 6)) for sg=0; its vectors() give unknown words one, too",
     "Doc2Vec": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of words, "
     "which WordVectors.get_mean_vector averages to one vector of a document",
     "KeyedVectors": "jaxvec.WordVectors, which has the methods of gensim's KeyedVectors",
@@ -64,7 +64,9 @@ ARGUMENTS = {
     "compute_loss": "not needed: the loss of each epoch is in result.history",
     "trim_rule": "not known: choose the words yourself, Vocab.from_counts(counts), and give "
     "Corpus.from_documents(sentences, vocab=vocab)",
-    "min_n": "of n-grams, which jaxvec leaves out",
+    "min_n": "an option of the model: SkipGram(subwords=(min_n, max_n))",
+    "max_n": "an option of the model: SkipGram(subwords=(min_n, max_n))",
+    "bucket": "here buckets: SkipGram(subwords=(3, 6), buckets=…)",
     "max_n": "of n-grams, which jaxvec leaves out",
     **dict.fromkeys(
         ["hashfxn", "sorted_vocab", "batch_words", "null_word", "total_examples", "total_words"],
