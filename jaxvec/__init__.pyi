@@ -18,6 +18,7 @@ from .models import glove as glove
 from .models import sampling as sampling
 from .models import sgns as sgns
 from .models import softmax as softmax
+from .models import subwords as subwords
 from .optim.named import OPTIMIZERS as OPTIMIZERS
 from .optim.named import linear_decay as linear_decay
 from .text import datasets as datasets

@@ -247,7 +247,7 @@ def test_other_calls(call, instead):
         (lambda: WV.index2word, "write index_to_key"),
         (lambda: WV.nonsense, "no attribute 'nonsense'$"),
         (lambda: jaxvec.Word2Vec, r"Corpus.from_documents\(sentences\) and .*fit\(corpus"),
-        (lambda: jaxvec.FastText, "without n-grams"),
+        (lambda: jaxvec.FastText, r"SkipGram\(subwords=\(3, 6\)\)"),
         (lambda: jaxvec.KeyedVectors, "write jaxvec.WordVectors"),
         (lambda: jaxvec.nonsense, "nonsense"),
     ],

@@ -69,8 +69,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
             table.setdefault(name, {})[model] = declared
     for name, takers in table.items():
         declared, *_ = takers.values()
-        flag, (_, metavar, least, above, _, choices) = _flag(name, declared), declared.option
-        if choices:
+        flag, (_, metavar, least, above, _, choices, read) = _flag(name, declared), declared.option
+        if read:
+            add(f"{flag} {metavar}", _help(takers), _written(read))
+        elif choices:
             add(f"{flag} {metavar}", _help(takers), choices=choices)
         elif declared.kind is bool:
             const = not declared.default
@@ -87,6 +89,18 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         "that tell most words apart (default: input; sum for glove)",
         choices=["input", "output", "sum", "joined"],
     )
+
+
+def _written(read: Callable[[str], Any]) -> Callable[[str], Any]:
+    """A type of arguments: what a function makes of a text."""
+
+    def convert(text: str) -> Any:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert
 
 
 def set_defaults(options: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ from jaxvec.cli.common import Flags, check_input, load_mapped, path, whole
 from jaxvec.vectors import evaluate
 from jaxvec.vectors.word_vectors import Neighbors, WordVectors
 
-_FILE = "word vectors: word2vec text or binary, GloVe text, .npz or .safetensors"
+_FILE = "word vectors: word2vec text or binary, GloVe text, fastText .bin, .npz or .safetensors"
 
 
 def add_similar_options(parser: argparse.ArgumentParser) -> None:
@@ -16,12 +16,14 @@ def add_similar_options(parser: argparse.ArgumentParser) -> None:
     parser.description = "Lists the words nearest to each WORD by cosine, or by dot product."
     parser.epilog = (
         "examples:\n  jaxvec similar vectors.npz array matrix --topn 5\n"
-        "  jaxvec similar vectors.npz array --restrict-vocab 10000 --json"
+        "  jaxvec similar vectors.npz array --restrict-vocab 10000 --json\n"
+        "  jaxvec similar model.bin unseenword --oov"
     )
     add = Flags(parser)
     add("file FILE", _FILE, path)
     add("words WORD", "words to look up", nargs="+")
     add("--dot", "by dot product, not cosine")
+    add("--oov", "give words that FILE does not have a vector from their n-grams, if it has these")
     _add_neighbor_options(parser)
     parser.set_defaults(run=similar)
 
@@ -84,8 +86,20 @@ def _add_cosmul(parser: argparse.ArgumentParser) -> None:
 
 
 def similar(options: argparse.Namespace) -> None:
-    """Prints the neighbors of each word; KeyError for the first that is unknown."""
+    """Prints the neighbors of each word.
+
+    Raises:
+      KeyError: for the first word that is unknown, and has no n-grams.
+      ValueError: if vectors are to be made of n-grams that the file does not have.
+    """
     vectors = load_mapped(options.file)
+    if options.oov and vectors.subwords is None:
+        raise ValueError(
+            f"{options.file} has no n-grams, of which --oov makes vectors of unknown words: train "
+            "with --subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
+        )
+    for word in () if options.oov else options.words:
+        vectors.get_index(word)
     nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
     found = {
         word: nearest(word, topn=options.topn, restrict_vocab=options.restrict_vocab)

@@ -69,8 +69,8 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     add("corpus CORPUS", "text files, folders, - or a saved corpus", path, nargs="*")
     add(
         "-o --output FILE",
-        ".txt or .vec (word2vec text), .bin (word2vec binary), .glove.txt (GloVe text), .npz or "
-        ".safetensors (default: %(default)s)",
+        ".txt or .vec (word2vec text), .bin (word2vec binary), .glove.txt (GloVe text), "
+        ".fasttext.bin (fastText's model), .npz or .safetensors (default: %(default)s)",
         path,
         default="vectors.npz",
     )

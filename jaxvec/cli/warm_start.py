@@ -16,8 +16,18 @@ from jaxvec.vectors.word_vectors import WordVectors
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Adds them to a parser."""
     add = Flags(parser, "continuing with more text", tags=[IDENTITY, TRAINED])
-    add("--save-run FILE", "write both tables and the optimizer's state", path, tags=[TRAINED])
-    add("--start FILE", "continue what --save-run wrote; new words join its vocabulary", path)
+    add(
+        "--save-run FILE",
+        "write all tables and the optimizer's state; as .fasttext.bin, a fastText model of the "
+        "tables",
+        path,
+        tags=[TRAINED],
+    )
+    add(
+        "--start FILE",
+        "continue what --save-run wrote, or a fastText model; new words join its vocabulary",
+        path,
+    )
     add("--freeze FILE", "words, one a line, that keep their initial vectors", path)
     add("--freeze-known", "freeze all words of --start or --init")
 

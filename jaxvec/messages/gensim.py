@@ -16,8 +16,8 @@ T = TypeVar("T")
 CLASSES = {
     "Word2Vec": "corpus = jaxvec.Corpus.from_documents(sentences) and result = jaxvec.fit(corpus, "
     "jaxvec.SkipGram(), key=jax.random.key(0)), or CBOW() for sg=0",
-    "FastText": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of whole "
-    "words, without n-grams",
+    "FastText": "jaxvec.fit(corpus, jaxvec.SkipGram(subwords=(3, 6)), key=jax.random.key(0)), or "
+    "CBOW(subwords=(3, 6)) for sg=0; its vectors() give unknown words one, too",
     "Doc2Vec": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of words, "
     "which WordVectors.get_mean_vector averages to one vector of a document",
     "KeyedVectors": "jaxvec.WordVectors, which has the methods of gensim's KeyedVectors",
@@ -64,7 +64,9 @@ ARGUMENTS = {
     "compute_loss": "not needed: the loss of each epoch is in result.history",
     "trim_rule": "not known: choose the words yourself, Vocab.from_counts(counts), and give "
     "Corpus.from_documents(sentences, vocab=vocab)",
-    "min_n": "of n-grams, which jaxvec leaves out",
+    "min_n": "an option of the model: SkipGram(subwords=(min_n, max_n))",
+    "max_n": "an option of the model: SkipGram(subwords=(min_n, max_n))",
+    "bucket": "here buckets: SkipGram(subwords=(3, 6), buckets=…)",
     "max_n": "of n-grams, which jaxvec leaves out",
     **dict.fromkeys(
         ["hashfxn", "sorted_vocab", "batch_words", "null_word", "total_examples", "total_words"],
@@ -162,7 +164,7 @@ def explained_model(model: type[T]) -> type[T]:
     def init(self, *args, **kwargs):
         parameters = inspect.signature(model).parameters
         for option, value in [*zip(parameters, args), *kwargs.items()]:  # noqa: B905
-            if option in parameters and _takes_text(parameters[option]):
+            if option in parameters and _takes_no_number(parameters[option]):
                 continue
             if value is not None and (isinstance(value, str) or not np.isscalar(value)):
                 if option == "vector_size" and not isinstance(value, str):
@@ -182,9 +184,11 @@ def explained_model(model: type[T]) -> type[T]:
     return explained(f"write {call}")(model)
 
 
-def _takes_text(parameter: inspect.Parameter) -> bool:
+def _takes_no_number(parameter: inspect.Parameter) -> bool:
+    """Whether it is declared to be a text, or several numbers."""
     declared = getattr(parameter.annotation, "__origin__", parameter.annotation)
-    return str in (declared, *typing.get_args(declared))
+    kinds = typing.get_args(declared) or (declared,)
+    return any(kind is str or typing.get_origin(kind) is tuple for kind in kinds)
 
 
 class _Method:

@@ -111,6 +111,33 @@ def fasttext_sgns() -> Recipe:
     return Recipe(model, {"min_count": 5}, fit)
 
 
+def fasttext_skipgram() -> Recipe:
+    """``fasttext skipgram`` by its defaults, with n-grams of 3 to 6 characters.
+
+    ``-minn 3 -maxn 6``; everything else is as in `fasttext_sgns`. What differs: n-grams share
+    200,000 rows, not 2 million; ``--buckets 2000000`` gives the program's.
+    """
+    model = SkipGram(
+        vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5,
+        spectral_words=0, subwords=(3, 6),
+    )  # fmt: skip
+    return fasttext_sgns()._replace(model=model)
+
+
+def fasttext_cbow() -> Recipe:
+    """``fasttext cbow`` by its defaults, with n-grams of 3 to 6 characters.
+
+    Options as in `fasttext_skipgram`. What differs: the context is the mean of its words' vectors,
+    each a mean of rows, where the program takes the mean of all rows of all words, in which long
+    words weigh more; and the gradient of a context's vector is the mean's, as in `word2vec`.
+    """
+    model = CBOW(
+        vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5,
+        spectral_words=0, subwords=(3, 6),
+    )  # fmt: skip
+    return fasttext_sgns()._replace(model=model)
+
+
 def skipgram_quality() -> Recipe:
     """Skip-gram at its best, in less time than gensim's defaults take.
 
@@ -270,6 +297,8 @@ RECIPES: dict[str, Recipe] = {
         word2vec,
         word2vec_skipgram,
         fasttext_sgns,
+        fasttext_skipgram,
+        fasttext_cbow,
         skipgram_quality,
         glove_stanford,
         d2l_glove,

@@ -40,6 +40,8 @@ class NormalSkipGram(SkipGram):
 
     def __post_init__(self):
         super().__post_init__()
+        if self.subwords is not None:
+            raise ValueError("NormalSkipGram, of wikitext-sgns, has no n-grams: leave out subwords")
         if self.sample_percentile is not None and not 0 <= self.sample_percentile <= 100:
             raise ValueError(
                 f"sample_percentile must be between 0 and 100; got {self.sample_percentile}"

@@ -12,6 +12,7 @@ from jaxvec.models import cbow
 from jaxvec.models.sgns import Params
 from jaxvec.train.noise import NegativeSampling, Sampled
 from jaxvec.train.options import Option
+from jaxvec.train.text_model import Text
 
 
 @explained_model
@@ -43,7 +44,7 @@ class CBOW(NegativeSampling):
 
     def expanded(self, batch: Sampled) -> cbow.Blocks:
         """A batch with its pairs' weights written out."""
-        text, negatives, _ = batch
+        text, negatives, *_ = batch
         return cbow.Blocks(
             centers=self.centers(text.ids),
             contexts=text.ids,
@@ -55,19 +56,40 @@ class CBOW(NegativeSampling):
         )
 
     def rows(self, batch: Sampled) -> Params:
-        """See `cbow.rows`."""
-        return cbow.rows(self.expanded(batch))
+        """See `cbow.rows`; and the rows of the context's n-grams."""
+        return self.with_ngram_rows(cbow.rows(self.expanded(batch)), batch.ngrams)
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `cbow.center_losses`."""
+        vectors = self.composed(vectors, batch.ngrams)
         return cbow.center_losses(
             vectors, self.expanded(batch), self.cbow_mean, products=self.products
         )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `cbow.rows_curvature`."""
-        blocks = self.expanded(batch)
-        return cbow.rows_curvature(vectors, blocks, self.cbow_mean, products=self.products)
+        vectors, blocks = self.composed(vectors, batch.ngrams), self.expanded(batch)
+        found = cbow.rows_curvature(vectors, blocks, self.cbow_mean, products=self.products)
+        return self.with_ngram_curvature(found, batch.ngrams)
+
+    @property
+    def input_tokens(self) -> int:
+        """How many input vectors a step asks for: of all contexts, `B` · `X`."""
+        return self.step_tokens // self.block_tokens * (self.block_tokens + 2 * self.window)
+
+    def input_words(self, text: Text) -> tuple[jax.Array, jax.Array]:
+        """The contexts of a step, and which of them are in a window, int32[B, X], bool[B, X]."""
+        return text.ids, self.weights(text).sum(-2) > 0
+
+    def only(self, text: Text, whole: jax.Array) -> Text:
+        """The text of a step whose contexts that found no room are none.
+
+        Args:
+          text: of one step.
+          whole: which of its contexts did, bool[B, X].
+        """
+        context = whole & text.context if isinstance(text.context, jax.Array) else whole
+        return text._replace(context=context)
 
     def weight(self, batch: Sampled) -> jax.Array:
         """How many words of a batch have a context."""

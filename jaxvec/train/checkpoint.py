@@ -19,6 +19,7 @@ from jaxvec.storage import locks
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train import snapshot, states
 from jaxvec.train.contracts import State
+from jaxvec.train.ngrams import NGRAMS
 from jaxvec.train.processes import check_alike, failed, is_first, of_first, several
 
 
@@ -362,15 +363,17 @@ class Checkpoints:
         in shards."""
         words, error = self._words, ""
 
-        def shape(sizes: Sequence[int]) -> tuple[int, ...]:
+        def shape(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
+            if NGRAMS in name.split("."):
+                return tuple(sizes)
             return tuple(min(n, words) if axis == 0 else n for axis, n in enumerate(sizes))
 
         if facts["words"] != words:
             error = f"it has {facts['words']:,} words, and these are {words:,}"
         else:
-            before = {name: (shape(sizes), dtype) for name, sizes, dtype in facts["arrays"]}
+            before = {name: (shape(name, sizes), dtype) for name, sizes, dtype in facts["arrays"]}
             now = {
-                name: (shape(like.shape), str(like.dtype))
+                name: (shape(name, like.shape), str(like.dtype))
                 for name, like in zip(names, likes, strict=True)
             }
             if before != now:

@@ -28,6 +28,7 @@ from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
+from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.placement import OneDevice, Placement, resolved
 from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
@@ -239,6 +240,11 @@ def _check(
     max_norm: float | None,
 ) -> None:
     """Raises a ValueError for arguments that do not go together."""
+    if freeze and has_ngrams(model):
+        raise ValueError(
+            "freeze goes without subwords: the rows of n-grams, which words share, make every "
+            "word's vector"
+        )
     shared_out = isinstance(model, Stratified) and workers > 1
     name = type(model).__name__
     if dense and shared_out:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from typing import Annotated, ClassVar, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,12 +10,15 @@ import numpy as np
 
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import sampling
-from jaxvec.models.sgns import Params
+from jaxvec.models.subwords import Params as SubwordParams
 from jaxvec.text.corpus import Corpus
+from jaxvec.text.ngrams import hashed
 from jaxvec.train import spectral
+from jaxvec.train.ngram_start import spread
+from jaxvec.train.ngrams import NgramRows
 from jaxvec.train.options import Option
 from jaxvec.train.segments import TokenSegments
-from jaxvec.train.text_model import Constants, Plan, Text, TextModel
+from jaxvec.train.text_model import Constants, Plan, Text
 
 
 class Sampled(NamedTuple):
@@ -24,11 +27,13 @@ class Sampled(NamedTuple):
     text: Text
     negatives: jax.Array  # int32[B, N]
     met: jax.Array  # float32[B, X + N], the summed weight of each context's and negative's pairs
+    ngrams: Any = ()  # `subwords.Ngrams` of the words whose input vectors are asked for
 
 
 @dataclasses.dataclass(frozen=True)
-class NegativeSampling(TextModel):
-    """A text model whose predictions are contrasted with noise; see `TextModel`.
+class NegativeSampling(NgramRows):
+    """A text model whose predictions are contrasted with noise; see `TextModel` and, for words'
+    n-grams, `NgramRows`.
 
     Attributes:
       negative: `K`, negatives a prediction.
@@ -47,7 +52,7 @@ class NegativeSampling(TextModel):
         int, Option("words counted for the spectral start; 0 for a random start", least=0)
     ] = 1 << 22
 
-    traced: ClassVar[tuple[str, ...]] = (*TextModel.traced, "ns_exponent")
+    traced: ClassVar[tuple[str, ...]] = (*NgramRows.traced, "ns_exponent")
     start_options: ClassVar[tuple[str, ...]] = ("spectral_words",)
 
     def __post_init__(self):
@@ -66,17 +71,25 @@ class NegativeSampling(TextModel):
         stands_for = max(self.negative / 5, self.negative * self.pairs_a_token / 32)
         return self.block_tokens * math.ceil(stands_for)
 
-    def head_start(self, segments: TokenSegments) -> Params | None:
-        """`spectral.tables` of the text; None if `spectral_words` is 0."""
+    def head_start(self, segments: TokenSegments) -> Any:
+        """`spectral.tables` of the text, with n-grams `spread` over their rows, too; None if
+        `spectral_words` is 0."""
         if not self.spectral_words:
             return None
-        return spectral.tables(
+        found = spectral.tables(
             segments.corpus,
             self.vector_size,
             words=self.spectral_words,
             window=self.window,
             symmetric=self.symmetric,
         )
+        if found is None or self.subwords is None:
+            return found
+        words = segments.corpus.vocab.words[: len(found.input)]
+        own, rows = spread(
+            np.asarray(found.input), hashed(words, *self.subwords, self.buckets), self.buckets
+        )
+        return SubwordParams(jnp.asarray(own), found.output, jnp.asarray(rows))
 
     def untrained_loss(self, data: Corpus) -> float:
         """(1 + K) log 2."""
@@ -104,12 +117,12 @@ class NegativeSampling(TextModel):
         """
         noise, windows = jnp.split(bits, [2 * self.negatives], axis=-1)
         draws = noise.reshape(*noise.shape[:2], self.negatives, 2)
-        text = self.texts(plan, windows, first)
+        text, ngrams = self.with_ngrams(constants, self.texts(plan, windows, first))
         of_contexts = jax.vmap(self.weights)(text).sum(-2)
         of_noise = jax.vmap(self.pairs)(text).sum(-1, keepdims=True)
         of_noise = jnp.broadcast_to(of_noise * (self.negative / self.negatives), draws.shape[:-1])
         met = jnp.concatenate([of_contexts, of_noise], axis=-1)
-        return Sampled(text, sampling.draw(constants.words, draws), met)
+        return Sampled(text, sampling.draw(constants.words, draws), met, ngrams)
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a row as input, or as output, its negatives included."""

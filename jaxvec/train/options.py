@@ -8,7 +8,7 @@ is annotated with an `Option`:
 ...     block_tokens: int = 32
 >>> options_of(Model)["window"]
 Declared(option=Option(help='farthest context word each side', metavar='W', least=1, above=None,\
- flag='', choices=()), kind=<class 'int'>, default=5)
+ flag='', choices=(), read=None), kind=<class 'int'>, default=5)
 >>> list(options_of(Model))
 ['window']
 """
@@ -30,6 +30,7 @@ class Option(NamedTuple):
     above: float | None = None  # or a bound that the number must exceed
     flag: str = ""  # by default --name; --no-name for a bool that is true by default
     choices: tuple[str, ...] = ()  # of a text
+    read: Callable[[str], Any] | None = None  # makes a value of a text; ValueError says what of
 
 
 class Declared(NamedTuple):

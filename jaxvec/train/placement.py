@@ -26,6 +26,7 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 from jaxvec.train.drawing import ROWS, in_pieces
+from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.processes import put, whole_here
 
 PyTree = Any
@@ -213,7 +214,8 @@ class Placement:
 
         def gathered(array, spec):
             found = whole_here(array)
-            return found[: self.whole] if len(spec) else found
+            is_padded = len(spec) and self.shards > 1  # else a table may be of n-grams, longer
+            return found[: self.whole] if is_padded else found
 
         return jax.tree.map(gathered, state, specs)
 
@@ -249,7 +251,7 @@ class OneDevice:
         Args:
           model, key, words: as for `Placement.born`.
         """
-        if words <= ROWS or not isinstance(model, InitRows):
+        if words <= ROWS or not isinstance(model, InitRows) or has_ngrams(model):
             return model.init(key, words)
         return jax.jit(functools.partial(in_pieces, model, key, 0, words, words))()
 
@@ -344,6 +346,11 @@ def resolved(
         raise ValueError(
             f"nothing is split along {idle[0]!r} of the mesh: name it in the PartitionSpec, or "
             f"call it {WORKERS!r} for workers along it"
+        )
+    if has_ngrams(model):
+        raise ValueError(
+            "subwords go without sharding: n-grams have a table of another length, which is whole "
+            "on each device"
         )
     if isinstance(model, Prior) and model.has_prior:
         raise ValueError(

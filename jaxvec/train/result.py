@@ -17,6 +17,7 @@ from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.train.joining import PASSES, joined
+from jaxvec.train.ngrams import NGRAMS, ngram_rows
 from jaxvec.train.processes import fetched
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
@@ -37,7 +38,10 @@ def vector_tables(params: Any, which: str) -> dict[str, Any]:
     Raises:
       ValueError: if there is no such table.
     """
-    tables = {name: table for name, table in params._asdict().items() if table.ndim == 2}
+    tables = {
+        name: table for name, table in params._asdict().items()
+        if table.ndim == 2 and name != NGRAMS
+    }  # fmt: skip
     names = ("input", "output") if which in _TOGETHER else (which,)
     if not set(names) <= set(tables):
         known = [*tables, *(_TOGETHER if {"input", "output"} <= set(tables) else ())]
@@ -141,7 +145,8 @@ class Result(NamedTuple):
     def vectors(
         self, which: str | None = None, *, folder: str | os.PathLike[str] | None = None
     ) -> WordVectors:
-        """The word vectors, the most frequent word first.
+        """The word vectors, the most frequent word first; of a model with n-grams, `input` vectors
+        have the rows of these, too, for unknown words.
 
         Of tables in shards of several processes each process must call this, and gets them whole.
 
@@ -159,7 +164,12 @@ class Result(NamedTuple):
           ValueError: if there is no such table.
         """
         which = which or self.model.default_vectors
-        tables, vocab = list(vector_tables(self.params, which).values()), self.data.vocab
+        vocab, subwords = self.data.vocab, ngram_rows(self.model, self.params)
+        tables = [
+            table if subwords is None or name != "input"
+            else subwords.composed(np.asarray(table), vocab.words)
+            for name, table in vector_tables(self.params, which).items()
+        ]  # fmt: skip
         growing = GrowingArray(tables[0].dtype, len(vocab), folder, tables[0].shape[1:])
         if which == "joined":
             made = joined(lambda: _side_by_side(tables, len(vocab)), len(vocab))
@@ -167,7 +177,10 @@ class Result(NamedTuple):
             made = (functools.reduce(np.add, rows) for rows in _side_by_side(tables, len(vocab)))
         for rows in made:
             growing.append(rows)  # copies: the next epoch takes the arrays
-        vectors = WordVectors(vocab.words, growing.array(), counts=vocab.counts)
+        vectors = WordVectors(
+            vocab.words, growing.array(), counts=vocab.counts,
+            subwords=subwords if which == "input" else None,
+        )  # fmt: skip
         vectors.sort_by_descending_frequency()
         return vectors
 
@@ -233,7 +246,10 @@ class Result(NamedTuple):
         ids = vocab.encode(term_list(context_words))
         if not len(ids):
             raise ValueError("no word of the context is in the vocabulary")
-        hidden = self.model.context_vector(fetched(self.params.input[ids]))
+        rows, subwords = fetched(self.params.input[ids]), ngram_rows(self.model, self.params)
+        if subwords is not None:
+            rows = subwords.composed(rows, [vocab.words[i] for i in ids])
+        hidden = self.model.context_vector(rows)
         parts = row_parts(self.params.output, len(vocab))
         logits = np.concatenate([part @ hidden for part in parts])
         shares = np.exp(logits - logits.max())

@@ -33,7 +33,7 @@ class SkipGram(NegativeSampling):
 
     def expanded(self, batch: Sampled) -> sgns.Blocks:
         """A batch with its pairs' weights written out."""
-        text, negatives, _ = batch
+        text, negatives, *_ = batch
         return sgns.Blocks(
             centers=self.centers(text.ids),
             contexts=text.ids,
@@ -43,8 +43,8 @@ class SkipGram(NegativeSampling):
         )
 
     def rows(self, batch: Sampled) -> Params:
-        """See `sgns.rows`."""
-        return sgns.rows(self.expanded(batch))
+        """See `sgns.rows`; and the rows of the centers' n-grams."""
+        return self.with_ngram_rows(sgns.rows(self.expanded(batch)), batch.ngrams)
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `sgns.loss`, by center: [B, M]."""
@@ -63,13 +63,18 @@ class SkipGram(NegativeSampling):
     def _all_pairs(self, vectors: Params, batch: Sampled) -> jax.Array:
         contexts = batch.text.ids.shape[1]
         return sgns.center_losses(
-            vectors, self.all_weights(batch), contexts, products=self.products
+            self.composed(vectors, batch.ngrams),
+            self.all_weights(batch),
+            contexts,
+            products=self.products,
         )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:
         """See `sgns.typical_curvature`."""
         of_centers = self.pairs(batch.text) * (1 + self.negative)
-        return sgns.typical_curvature(vectors, Params(of_centers, batch.met))
+        vectors = self.composed(vectors, batch.ngrams)
+        found = sgns.typical_curvature(vectors, Params(of_centers, batch.met))
+        return self.with_ngram_curvature(found, batch.ngrams)
 
     def all_weights(self, batch: Sampled) -> jax.Array:
         """The weights of every center with the contexts, then with the negatives of its block:

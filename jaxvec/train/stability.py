@@ -151,7 +151,8 @@ def _response(
     proportional to the gradient; and whether that is more than its first step."""
     if isinstance(optimizer, str):
         return (1.0 if optimizer == "sgd" else None), False
-    tables = jax.tree.map(jnp.zeros_like, model.init(jax.random.key(0), 2))
+    shapes = jax.eval_shape(lambda: model.init(jax.random.key(0), 2))
+    tables = jax.tree.map(lambda table: jnp.zeros((2, *table.shape[1:]), table.dtype), shapes)
     begun = rowwise.begin(optimizer, tables)
 
     @jax.jit

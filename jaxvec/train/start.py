@@ -24,10 +24,11 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import shortened
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
-from jaxvec.train import spectral
+from jaxvec.train import ngram_start, spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
 from jaxvec.train.dealing import padded
+from jaxvec.train.ngrams import NGRAMS, NgramRows
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.processes import fetched, of_first, put
 from jaxvec.train.result import Result, vector_size, vector_tables
@@ -141,15 +142,23 @@ def states(
         size = vector_size(params, model.default_vectors)
         if given.init is not None:
             table, known = matched(given.init, data.vocab, size)
-            params = warm(params, where.placed(table), where.placed(known), model.default_vectors)
+            if isinstance(model, NgramRows) and model.subwords is not None:
+                params = ngram_start.warm(
+                    model, params, table, known, data.vocab, given.init.subwords
+                )
+            else:
+                rows = where.placed(table), where.placed(known)
+                params = warm(params, *rows, model.default_vectors)
         if head_start is not None:
             params = spectral.added(params, head_start)
             if given.max_norm is not None:
                 params = jax.tree.map(partial(shortened, max_norm=given.max_norm), params)
         own = where.begun(optimizer, params)
         if isinstance(given.start, Result):
+            ngram_start.check_alike(model, given.start.model)
             earlier = State(given.start.params, given.start.opt_state)
-            return extended(own, earlier, data.vocab, given.start.data.vocab)
+            leaves = optimizer.leaves(own.params, own.opt_state)
+            return extended(own, earlier, data.vocab, given.start.data.vocab, leaves)
         return own if given.start is None else replaced(own, given.start, len(data.vocab))
 
     return [begun(*one) for one in zip(models, keys, optimizers, strict=True)], seconds
@@ -226,13 +235,17 @@ def replaced(own: State, start: State, words: int) -> State:
     return jax.tree.map(taken, own, start)
 
 
-def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
+def extended(
+    own: State, earlier: State, vocab: Vocab, before: Vocab, leaves: PyTree = None
+) -> State:
     """A state in which the words of an earlier run go on from where it left them.
 
     Args:
       own: the state to begin with, of `vocab`: other words keep theirs.
       earlier: the state of the earlier run, of the vocabulary `before`.
       vocab, before: the vocabularies.
+      leaves: of the optimizer's state, see `RowOptimizer.leaves`; needed with a table of n-grams,
+        whose rows are taken as they are.
 
     Raises:
       ValueError: if the states are not of the same model and optimizer, or the vocabularies
@@ -243,7 +256,13 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
     if not len(known):
         raise ValueError("no word of the vocabulary is known to the run to start from")
 
-    def rows(mine: jax.Array, theirs: jax.Array) -> jax.Array:
+    names = own.params._fields
+    shared = names.index(NGRAMS) if NGRAMS in names else -1
+    tables = [*range(len(names)), *(leaf.table for leaf in jax.tree.leaves(leaves))]
+
+    def rows(mine: jax.Array, theirs: jax.Array, table: int | None) -> jax.Array:
+        if table == shared and mine.shape == theirs.shape:
+            return _converted(mine, theirs)
         sizes = (table_rows(theirs, len(before)), *mine.shape[1:]) if mine.ndim else ()
         if theirs.shape != sizes:
             raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
@@ -259,8 +278,9 @@ def extended(own: State, earlier: State, vocab: Vocab, before: Vocab) -> State:
     try:
         if len(mine) != len(theirs):
             raise ValueError(f"expected {len(mine)} arrays; got {len(theirs)}")
-        leaves = [rows(*pair) for pair in zip(mine, theirs, strict=True)]
-        return jax.tree.unflatten(jax.tree.structure(own), leaves)
+        of_tables = tables if shared >= 0 else [None] * len(mine)
+        found = [rows(*each) for each in zip(mine, theirs, of_tables, strict=True)]
+        return jax.tree.unflatten(jax.tree.structure(own), found)
     except ValueError as error:
         raise ValueError(
             f"the run to start from is of another model or optimizer: {error}"

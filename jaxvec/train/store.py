@@ -18,9 +18,11 @@ from jaxvec.storage.fields import scalar
 from jaxvec.storage.files import to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
+from jaxvec.train import fasttext
 from jaxvec.train.contracts import Model
 from jaxvec.train.registry import MODELS
 from jaxvec.train.result import Report, Result
+from jaxvec.vectors.formats.fasttext import SUFFIX
 
 _KIND = "run"
 
@@ -28,7 +30,8 @@ _KIND = "run"
 def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """Writes an uncompressed ``.npz`` with tables, optimizer's state, vocabulary and history.
 
-    The text itself is not written.
+    The text itself is not written. A name that ends in ``.fasttext.bin`` makes it a fastText model,
+    of tables and vocabulary alone.
 
     Args:
       result: of `fit` or `sweep`.
@@ -36,6 +39,7 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
 
     Raises:
       TypeError: if `result` is no `Result`, or its model no dataclass of numbers, texts and tuples.
+      ValueError: if a fastText model cannot hold the run.
 
     >>> corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
     >>> from jaxvec import SkipGram, fit
@@ -48,6 +52,9 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(result, Result):
         raise TypeError(f"save_run takes the Result of fit, then a path; got {kind(result)}")
+    if os.fspath(path).lower().endswith(SUFFIX):
+        fasttext.save(result, path)
+        return
     model = {"name": _name(type(result.model)), **_options(result.model)}
     result = result.whole()
     leaves = jax.tree.leaves(result.opt_state)
@@ -63,9 +70,11 @@ def save_run(result: Result, path: str | os.PathLike[str]) -> None:
 
 
 def load_run(path: str | os.PathLike[str]) -> Result:
-    """Reads what `save_run` wrote, as the ``start`` of `fit`, or for its vectors.
+    """Reads what `save_run` wrote, or a model of fastText's, as the ``start`` of `fit`, or for its
+    vectors.
 
-    Its `data` has the vocabulary but no text, and `opt_state` is a list of arrays.
+    Its `data` has the vocabulary but no text, and `opt_state` is a list of arrays; of a fastText
+    model it is empty, as that of SGD.
 
     Raises:
       FileNotFoundError: if there is no such file.
@@ -73,6 +82,8 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         and finite numbers that its model has; if its model is a class of a module of yours that is
         not imported.
     """
+    if fasttext.is_model(path):
+        return fasttext.load(path)
     arrays = load_arrays(path)
     with reading(path, "a saved run"):
         if scalar(arrays, "kind", "U") != _KIND:

@@ -25,6 +25,7 @@ class Constants(NamedTuple):
 
     keep: jax.Array  # uint32[V], see `sampling.keep_thresholds`
     words: Any  # that a prediction is contrasted with; see `TextModel.choices`
+    ngrams: Any = ()  # `subwords.Lists` of the vocabulary; () for a model without
 
 
 class Plan(NamedTuple):

@@ -158,7 +158,7 @@ class WordQueries(Similarities):
         """
         known, vector, asked = self.vectors[: limited(restrict_vocab)], key, []
         if isinstance(key, Key | NO_KEY):
-            vector, asked = self.get_vector(key), [self.get_index(key)]
+            vector, asked = self.get_vector(key), [self.get_index(key, -1)]
         dtype = np.promote_types(known.dtype, np.float32)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = known.astype(dtype, copy=False) @ np.asarray(vector, dtype)

@@ -218,8 +218,8 @@ class Similarities(WordTable):
         vectors, places = [], []
         for term in terms:
             if isinstance(term, Key | NO_KEY):
-                places.append(self.get_index(term))
                 row = self.get_vector(term).astype(np.float64)
+                places.append(self.get_index(term, -1))  # -1: from n-grams
                 vectors.append(ranking.unit(row) if scaled else row)
                 continue
             try:

@@ -11,6 +11,7 @@ from jaxvec.text.vocab import UnknownWord, word_list
 from jaxvec.vectors import ranking
 from jaxvec.vectors.attributes import COUNT, blank, column, put
 from jaxvec.vectors.keys import NO_KEY, Key, is_key, key_list, no_key
+from jaxvec.vectors.subwords import Subwords
 
 FLOATING = tuple(np.dtype(name) for name in ("float16", "float32", "float64"))
 """The dtypes that vectors may have."""
@@ -30,6 +31,7 @@ class WordTable:
       attributes: other values of the words, an array [V] for each name; see `set_vecattr`. Copied.
       metadata: anything about the vectors that JSON can hold.
       dtype: float16, float32 or float64.
+      subwords: the rows of n-grams, from which other words get vectors; by default none.
 
     Raises:
       TypeError: if a word is no string.
@@ -46,12 +48,14 @@ class WordTable:
         attributes: Mapping[str, ArrayLike] | None = None,
         metadata: dict[str, Any] | None = None,
         dtype: DTypeLike = np.float32,
+        subwords: Subwords | None = None,
     ):
         self.index_to_key = word_list(words)
         self.vectors = np.asarray(vectors, dtype)
         if self.vectors.dtype not in FLOATING:
             raise ValueError(f"vectors must be float16, float32 or float64; got {dtype}")
         self.metadata = dict(metadata or {})
+        self.subwords = subwords
         self._norms: np.ndarray | None = None
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.index_to_key):
             raise ValueError(
@@ -60,6 +64,11 @@ class WordTable:
             )
         if not isinstance(vectors, np.memmap):  # which `formats.load` has checked
             _check_finite(self.index_to_key, self.vectors)
+        if subwords is not None and subwords.table.shape[1] != self.vector_size:
+            raise ValueError(
+                f"vectors of {self.vector_size} numbers need rows of n-grams of as many; got "
+                f"{subwords.table.shape[1]}"
+            )
         given = {**(attributes or {}), **({} if counts is None else {COUNT: counts})}
         self.attributes = {name: column(name, given[name], len(self)) for name in given}
         self.key_to_index = {word: i for i, word in enumerate(self.index_to_key)}
@@ -154,22 +163,37 @@ class WordTable:
         """The vector of a word [D], or the vectors of many [n, D]; see `get_vector`."""
         if isinstance(words, Key):
             return self.get_vector(words)
-        return self.vectors[[self.get_index(word) for word in key_list(words)]]
+        asked = key_list(words)
+        if self.subwords is None:
+            return self.vectors[[self.get_index(word) for word in asked]]
+        return np.array([self._row(word) for word in asked]).reshape(-1, self.vector_size)
+
+    def _row(self, key: Key) -> np.ndarray:
+        """The vector of a word; of an unknown one, from its n-grams, if there are any."""
+        place = self.get_index(key, -1)
+        if place < 0 and self.subwords is not None and isinstance(key, str):
+            found = self.subwords.vector(key)
+            if found is not None:
+                return found.astype(self.vectors.dtype, copy=False)
+        return self.vectors[place if place >= 0 else self.get_index(key)]
 
     def get_vector(self, key: Key, norm: bool = False) -> np.ndarray:
         """The vector of a word, [D], which cannot be written to.
+
+        Of a word that is not among them, it is the mean of the rows of its n-grams, if these
+        vectors have `subwords`.
 
         Args:
           key: the word.
           norm: whether to scale it to length 1.
 
         Raises:
-          KeyError: for an unknown word, with close matches.
+          KeyError: for an unknown word, with close matches, if it has no n-grams either.
 
         >>> print(WordTable(["a"], [[3, 4]]).get_vector("a", norm=True))
         [0.6 0.8]
         """
-        vector = self.get_normed_vectors([key])[0] if norm else self.vectors[self.get_index(key)]
+        vector = self.get_normed_vectors([key])[0] if norm else self._row(key)
         vector.setflags(write=False)
         return vector
 
@@ -303,8 +327,8 @@ class WordTable:
 
         Args:
           keys: words, of which unknown ones are left out.
-          allow_inference: whether a number stands for the word at that place, or is unknown. There
-            are no n-grams, from which gensim's FastText infers vectors of unknown words.
+          allow_inference: whether a number stands for the word at that place, or is unknown.
+            (gensim's FastText infers vectors of unknown words then; here write ``wv[words]``.)
           copy_vecattrs: whether to keep their counts and other attributes.
 
         Raises:

@@ -37,6 +37,7 @@ class WordVectors(WordQueries):
       attributes: other values of the words, an array [V] for each name; see `set_vecattr`.
       metadata: anything about the vectors that JSON can hold.
       dtype: float16, float32 or float64.
+      subwords: the rows of n-grams, `subwords.Subwords`, from which unknown words get vectors.
 
     Attributes:
       index_to_key: the `V` words.

@@ -1,4 +1,4 @@
-"""Files of word vectors: word2vec text and binary, GloVe text, `.npz` and safetensors.
+"""Files of word vectors: word2vec text and binary, GloVe text, fastText, `.npz`, safetensors.
 
 And, only to be written, the folders that TensorBoard's embedding projector reads. Each is a
 `Format` of a file here, and a line in `FORMATS`, from which all functions and help texts take them.
@@ -18,7 +18,7 @@ from jaxvec.storage.arrays import check_encoding
 from jaxvec.storage.files import atomic_write, expanded
 from jaxvec.text.vocab import Vocab
 from jaxvec.vectors.attributes import COUNT, column
-from jaxvec.vectors.formats import archive, binary, projector, text
+from jaxvec.vectors.formats import archive, binary, fasttext, projector, text
 from jaxvec.vectors.formats.checks import check_numbers, floating
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source, opened
@@ -32,6 +32,7 @@ FORMATS: tuple[Format, ...] = (
     binary.FORMAT,
     archive.NPZ,
     archive.SAFETENSORS,
+    fasttext.FORMAT,
     projector.FORMAT,
 )
 """All formats. A file is of the last one that recognizes it; GloVe text, the first, accepts any."""
@@ -73,7 +74,8 @@ def described(readable: bool = False) -> str:
 
     >>> print(described(readable=True))
     .glove.txt (GloVe text), .txt or .vec (word2vec text),
-    .bin (word2vec binary, always float32), .npz or .safetensors
+    .bin (word2vec binary, always float32), .npz, .safetensors or .fasttext.bin (fastText model,
+    always float32)
     """
     told = []
     for format in FORMATS:
@@ -95,7 +97,8 @@ def save(
     """Writes word vectors; the suffix says how.
 
     ``.glove.txt`` GloVe text (no header); ``.txt`` and ``.vec`` word2vec text, as fastText's;
-    ``.bin`` word2vec binary, whose numbers are float32; ``.npz`` NumPy arrays ``vectors``,
+    ``.bin`` word2vec binary, whose numbers are float32; ``.fasttext.bin`` fastText's model, in
+    float32; ``.npz`` NumPy arrays ``vectors``,
     ``words`` (UTF-8 text, one a line), ``counts`` and ``metadata`` (JSON); ``.safetensors``
     the same as tensors. `.npz` and safetensors keep the dtype. ``.projector`` makes a folder
     for TensorBoard's embedding projector, which `load` does not read; see `projector.write`.
@@ -122,6 +125,12 @@ def save(
     found = _by_suffix(path if format is None else format, header=header)
     _check_words(found, vectors.index_to_key)
     check_numbers(vectors, vectors.vectors.dtype if found.keeps_all else np.dtype("float32"))
+    if vectors.subwords is not None and not found.keeps_ngrams:
+        warnings.warn(
+            f"{path}: {found.name} holds no n-grams, from which unknown words get vectors: they "
+            f"are left out; save as .npz, .safetensors or {fasttext.SUFFIX} to keep them",
+            stacklevel=3,
+        )
     if not found.keeps_all and not vectors.vectors.size:
         raise ValueError(f"{len(vectors)} vectors of {vectors.vector_size} numbers are no vectors")
     lost = [name for name in vectors.attributes if name != COUNT]
@@ -219,7 +228,7 @@ def load(
     kind: str | None = None,
     force_size: bool = False,
 ) -> WordTable:
-    """Reads what `save`, word2vec, fastText (``.vec``), GloVe or gensim wrote.
+    """Reads what `save`, word2vec, fastText (``.vec``, ``.bin``), GloVe or gensim wrote.
 
     The content says which format it is, not the name. Text may have several blanks or tabs between
     numbers, a byte order mark before it, and empty lines after it. Beside the table a few

@@ -17,10 +17,12 @@ from jaxvec.vectors.formats.checks import FLOATING, fill
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.ranking import not_finite
+from jaxvec.vectors.subwords import Subwords
 from jaxvec.vectors.table import WordTable
 
 _ROWS = 1 << 14  # checked in one step
-_HELD = {"words", "vectors", "counts", "attributes", "metadata"}
+_NGRAMS = {"ngrams", "ngram_lengths"}
+_HELD = {"words", "vectors", "counts", "attributes", "metadata", *_NGRAMS}
 
 
 def write_npz(vectors: WordTable, path: Path) -> None:
@@ -58,6 +60,9 @@ def _arrays(vectors: WordTable) -> dict[str, np.ndarray]:
     others = {name: values for name, values in vectors.attributes.items() if name != COUNT}
     if vectors.counts is not None:
         arrays["counts"] = vectors.counts
+    if vectors.subwords is not None:
+        arrays["ngrams"] = vectors.subwords.table
+        arrays["ngram_lengths"] = np.array([vectors.subwords.minn, vectors.subwords.maxn])
     if others:
         columns = {name: [str(values.dtype), values.tolist()] for name, values in others.items()}
         arrays["attributes"] = np.frombuffer(json.dumps(columns).encode(), np.uint8)
@@ -113,7 +118,7 @@ def read_npz(source: Source, options: Options) -> WordTable:
         source.path,
         mapped=mmap,
         names=_HELD,
-        checks={"vectors": _check_finite} if mmap else None,
+        checks=dict.fromkeys(("vectors", "ngrams"), _check_finite) if mmap else None,
         partly=() if limit is None else {"vectors"},
         force_size=options.force_size,
     )
@@ -217,8 +222,25 @@ def _made(
         for name, values in columns.items():
             columns[name] = column(name, values, rows)[:limit]
         return WordTable(
-            words, vectors, attributes=columns, metadata=facts, dtype=vectors.dtype
+            words, vectors, attributes=columns, metadata=facts, dtype=vectors.dtype,
+            subwords=_subwords(arrays, vectors.dtype, check=not mmap),
         )  # fmt: skip
+
+
+def _subwords(arrays: dict[str, np.ndarray], dtype: np.dtype, *, check: bool) -> Subwords | None:
+    """The rows of n-grams, if there are any; ValueError if they are damaged."""
+    if not _NGRAMS & arrays.keys():
+        return None
+    if not arrays.keys() >= _NGRAMS:
+        raise ValueError("it has n-grams without their lengths, or lengths without n-grams")
+    table = _plain(arrays["ngrams"], "n-grams", "f2 f4 f8", dimensions=2)
+    lengths = _plain(arrays["ngram_lengths"], "lengths of n-grams", "i4 i8", dimensions=1)
+    if len(lengths) != 2:
+        raise ValueError(f"its lengths of n-grams are {len(lengths)} numbers, not 2")
+    bad = not_finite(table) if check else None
+    if bad is not None:
+        raise ValueError(f"row {bad + 1} of its n-grams is not finite")
+    return Subwords(table.astype(dtype, copy=False), *map(int, lengths))
 
 
 def _plain(array: np.ndarray, name: str, dtypes: str, dimensions: int | None = None) -> np.ndarray:
@@ -262,7 +284,8 @@ def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) ->
 
 
 NPZ = Format(
-    "npz", (".npz",), write_npz, recognizes_npz, read_npz, count_npz, keeps_all=True, maps=True,
+    "npz", (".npz",), write_npz, recognizes_npz, read_npz, count_npz, keeps_all=True,
+    keeps_ngrams=True, maps=True,
 )  # fmt: skip
 SAFETENSORS = Format(
     "safetensors",
@@ -272,5 +295,6 @@ SAFETENSORS = Format(
     read_safetensors,
     count_safetensors,
     keeps_all=True,
+    keeps_ngrams=True,
     check_ready=import_safetensors,
 )

@@ -66,6 +66,9 @@ class Format:
     """Whether it keeps dtype, counts, attributes and metadata. If not, it holds words, in any
     encoding, and one vector at least, read as float32."""
 
+    keeps_ngrams: bool = False
+    """Whether it keeps the rows of n-grams, from which unknown words get vectors."""
+
     maps: bool = False
     """Whether vectors can be left on disk."""
 

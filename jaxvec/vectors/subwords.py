@@ -1,0 +1,105 @@
+"""`Subwords`: the rows of n-grams, from which unknown words have their vectors."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from jaxvec.text import ngrams
+
+_WORDS = 1 << 12  # that are composed together
+
+
+@dataclasses.dataclass(frozen=True)
+class Subwords:
+    """A table of rows of n-grams, fastText's.
+
+    The vector of a word of the vocabulary is the mean of a row of its own and the rows of its
+    n-grams; of any other word, of these alone.
+
+    Attributes:
+      table: float[B, D], a row for each of `B` buckets, see `ngrams.hashed`.
+      minn, maxn: the lengths of n-grams, in characters.
+
+    Raises:
+      TypeError: if a length is no whole number.
+      ValueError: if the table has another shape, or lengths cannot be.
+
+    >>> subwords = Subwords(np.eye(3), minn=3, maxn=4)
+    >>> subwords.ids("of").tolist()  # <of, <of>, of>
+    [1, 1, 2]
+    >>> subwords.vector("of").round(2).tolist()
+    [0.0, 0.67, 0.33]
+    """
+
+    table: np.ndarray  # float[B, D]
+    minn: int
+    maxn: int
+
+    def __post_init__(self):
+        if self.table.ndim != 2:
+            raise ValueError(f"rows of n-grams must be [B, D]; got {list(self.table.shape)}")
+        ngrams.check(self.minn, self.maxn, len(self.table))
+
+    def __repr__(self) -> str:
+        return f"Subwords of {self.minn} to {self.maxn} characters in {len(self.table):,} buckets"
+
+    def ids(self, word: str) -> np.ndarray:
+        """The buckets of a word's n-grams, int32[n]; none for a word that is too short."""
+        return self.hashed([word]).ids
+
+    def hashed(self, words: Sequence[str]) -> ngrams.Ngrams:
+        """The buckets of the n-grams of words; see `ngrams.hashed`."""
+        return ngrams.hashed(words, self.minn, self.maxn, len(self.table))
+
+    def vector(self, word: str) -> np.ndarray | None:
+        """The mean of the rows of a word's n-grams, [D]; None if it has none."""
+        try:
+            ids = self.ids(word)
+        except UnicodeEncodeError:  # half a surrogate pair
+            return None
+        return self.table[ids].mean(0, dtype=self.table.dtype) if len(ids) else None
+
+    def composed(
+        self, own: np.ndarray, words: Sequence[str], *, in_place: bool = False
+    ) -> np.ndarray:
+        """The vectors of words, float[V, D]: the means of their own rows and their n-grams'.
+
+        Args:
+          own: the words' own rows, float[V, D].
+          words: the `V` words.
+          in_place: whether to write over the words' own rows.
+
+        >>> Subwords(np.eye(3), 3, 4).composed(np.array([[6.0, 0.0, 0.0]]), ["of"])
+        array([[1.5 , 0.5 , 0.25]])
+        """
+        vectors = own if in_place else np.array(own)
+        self._add(vectors, words, 1)
+        return vectors
+
+    def own(self, vectors: np.ndarray, words: Sequence[str]) -> np.ndarray:
+        """The words' own rows that `composed` made vectors of: its inverse, up to rounding.
+
+        Args:
+          vectors: of the words, float[V, D].
+          words: the `V` words.
+        """
+        own = np.array(vectors)
+        self._add(own, words, -1)
+        return own
+
+    def _add(self, rows: np.ndarray, words: Sequence[str], sign: int) -> None:
+        """Turns rows of their own into means, or (sign -1) back, in place."""
+        for start in range(0, len(words), _WORDS):
+            part = rows[start : start + _WORDS]
+            ids, offsets = self.hashed(words[start : start + _WORDS])
+            sizes = np.diff(offsets)
+            some = np.flatnonzero(sizes)
+            count = (1 + sizes)[:, None].astype(part.dtype)
+            if sign < 0:
+                part *= count
+            if len(some):
+                sums = np.add.reduceat(self.table[ids], offsets[:-1][some], axis=0)
+                part[some] += sign * sums
+            if sign > 0:
+                part /= count
