@@ -1,5 +1,6 @@
 from . import cluster as cluster
 from . import cooccurrence as cooccurrence
+from . import graphs as graphs
 from . import interop as interop
 from . import models as models
 from . import nn as nn
