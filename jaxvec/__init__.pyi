@@ -54,6 +54,7 @@ from .vectors import evaluate as evaluate
 from .vectors import formats as formats
 from .vectors import neighbors as neighbors
 from .vectors import ranking as ranking
+from .vectors import texts as texts
 from .vectors import transport as transport
 from .vectors.word_vectors import WordVectors as WordVectors
 
