@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "analogies",
         "evaluate",
         "formats",
+        "hub",
         "neighbors",
         "queries",
         "ranking",
