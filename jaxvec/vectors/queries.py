@@ -208,7 +208,11 @@ class WordQueries(Similarities):
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
     def most_similar_many(
-        self, words: Sequence[Key], topn: int = 10, restrict_vocab: Limit = None
+        self,
+        words: Sequence[Key],
+        topn: int = 10,
+        restrict_vocab: Limit = None,
+        recall: float | None = None,
     ) -> list[Neighbors]:
         """`most_similar` to each of many words, in one compiled call.
 
@@ -220,11 +224,12 @@ class WordQueries(Similarities):
           words: the words.
           topn: the number of neighbors of each.
           restrict_vocab: search only this many words, from the first on.
+          recall: the expected share of neighbors found by an approximate search; see `cosine_top`.
 
         Raises:
           KeyError: for an unknown word, with close matches.
           TypeError: if a number is not whole.
-          ValueError: for a limit below 1.
+          ValueError: for a limit below 1, or a recall out of bounds.
 
         >>> wv = WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]])
         >>> [found[0][0] for found in wv.most_similar_many(["a", "c"], topn=1)]
@@ -238,7 +243,7 @@ class WordQueries(Similarities):
             return [[] for _ in asked]
         units = ranking.unit(self.vectors[:known].astype(np.float32, copy=False))
         top = neighbors.cosine_top(
-            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None]
+            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None], recall
         )
         found = []
         for place, *row in zip(asked, top.indices.tolist(), np.asarray(top.scores), strict=True):
