@@ -17,7 +17,7 @@ from jaxvec.storage.fields import Extent, Rising, check_range, field, scalar
 from jaxvec.storage.pool import give_back
 from jaxvec.text.codes import Codes
 from jaxvec.text.indexing import WordIndexer
-from jaxvec.text.numbered import numbered
+from jaxvec.text.numbered import check_decimal, numbered
 from jaxvec.text.pieces import Bulk, FromText, document_pieces
 from jaxvec.text.tokenize import Tokenizer
 from jaxvec.text.vocab import Vocab
@@ -136,9 +136,8 @@ class Corpus(FromText):
         check_whole("min_count", min_count)
         found = numbered(ids, breaks)
         given = found.words(words)
-        known = vocab or extend
-        if known is not None and words is None:
-            _check_decimal(known)
+        if words is None:
+            check_decimal(vocab or extend)
         options: dict[str, Any] = {"max_size": max_size, "specials": specials, "unk": unk}
         if vocab is None:
             counts = dict(zip(given, found.counts.tolist(), strict=True))
@@ -372,15 +371,6 @@ def _check_vocabs(vocab: Vocab | None, extend: Vocab | None) -> None:
         if not isinstance(given, Vocab | None):
             raise TypeError(f"{name} must be a Vocab, such as Vocab.load(path) or "
                             f"earlier.vocab; got {kind(given)}")  # fmt: skip
-
-
-def _check_decimal(vocab: Vocab) -> None:
-    named = [word for word in vocab.words[vocab.specials :] if not word.isdecimal()]
-    if named:
-        raise ValueError(
-            f"the vocabulary has words that are no numbers, such as {named[0]!r}: give the word of "
-            "each id too, words=vocab.words for its own ids"
-        )
 
 
 def _vocabulary(

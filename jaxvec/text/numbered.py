@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jaxvec.text.vocab import word_list
+from jaxvec.text.vocab import Vocab, word_list
 
 _PADDING = -1
 _SPARSE = 8  # numbers up to this many times the tokens are counted in an array, others sorted
@@ -97,6 +97,25 @@ def numbered(ids: Any, breaks: Any = None) -> Numbered:
             f"np.cumsum(lengths); got {ends[:3].tolist()} … {ends[-1:].tolist()}"
         )
     return _coded(tokens, ends)
+
+
+def check_decimal(vocab: Vocab | None) -> None:
+    """Checks that the words of a vocabulary are numbers.
+
+    Args:
+      vocab: the vocabulary; its special words may be others. None is none to check.
+
+    Raises:
+      ValueError: if one is not.
+    """
+    if vocab is None:
+        return
+    named = [word for word in vocab.words[vocab.specials :] if not word.isdecimal()]
+    if named:
+        raise ValueError(
+            f"the vocabulary has words that are no numbers, such as {named[0]!r}: give the word of "
+            "each id too, words=vocab.words for its own ids"
+        )
 
 
 def _whole(given: Any, name: str) -> np.ndarray:
