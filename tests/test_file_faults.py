@@ -25,7 +25,8 @@ from jaxvec import (
 )
 from tests import faults
 
-RENAMING = {"files.py", "work.py", "states.py"}  # files; folders of parts, and of checkpoints
+# files; folders of parts, of checkpoints, and for hubs
+RENAMING = {"files.py", "work.py", "states.py", "hub.py"}
 FORMATS = ["v.txt", "v.bin", "v.glove.txt", "v.npz", "v.safetensors", "v.projector"]
 
 

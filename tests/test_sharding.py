@@ -260,7 +260,7 @@ def test_keys_of_any_kind_and_an_init_of_ones_own(topic_corpus):
         def init(self, key, vocab_size):
             return super().init(key, vocab_size)
 
-    with pytest.raises(TypeError, match="Own has an init of its own, and TextModel's init_rows"):
+    with pytest.raises(TypeError, match="Own has an init of its own, and NgramRows's init_rows"):
         fit(topic_corpus, Own(), key=KEY)
 
 

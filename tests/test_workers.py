@@ -161,8 +161,9 @@ def test_use_cores_after_the_start_changes_nothing():
     assert len(jax.devices()) == devices
 
 
-def test_a_worker_for_every_8_million_words(topic_corpus, monkeypatch):
-    for words, expected in [(2, 1), (15_999_999, 1), (16_000_000, 2), (10**9, 8)]:
+def test_a_worker_for_every_8_million_words_and_two_from_4(topic_corpus, monkeypatch):
+    few = [(2, 1), (3_999_999, 1), (4_000_000, 2), (23_999_999, 2)]
+    for words, expected in [*few, (24_000_000, 3), (10**9, 8)]:
         monkeypatch.setattr(Corpus, "__len__", lambda corpus, words=words: words)
         assert workers.usual_workers(topic_corpus) == expected
 

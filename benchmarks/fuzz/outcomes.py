@@ -91,11 +91,11 @@ def judged(reader: Reader, data: bytes, path: Path, expected: object = None) -> 
         result = Outcome("silently wrong", fault) if fault else Outcome("read")
     except ValueError as error:
         kind = "refused" if path.name in str(error) else "unnamed"
-        result = Outcome(kind, f"ValueError: {error}"[:200])
+        result = Outcome(kind, f"ValueError: {error}"[:400])
     except MemoryError:
         result = Outcome("memory", "MemoryError")
     except Exception as error:
-        result = Outcome("wrong exception", f"{type(error).__name__}: {error}"[:200])
+        result = Outcome("wrong exception", f"{type(error).__name__}: {error}"[:400])
     if _peak() - before > GROWTH:
         result = Outcome("memory", f"grew by {(_peak() - before) >> 20} MB")
     return result

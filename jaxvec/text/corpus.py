@@ -108,8 +108,7 @@ class Corpus(FromText):
 
         It is the corpus of documents of the numbers' words, to the bit, without strings for
         tokens. The vocabulary orders words by their counts, and so the ids of the corpus are
-        others: the vector of the number 17 is ``wv["17"]``. (``wv[17]`` is the vector of place
-        17, as in all `WordVectors`.)
+        others: the vector of the number 17 is ``wv["17"]``, and ``wv[17]`` that of place 17.
 
         Args:
           ids: whole numbers from 0. int[T], with `breaks`; int[N, L], a document a row, filled up
@@ -186,9 +185,9 @@ class Corpus(FromText):
                 raise ValueError(f"no words in {source}: expected text with at least one word")
             if vocab is None:
                 options: dict[str, Any] = {"max_size": max_size, "specials": specials, "unk": unk}
-                counts = indexer.word_counts()
-                vocab = _vocabulary(counts, indexer.tokens, extend, min_count, **options)
-                del counts
+                words = indexer.word_counts()
+                vocab = _vocabulary(words, indexer.tokens, extend, min_count, **options)
+                del words
             raw_words, table = indexer.tokens, indexer.vocab_ids(vocab)
             del indexer
             ids, offsets = codes.renumbered(table)

@@ -51,7 +51,17 @@ class SkipGram(NegativeSampling):
         vectors = self.composed(vectors, batch.ngrams)
         if self.block_tokens % _NEAR or isinstance(batch.text.context, jax.Array):
             return self._all_pairs(vectors, batch)
-        return lax.platform_dependent(vectors, batch, cpu=self._windows, default=self._all_pairs)
+        sides = batch.text.before, batch.text.after  # all that follows depends on, and shapes
+
+        def of(form):
+            def losses(vectors, before, after):
+                text = batch.text._replace(before=before, after=after)
+                return form(vectors, batch._replace(text=text))
+
+            return losses
+
+        forms = {"cpu": of(self._windows), "default": of(self._all_pairs)}
+        return lax.platform_dependent(vectors, *sides, **forms)
 
     def _windows(self, vectors: Params, batch: Sampled) -> jax.Array:
         """The loss by what can be in the windows of each `_NEAR` tokens."""

@@ -202,8 +202,8 @@ def _tokenizer(vectors: WordTable, unknown: str, lowercase: bool) -> dict[str, A
     }  # fmt: skip
 
 
-def _write(path: Path, text: str) -> None:
-    path.write_text(text, "utf-8", newline="\n")
+def _write(temporary: Path, text: str) -> None:
+    temporary.write_text(text, "utf-8", newline="\n")
 
 
 @contextlib.contextmanager
