@@ -153,12 +153,12 @@ def run(options: argparse.Namespace) -> None:
     for processes in options.processes:
         for model in options.models:
             since = time.monotonic()
-            with tempfile.TemporaryDirectory() as name:
-                folder = Path(name)
-                found, equal = _one(folder, model, processes, options)
+            with tempfile.TemporaryDirectory() as folder:
+                found, equal = _one(Path(folder), model, processes, options)
             told = "the same" if equal else "OTHERS"
+            name = f"{model}, in shards" if options.shard else model
             print(
-                f"| {model}{', in shards' * bool(options.shard)} | {processes} | {found.kills} | {found.inside} | {found.states} | "
+                f"| {name} | {processes} | {found.kills} | {found.inside} | {found.states} | "
                 f"{told} | {time.monotonic() - since:.0f} |",
                 flush=True,
             )
