@@ -137,6 +137,7 @@ def add_parser(suites) -> None:
     add("--kills", type=int, default=20, help="of each run (default: %(default)s)")
     add("--processes", type=int, nargs="+", default=[1, 2], help="(default: 1 and 2)")
     add("--epochs", type=int, default=400, help="(default: %(default)s)")
+    add("--shard", choices=["rows", "dim"], help="split the tables over the processes")
     add("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     parser.set_defaults(run=run)
 
@@ -152,12 +153,12 @@ def run(options: argparse.Namespace) -> None:
     for processes in options.processes:
         for model in options.models:
             since = time.monotonic()
-            with tempfile.TemporaryDirectory() as name:
-                folder = Path(name)
-                found, equal = _one(folder, model, processes, options)
+            with tempfile.TemporaryDirectory() as folder:
+                found, equal = _one(Path(folder), model, processes, options)
             told = "the same" if equal else "OTHERS"
+            name = f"{model}, in shards" if options.shard else model
             print(
-                f"| {model} | {processes} | {found.kills} | {found.inside} | {found.states} | "
+                f"| {name} | {processes} | {found.kills} | {found.inside} | {found.states} | "
                 f"{told} | {time.monotonic() - since:.0f} |",
                 flush=True,
             )
@@ -170,9 +171,9 @@ def _one(
     text = folder / "text.txt"
     make_text(text)
     whole, other = folder / "whole.bin", folder / "killed.bin"
-    workers = ["--workers", str(processes)]
-    _finished([*arguments(text, whole, model, options.epochs), *workers], processes)
-    command = [*arguments(text, other, model, options.epochs), *workers]
+    how = ["--shard", options.shard] if options.shard else ["--workers", str(processes)]
+    _finished([*arguments(text, whole, model, options.epochs), *how], processes)
+    command = [*arguments(text, other, model, options.epochs), *how]
     found = killed(command, folder / "c", options.kills, options.seed, processes)
     if other.exists():
         raise RuntimeError(f"{model}: the run was done before it was killed as often")
