@@ -20,6 +20,7 @@ from benchmarks import (
     shards,
     stability,
     stream,
+    texts,
     transfer,
     vocabulary,
 )
@@ -51,6 +52,7 @@ def make_parser() -> argparse.ArgumentParser:
     stream.add_parser(suites)
     queries.add_parser(suites)
     transfer.add_parser(suites)
+    texts.add_parser(suites)
     seeds.add_parser(suites)
     compiling.add_parser(suites)
     shards.add_parser(suites)

@@ -1,5 +1,6 @@
 from . import cluster as cluster
 from . import cooccurrence as cooccurrence
+from . import graphs as graphs
 from . import interop as interop
 from . import models as models
 from . import nn as nn
@@ -54,6 +55,7 @@ from .vectors import evaluate as evaluate
 from .vectors import formats as formats
 from .vectors import neighbors as neighbors
 from .vectors import ranking as ranking
+from .vectors import texts as texts
 from .vectors import transport as transport
 from .vectors.word_vectors import WordVectors as WordVectors
 

@@ -8,8 +8,8 @@ import jaxvec
 
 HOUSE = Path(jaxvec.__file__).parent
 ROOMS = [  # a room imports itself and the rooms before it
-    "messages", "storage", "text", "cooccurrence", "models", "optim", "vectors", "cluster", "train",
-    "interop", "nn", "recipes", "plot", "cli",
+    "messages", "storage", "text", "cooccurrence", "models", "graphs", "optim", "vectors",
+    "cluster", "train", "interop", "nn", "recipes", "plot", "cli",
 ]  # fmt: skip
 ALONE = {"models": [], "optim": [], "storage": []}  # what these import of ours but `messages`
 

@@ -1,6 +1,11 @@
+import re
+from pathlib import Path
+
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxvec import WordVectors
 from jaxvec.vectors import neighbors
 from jaxvec.vectors.neighbors import cosine_top, cosmul_top
 from jaxvec.vectors.ranking import unit
@@ -67,3 +72,38 @@ def test_one_program_for_all_queries_of_a_shape(units):
     for i in range(3):
         cosine_top(units, units[i : i + 40], 5)
     assert cosine_top._cache_size() == 1
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.95])
+def test_an_approximate_search_is_exact_on_a_cpu(ours, recall):
+    words = ours.index_to_key[:50]
+    assert ours.most_similar_many(words, 7, recall=recall) == ours.most_similar_many(words, 7)
+
+
+def test_the_recall_asked_for_reaches_the_compiler():
+    units = jnp.zeros((5000, 8), jnp.float32)
+    text = neighbors.cosine_top.lower(units, units[:4], 10, recall=0.875).as_text()
+    assert "0.875" in text or "8.750000e-01" in text
+    assert "approx" in text.lower()
+    assert "approx" not in neighbors.cosine_top.lower(units, units[:4], 10).as_text().lower()
+
+
+@pytest.mark.parametrize("recall", [0, 1, -0.5])
+def test_a_recall_is_a_share(ours, recall):
+    with pytest.raises(ValueError, match="recall must be above 0 and below 1, or None; got"):
+        ours.most_similar_many(ours.index_to_key[:2], recall=recall)
+
+
+def test_the_recipe_for_an_index_finds_the_neighbors():
+    pytest.importorskip("usearch")
+    readme = (Path(__file__).parent.parent / "jaxvec/vectors/README.md").read_text("utf-8")
+    recipe = next(
+        c for c in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "usearch" in c
+    )
+    table = np.random.default_rng(0).normal(size=(500, 16))
+    names = {"np": np, "wv": WordVectors(["king", *map(str, range(499))], table)}
+    exec(recipe, names)
+    expected = names["wv"].most_similar("king", topn=9)
+    found = names["neighbors"]
+    assert [word for word, _ in found] == ["king", *(word for word, _ in expected)]
+    assert np.allclose([s for _, s in found[1:]], [s for _, s in expected], atol=1e-3)

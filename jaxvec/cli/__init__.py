@@ -23,6 +23,7 @@ _COMMANDS = {  # the module with `add_COMMAND_options`, and the purpose of the c
     "classes": ("classes", "divide words into classes by k-means"),
     "similar": ("query", "nearest neighbors of words"),
     "analogy": ("query", "solve A is to B as C is to ?"),
+    "encode": ("encode", "vectors of texts: means of their words' vectors"),
     "drift": ("drift", "words that moved most between two spaces"),
     "evaluate": ("query", "score vectors on analogies and word pairs"),
     "plot": ("plot", "draw vectors, or the curves of training"),

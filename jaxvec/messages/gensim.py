@@ -67,7 +67,6 @@ ARGUMENTS = {
     "min_n": "an option of the model: SkipGram(subwords=(min_n, max_n))",
     "max_n": "an option of the model: SkipGram(subwords=(min_n, max_n))",
     "bucket": "here buckets: SkipGram(subwords=(3, 6), buckets=…)",
-    "max_n": "of n-grams, which jaxvec leaves out",
     **dict.fromkeys(
         ["hashfxn", "sorted_vocab", "batch_words", "null_word", "total_examples", "total_words"],
         "not needed: leave it out",

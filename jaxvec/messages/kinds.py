@@ -58,7 +58,7 @@ def corpus_instead(given: Any) -> str:
             "Cooccurrence(vocab, matrix.indptr, matrix.indices, matrix.data, settings={})"
         )
     elif hasattr(given, "__array__") and np.asarray(given).dtype.kind in "iu":
-        how = "ids become one by Corpus(vocab, ids, [0, len(ids)], raw_words=len(ids))"
+        how = "make one by Corpus.from_ids(ids, breaks, words=vocab.words)"
     elif isinstance(given, Iterable) and not hasattr(given, "words"):
         how = "make one by Corpus.from_documents(sentences)"
     return f"a Corpus is needed, not {kind(given)}: {how}"

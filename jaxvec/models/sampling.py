@@ -159,14 +159,14 @@ def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
     return jax.random.bits(key, shape, jnp.uint32)
 
 
-def scale(bits: jax.Array, n: int) -> jax.Array:
+def scale(bits: jax.Array, n: int | jax.Array) -> jax.Array:
     """Maps random bits to integers uniform in 0 … n - 1: floor(bits · n / 2^32).
 
     Exact in 32-bit arithmetic: the product is summed from halves of 16 bits.
 
     Args:
       bits: random bits, uint32[...].
-      n: the number of values.
+      n: the number of values, or of each draw, uint32[...].
 
     Returns:
       int32[...].

@@ -107,7 +107,7 @@ def listed(lists: Lists, tokens: jax.Array, used: jax.Array, buckets: int) -> tu
     whole = after <= len(places)
     taken = jnp.where(whole, wanted, 0)
     first = after - wanted
-    # a token's number from its first place on: those that take none are passed over
+    # a token's number from its first place on: tokens without places are passed over
     steps = jnp.zeros(len(places) + 1, after.dtype).at[jnp.where(whole, first, len(places))].add(1)
     token = jnp.clip(jnp.cumsum(steps[:-1]) - 1, 0, len(tokens) - 1)
     inside = places < taken.sum()

@@ -4,6 +4,7 @@ import itertools
 import os
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from jaxvec.storage.fields import Extent, Rising, check_range, field, scalar
 from jaxvec.storage.pool import give_back
 from jaxvec.text.codes import Codes
 from jaxvec.text.indexing import WordIndexer
+from jaxvec.text.numbered import check_decimal, numbered
 from jaxvec.text.pieces import Bulk, FromText, document_pieces
 from jaxvec.text.tokenize import Tokenizer
 from jaxvec.text.vocab import Vocab
@@ -88,6 +90,65 @@ class Corpus(FromText):
         return cls.from_pieces(document_pieces(documents, tokenizer), **options)
 
     @classmethod
+    @explained("write Corpus.from_ids(ids, breaks)", name="Corpus.from_ids")
+    def from_ids(
+        cls,
+        ids: Any,
+        breaks: Any = None,
+        *,
+        words: Sequence[str] | None = None,
+        vocab: Vocab | None = None,
+        extend: Vocab | None = None,
+        min_count: int = 1,
+        max_size: int | None = None,
+        specials: Sequence[str] = (),
+        unk: str | None = None,
+    ) -> "Corpus":
+        """Makes a corpus of whole numbers: nodes of walks, items of sessions, k-mers.
+
+        It is the corpus of documents of the numbers' words, to the bit, without strings for
+        tokens. The vocabulary orders words by their counts, and so the ids of the corpus are
+        others: the vector of the number 17 is ``wv["17"]``. (``wv[17]`` is the vector of place
+        17, as in all `WordVectors`.)
+
+        Args:
+          ids: whole numbers from 0. int[T], with `breaks`; int[N, L], a document a row, filled up
+            by -1, as random walks are; or a list of arrays or lists, a document each.
+          breaks: where documents end, rising, int[N]; the last is T: ``np.cumsum(lengths)``. A
+            first 0 is allowed. By default `T` ids are one document.
+          words: the word of each number from 0 on; by default its decimal digits.
+          vocab, extend, max_size, specials, unk: as for `from_documents`. The words of a `vocab`
+            must be numbers, unless `words` are given: ``words=vocab.words`` for its ids.
+          min_count: leave out numbers that occur less often; by default none.
+
+        Raises:
+          TypeError: if `ids` or `breaks` are not whole numbers; as `from_documents`.
+          ValueError: if a number is negative or without a word, there is none, or `breaks` do not
+            fit; as `from_documents`.
+
+        >>> corpus = Corpus.from_ids([[17, 4, 17], [17, 4, 90]])
+        >>> corpus.vocab.words, corpus.ids.tolist(), corpus.offsets.tolist()
+        (['17', '4', '90'], [0, 1, 0, 0, 1, 2], [0, 3, 6])
+        >>> Corpus.from_ids([1, 0, 1], breaks=[2, 3], words=["tea", "milk"]).vocab.words
+        ['milk', 'tea']
+        """
+        _check_vocabs(vocab, extend)
+        check_whole("min_count", min_count)
+        found = numbered(ids, breaks)
+        given = found.words(words)
+        if words is None:
+            check_decimal(vocab or extend)
+        options: dict[str, Any] = {"max_size": max_size, "specials": specials, "unk": unk}
+        if vocab is None:
+            counts = dict(zip(given, found.counts.tolist(), strict=True))
+            vocab = _vocabulary(counts, len(found.codes), extend, min_count, **options)
+        other = -1 if vocab.unk is None else vocab.ids[vocab.unk]
+        with Codes(None, None) as codes:
+            codes.add(found.codes, found.ends, words=0)
+            table = np.array([vocab.ids.get(word, other) for word in given], np.int32)
+            return cls._of(vocab, *codes.renumbered(table), len(found.codes), "the ids")
+
+    @classmethod
     @explained("write Corpus.from_documents(sentences, min_count=5)", name="Corpus")
     def from_pieces(
         cls,
@@ -115,10 +176,7 @@ class Corpus(FromText):
         Raises:
           ValueError, TypeError, OSError: as `from_documents`.
         """
-        for name, given in (("vocab", vocab), ("extend", extend)):
-            if not isinstance(given, Vocab | None):
-                raise TypeError(f"{name} must be a Vocab, such as Vocab.load(path) or "
-                                f"earlier.vocab; got {kind(given)}")  # fmt: skip
+        _check_vocabs(vocab, extend)
         check_whole("min_count", min_count)
         made = vocab is None
         with Codes(memory, folder) as codes:
@@ -126,14 +184,11 @@ class Corpus(FromText):
             _read(pieces, indexer, codes)
             if not indexer.tokens:
                 raise ValueError(f"no words in {source}: expected text with at least one word")
-            if vocab is None and extend is not None:
-                if max_size is not None or specials or unk is not None:
-                    raise ValueError("extend does not go with max_size, specials or unk")
-                vocab = extend.extended(indexer.word_counts(), min_count=min_count)
-            elif vocab is None:
-                vocab = _vocabulary(
-                    indexer, min_count=min_count, max_size=max_size, specials=specials, unk=unk
-                )
+            if vocab is None:
+                options: dict[str, Any] = {"max_size": max_size, "specials": specials, "unk": unk}
+                counts = indexer.word_counts()
+                vocab = _vocabulary(counts, indexer.tokens, extend, min_count, **options)
+                del counts
             raw_words, table = indexer.tokens, indexer.vocab_ids(vocab)
             del indexer
             ids, offsets = codes.renumbered(table)
@@ -143,6 +198,12 @@ class Corpus(FromText):
                     del vocab
                     vocab = Vocab.from_arrays(arrays)
                 give_back()
+        return cls._of(vocab, ids, offsets, raw_words, source)
+
+    @classmethod
+    def _of(
+        cls, vocab: Vocab, ids: np.ndarray, offsets: np.ndarray, raw_words: int, source: str
+    ) -> "Corpus":
         if not len(ids):
             raise ValueError(f"no word of {source} is in the vocabulary of {len(vocab)} words")
         return cls(vocab, ids, offsets, raw_words=raw_words)
@@ -305,21 +366,33 @@ def _read(pieces: Bulk, indexer: WordIndexer, codes: Codes) -> None:
             )
 
 
+def _check_vocabs(vocab: Vocab | None, extend: Vocab | None) -> None:
+    for name, given in (("vocab", vocab), ("extend", extend)):
+        if not isinstance(given, Vocab | None):
+            raise TypeError(f"{name} must be a Vocab, such as Vocab.load(path) or "
+                            f"earlier.vocab; got {kind(given)}")  # fmt: skip
+
+
 def _vocabulary(
-    indexer: WordIndexer,
-    *,
+    counts: dict[str, int],
+    tokens: int,
+    extend: Vocab | None,
     min_count: int,
+    *,
     max_size: int | None,
     specials: Sequence[str],
     unk: str | None,
 ) -> Vocab:
-    """A vocabulary of the words of a text that was read; options as for `from_documents`."""
-    counts = indexer.word_counts()
+    """A vocabulary of `counts` words of a text of `tokens`; options as for `from_documents`."""
+    if extend is not None:
+        if max_size is not None or specials or unk is not None:
+            raise ValueError("extend does not go with max_size, specials or unk")
+        return extend.extended(counts, min_count=min_count)
     vocab = Vocab.from_counts(
         counts, min_count=min_count, max_size=max_size, specials=specials, unk=unk
     )
     if unk is not None:  # it stands for the tokens of forgotten words too
-        vocab.counts[vocab.ids[unk]] += indexer.tokens - sum(counts.values())
+        vocab.counts[vocab.ids[unk]] += tokens - sum(counts.values())
     if len(vocab) == vocab.specials:
         raise ValueError(
             f"no word occurs min_count={min_count} times: the most frequent of "

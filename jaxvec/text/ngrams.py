@@ -24,7 +24,7 @@ class Ngrams(NamedTuple):
     """The buckets of the n-grams of `V` words; an n-gram that comes twice in a word is there twice.
 
     Attributes:
-      ids: int32[S], those of the first word, then of the second, …, each 0 … B - 1.
+      ids: int32[S], first of the first word, then of the second, …, each 0 … B - 1.
       offsets: int64[V + 1]; word i has ``ids[offsets[i]:offsets[i + 1]]``.
     """
 

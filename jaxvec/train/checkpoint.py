@@ -51,8 +51,7 @@ class Checkpoints:
 
     While `fit` trains, the folder is locked against other runs, by the first process, until it
     ends, however it ends; not on Windows, which lacks such locks. Of several processes each needs
-    the folder, on a file system that all see: one writes tables that are whole, each its own
-    shards.
+    the folder, on a file system of all: one writes tables that are whole, each its own shards.
 
     Args:
       folder: where; made if missing, in a folder that exists.
@@ -209,8 +208,8 @@ class Checkpoints:
 
     def _newest(self, below: int = 1 << 31) -> int:
         """The number of the newest state below another, as the first process sees it; or 0."""
-        found = (number for number in states.numbers(self.folder) if number < below)
-        return int(of_first(np.int32(max(found, default=0))))
+        found = max((n for n in states.numbers(self.folder) if n < below), default=0)
+        return int(of_first(np.int32(found)))
 
     def _checked(self, number: int) -> tuple[dict[str, Any], str]:
         """What a state says of itself; and why it is not whole, or why not in another process."""

@@ -122,7 +122,7 @@ class NgramRows(TextModel):
 
     def input_words(self, text: Text) -> tuple[jax.Array, jax.Array]:
         """The words of a step whose input vectors are asked for, and which of them have a pair:
-        those of the blocks, int32[B, M] and bool[B, M].
+        all of the blocks, int32[B, M] and bool[B, M].
 
         Args:
           text: of one step.
@@ -159,7 +159,7 @@ class NgramRows(TextModel):
         return jax.vmap(one)(text)
 
     def with_ngram_rows(self, rows: Params, found: Any) -> Any:
-        """The ids of a batch's rows, those of n-grams among them.
+        """The ids of a batch's rows, of n-grams, too.
 
         Args:
           rows: of the batch's words.
@@ -194,7 +194,7 @@ class NgramRows(TextModel):
 
 
 def has_ngrams(model: Any) -> bool:
-    """Whether a model has rows that words share: a table of n-grams beside those of words."""
+    """Whether a model has rows that words share: a table of n-grams beside the words'."""
     return isinstance(model, NgramRows) and model.subwords is not None
 
 

@@ -48,6 +48,7 @@ class SkipGram(NegativeSampling):
 
     def rows_loss(self, vectors: Params, batch: Sampled) -> jax.Array:
         """See `sgns.loss`, by center: [B, M]."""
+        vectors = self.composed(vectors, batch.ngrams)
         if self.block_tokens % _NEAR or isinstance(batch.text.context, jax.Array):
             return self._all_pairs(vectors, batch)
         return lax.platform_dependent(vectors, batch, cpu=self._windows, default=self._all_pairs)
@@ -61,12 +62,10 @@ class SkipGram(NegativeSampling):
         return sgns.windowed_losses(vectors, near, negative, products=self.products)
 
     def _all_pairs(self, vectors: Params, batch: Sampled) -> jax.Array:
+        """The loss by all pairs of a block."""
         contexts = batch.text.ids.shape[1]
         return sgns.center_losses(
-            self.composed(vectors, batch.ngrams),
-            self.all_weights(batch),
-            contexts,
-            products=self.products,
+            vectors, self.all_weights(batch), contexts, products=self.products
         )
 
     def rows_curvature(self, vectors: Params, batch: Sampled) -> Params:

@@ -26,9 +26,13 @@ class Top(NamedTuple):
     indices: jax.Array  # int32[Q, topn]
 
 
-@partial(jax.jit, static_argnames="topn")
+@partial(jax.jit, static_argnames=("topn", "recall"))
 def cosine_top(
-    units: jax.Array, queries: jax.Array, topn: int, exclude: jax.Array | None = None
+    units: jax.Array,
+    queries: jax.Array,
+    topn: int,
+    exclude: jax.Array | None = None,
+    recall: float | None = None,
 ) -> Top:
     """The words whose vectors u have the highest cosines u·q / |q| with each query q.
 
@@ -40,9 +44,15 @@ def cosine_top(
       queries: float[Q, D], of any length.
       topn: the number of words for each query, at most `V`.
       exclude: int[Q, X], the places that each query excludes; `V` stands for none.
+      recall: the expected share of the best words that are found, above 0 and below 1, for an
+        approximate search that accelerators finish sooner; on a CPU it is exact. None for the
+        exact one.
 
     Raises:
-      ValueError: if `topn` is above `V`.
+      ValueError: if `topn` is above `V`, or `recall` out of bounds.
+
+    References:
+      Chern et al. 2022, "TPU-KNN: K Nearest Neighbor Search at Peak FLOP/s", for `recall`.
 
     >>> units = unit(jnp.array([[1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]))
     >>> top = cosine_top(units, units[:2], topn=2, exclude=jnp.array([[0], [1]]))
@@ -52,7 +62,9 @@ def cosine_top(
     [[0.71 0.  ]
      [0.71 0.71]]
     """
-    return _top(lambda query: query @ units.T, unit(queries), exclude, len(units), topn)
+    if recall is not None and not 0 < recall < 1:
+        raise ValueError(f"recall must be above 0 and below 1, or None; got {recall}")
+    return _top(lambda query: query @ units.T, unit(queries), exclude, len(units), topn, recall)
 
 
 @partial(jax.jit, static_argnames="topn")
@@ -116,6 +128,7 @@ def _top(
     exclude: jax.Array | None,
     size: int,
     topn: int,
+    recall: float | None = None,
 ) -> Top:
     """Ranks the scores [V] of each query, in batches of queries."""
     if topn > size:
@@ -125,7 +138,10 @@ def _top(
 
     def best(query):
         terms, left_out = query
-        return jax.lax.top_k(score(terms).at[left_out].set(-jnp.inf, mode="drop"), topn)
+        scores = score(terms).at[left_out].set(-jnp.inf, mode="drop")
+        if recall is None:
+            return jax.lax.top_k(scores, topn)
+        return tuple(jax.lax.approx_max_k(scores, topn, recall_target=recall))
 
     with jax.default_matmul_precision("highest"):
         return Top(*jax.lax.map(best, (queries, exclude), batch_size=max(1, _SCORES // size)))

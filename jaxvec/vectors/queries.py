@@ -216,7 +216,11 @@ class WordQueries(Similarities):
         return self.most_similar([vector], topn=topn, restrict_vocab=restrict_vocab)
 
     def most_similar_many(
-        self, words: Sequence[Key], topn: int = 10, restrict_vocab: Limit = None
+        self,
+        words: Sequence[Key],
+        topn: int = 10,
+        restrict_vocab: Limit = None,
+        recall: float | None = None,
     ) -> list[Neighbors]:
         """`most_similar` to each of many words, in one compiled call.
 
@@ -228,11 +232,12 @@ class WordQueries(Similarities):
           words: the words.
           topn: the number of neighbors of each.
           restrict_vocab: search only this many words, from the first on.
+          recall: the expected share of neighbors found by an approximate search; see `cosine_top`.
 
         Raises:
           KeyError: for an unknown word, with close matches.
           TypeError: if a number is not whole.
-          ValueError: for a limit below 1.
+          ValueError: for a limit below 1, or a recall out of bounds.
           RuntimeError: in a process that was forked off one that had imported JAX, which hangs
             there; `most_similar` works.
 
@@ -249,7 +254,7 @@ class WordQueries(Similarities):
             return [[] for _ in asked]
         units = ranking.units(self.vectors[:known])
         top = neighbors.cosine_top(
-            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None]
+            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None], recall
         )
         found = []
         for place, *row in zip(asked, top.indices.tolist(), np.asarray(top.scores), strict=True):

@@ -145,6 +145,35 @@ class WordVectors(WordQueries):
         vars(vectors).update(vars(table))
         return vectors
 
+    def save_pretrained(self, folder: Path, **options: Any) -> None:
+        """Writes a folder that model2vec and sentence-transformers open; see `hub.save`.
+
+        Args:
+          folder: a name that is free.
+          options: of `hub.save`.
+        """
+        from jaxvec.vectors import hub
+
+        hub.save(self, folder, **options)
+
+    @classmethod
+    def from_pretrained(cls, folder: Path) -> Self:
+        """Reads such a folder; see `hub.load`."""
+        from jaxvec.vectors import hub
+
+        return cls._of(hub.load(folder))
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Uploads such a folder to the Hugging Face Hub; see `hub.push`.
+
+        Args:
+          repo_id: ``"name/of-model"``.
+          options: of `hub.push`.
+        """
+        from jaxvec.vectors import hub
+
+        return hub.push(self, repo_id, **options)
+
     def save_word2vec_format(
         self,
         fname: Path,

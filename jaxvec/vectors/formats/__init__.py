@@ -98,10 +98,9 @@ def save(
 
     ``.glove.txt`` GloVe text (no header); ``.txt`` and ``.vec`` word2vec text, as fastText's;
     ``.bin`` word2vec binary, whose numbers are float32; ``.fasttext.bin`` fastText's model, in
-    float32; ``.npz`` NumPy arrays ``vectors``,
-    ``words`` (UTF-8 text, one a line), ``counts`` and ``metadata`` (JSON); ``.safetensors``
-    the same as tensors. `.npz` and safetensors keep the dtype. ``.projector`` makes a folder
-    for TensorBoard's embedding projector, which `load` does not read; see `projector.write`.
+    float32; ``.npz`` NumPy arrays ``vectors``, ``words`` (UTF-8 text, one a line), ``counts`` and
+    ``metadata`` (JSON); ``.safetensors`` the same as tensors. Both keep the dtype. ``.projector``
+    makes a folder for TensorBoard's projector, which `load` does not read; see `projector.write`.
     A file appears whole or not at all, and nothing is written that `load` would refuse.
 
     Args:
@@ -198,15 +197,11 @@ def _by_suffix(
     path: str | os.PathLike[str], *, header: bool = False, readable: bool = False
 ) -> Format:
     name = Path(path).name.lower()
-    known = {
-        suffix: format
-        for format in FORMATS
-        for suffix in format.suffixes
-        if format.read or not readable
-    }
+    readers = [format for format in FORMATS if format.read]
+    known = {s: format for format in (readers if readable else FORMATS) for s in format.suffixes}
     fitting = [suffix for suffix in known if name.endswith(suffix)]
     if not fitting:
-        shown = [s for format in FORMATS if format.read for s in format.suffixes]
+        shown = [s for format in readers for s in format.suffixes]
         raise ValueError(
             f"cannot tell a format from the name {path}: it must end in {', '.join(shown)}"
         )
@@ -258,9 +253,8 @@ def load(
       FileNotFoundError: if there is no such file.
       ValueError: if it is none of these, or not of the `kind`, is cut short, has another number
         of vectors than its header says (but for the row of ``<unk>`` that GloVe does not
-        count), or holds a word
-        that is not of the encoding or values that are no finite numbers of the dtype; the message
-        names the line or byte.
+        count), or holds a word that is not of the encoding or values that are no finite numbers of
+        the dtype; the message names the line or byte.
 
     Warns:
       UserWarning: if text or word2vec binary holds a word twice; the first is taken, as in

@@ -157,7 +157,7 @@ class _Bytes:
         return self._length - self.at
 
     def need(self, count: int, what: str) -> None:
-        """ValueError unless so many bytes follow."""
+        """ValueError unless that number of bytes follows."""
         if count > self.left():
             raise ValueError(
                 f"{self.name} is cut short or damaged: {what} takes {count:,} bytes from byte "

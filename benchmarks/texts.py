@@ -1,0 +1,99 @@
+"""Texts: a classifier of docstrings on vectors of texts, by how their words are weighted.
+
+The task, the texts and the vectors are those of `transfer`: docstrings by package, on vectors of
+words that are trained on the docstrings that are not held out. Weights and directions come from
+these texts, too. The classifier is logistic regression on the vectors of texts, scaled to length
+1. Needs the extra bench.
+"""
+
+import argparse
+import time
+from typing import Any
+
+import numpy as np
+
+from benchmarks import transfer
+from benchmarks.common import report, source, target
+
+
+def add_parser(suites) -> None:
+    """Adds the suite to a parser."""
+    parser = suites.add_parser("texts", help=__doc__.splitlines()[0], description=__doc__)
+    add = parser.add_argument
+    add("--vectors", type=source, metavar="F", help="by default trained here")
+    add("--labels", type=int, nargs="+", default=[64, 1024], metavar="N",
+        help="numbers of labeled texts (default: %(default)s)")  # fmt: skip
+    add("--seeds", type=int, default=10, help="draws of them (default: %(default)s)")
+    add("--tested", type=int, default=120, help="test texts per package (default: %(default)s)")
+    add("--json", type=target, metavar="FILE", help="write all figures as JSON")
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Trains a classifier for each way to make vectors of texts, and prints a table of scores."""
+    import jaxvec
+
+    jaxvec.use_cores(1)
+    found = list(transfer.texts())
+    packages = sorted({text.package for text in found})
+    training = [text for text in found if not text.held_out]
+    tested = transfer.shuffled([text for text in found if text.held_out], 0)
+    tested = tested[: options.tested * len(packages)]
+    if options.vectors:
+        vectors = jaxvec.WordVectors.load(options.vectors)
+    else:
+        vectors = transfer.pretrained([text.words for text in training], 100)
+    rows: list[dict[str, Any]] = []
+    for name, table, ways in ways_to_encode(vectors, [text.words for text in training]):
+        start = time.perf_counter()
+        of_training = unit(jaxvec.texts.encode(table, [text.words for text in training], **ways))
+        seconds = time.perf_counter() - start
+        of_tested = unit(jaxvec.texts.encode(table, [text.words for text in tested], **ways))
+        row: dict[str, Any] = {"vectors of texts": name}
+        for labels in options.labels:
+            scores = []
+            for seed in range(options.seeds):
+                order = transfer.shuffled([t._replace(words=[i]) for i, t in enumerate(training)],
+                                          seed)  # fmt: skip
+                drawn = [text.words[0] for text in order[:labels]]
+                classes = [training[i].package for i in drawn]
+                predicted = classifier().fit(of_training[drawn], classes).predict(of_tested)
+                scores.append(100 * transfer.score([t.package for t in tested], predicted)[-1])
+            row[f"F1, {labels} labels"] = round(float(np.mean(scores)), 1)
+        rows.append(row | {"texts/s": round(len(training) / seconds)})
+    report(rows, {k: v for k, v in vars(options).items() if k != "run"}, options.json)
+
+
+def ways_to_encode(vectors, documents: list[list[str]]):
+    """Ways to make vectors of texts: (name, vectors of words, options of `encode`) of each.
+
+    Args:
+      vectors: of words, with counts.
+      documents: texts from which weights and directions come.
+    """
+    import jaxvec
+    from jaxvec import texts
+
+    yield "plain means", vectors, {}
+    idf = texts.idf_weights(vectors, documents)
+    yield "IDF", vectors, {"weighting": idf}
+    yield "SIF weights", vectors, {"weighting": "sif"}
+    for name, weighting in (("plain means", None), ("SIF", "sif"), ("IDF", idf)):
+        encoded = texts.encode(vectors, documents, weighting=weighting)
+        ways = {"weighting": weighting, "remove_components": texts.components(encoded, 1)}
+        yield f"{name}, 1 direction removed", vectors, ways
+    moved = np.asarray(texts.all_but_the_top(vectors.vectors, 1))
+    table = jaxvec.WordVectors(vectors.index_to_key, moved, counts=vectors.counts)
+    yield "all-but-the-top words", table, {}
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Vectors scaled to length 1."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+
+
+def classifier():
+    """Logistic regression."""
+    from sklearn.linear_model import LogisticRegression
+
+    return LogisticRegression(C=10, max_iter=1000)
