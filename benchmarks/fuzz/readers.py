@@ -1,6 +1,7 @@
 """The readers: valid files, what reads them, and what may never come out of a damaged one."""
 
 import bz2
+import functools
 import gzip
 import json
 import lzma
@@ -14,6 +15,7 @@ import numpy as np
 from benchmarks.fuzz.mutations import Damage, bomb, damaged, packed, tensors, zipped
 from jaxvec import Corpus, Phrases, Vocab, WordVectors, cooccurrence, evaluate, formats
 from jaxvec.text.phrases import load_phrases, save_phrases
+from jaxvec.vectors import hub
 from jaxvec.vectors.subwords import Subwords
 
 _WORDS = ["the", "of", "king", "queen", "man", "woman", "new_york"]
@@ -74,6 +76,32 @@ def _ngrams(suffix: str) -> Callable[[], list[bytes]]:
         return made
 
     return seeds
+
+
+def _hub(name: str) -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        hub.save(_vectors(), Path(folder) / "model")
+        return [(Path(folder) / "model" / name).read_bytes()]
+
+
+def _of_hub(name: str) -> Callable[[Path], Any]:
+    """Reads a folder of which the file is the one of that name, and the others are sound."""
+    others = ("tokenizer.json", "model.safetensors")
+
+    def read(path: Path) -> Any:
+        folder = path.with_name(f"{path.name}-folder")
+        folder.mkdir(exist_ok=True)
+        for other in others:
+            content = path.read_bytes() if other == name else _sound(other)
+            (folder / other).write_bytes(content)
+        return hub.load(folder)
+
+    return read
+
+
+@functools.cache
+def _sound(name: str) -> bytes:
+    return _hub(name)[0]
 
 
 def _bad_ngrams(found: Any) -> str:
@@ -301,6 +329,10 @@ READERS: dict[str, Reader] = {
     "word2vec-binary": _vector_reader(".bin"),
     "fasttext": Reader(_ngrams(".fasttext.bin"), _load(), _bad_ngrams, _of_ngrams),
     "fasttext-run": Reader(_ngrams(".fasttext.bin"), _read_run, _bad_fasttext_run, _of_run),
+    "hub-tokenizer": Reader(lambda: _hub("tokenizer.json"), _of_hub("tokenizer.json"),
+                            _bad_vectors, _words),
+    "hub-model": Reader(lambda: _hub("model.safetensors"), _of_hub("model.safetensors"),
+                        _bad_vectors, _words, damages=_TENSORS),
     "npz-ngrams": Reader(_ngrams(".npz"), _load(), _bad_ngrams, _of_ngrams, **_ARCHIVE),
     "vectors-gz": Reader(_packed_vectors(gzip), _load(), _bad_vectors, _words, _PACKED),
     "npz": _vector_reader(".npz", **_ARCHIVE),

@@ -171,6 +171,16 @@ def of_ngrams() -> Iterator[Input]:
     yield Input("fasttext", long + matrix, "word 1 of its dictionary|no word ends within")
 
 
+def of_hubs() -> Iterator[Input]:
+    """Tokenizers of folders of model hubs."""
+    for words in (b"null", b'{"a": "x"}', b'{"a": 0, "b": null}', b"[" * 90_000, b'{"a": 0}'):
+        data = b'{"model": {"type": "WordLevel", "vocab": ' + words + b"}}"
+        yield Input("hub-tokenizer", data, "is not a folder of a model|words")
+    for data in (b"[]", b"{}", b'{"model": []}'):
+        yield Input("hub-tokenizer", data, "is not a folder of a model|of parts of words")
+    yield Input("hub-model", tensors(b"[" * 90_000), "RecursionError")
+
+
 def of_data() -> Iterator[Input]:
     """Saved corpora and counts."""
     odd = {
@@ -252,5 +262,6 @@ def of_lines() -> Iterator[Input]:
 @functools.cache
 def inputs() -> list[Input]:
     """All of them."""
-    kinds = of_vectors, of_archives, of_tensors, of_ngrams, of_data, of_records, of_runs, of_lines
+    vectors = of_vectors, of_archives, of_tensors, of_ngrams, of_hubs
+    kinds = (*vectors, of_data, of_records, of_runs, of_lines)
     return [made for some in kinds for made in some()]
