@@ -1,6 +1,7 @@
 """The readers: valid files, what reads them, and what may never come out of a damaged one."""
 
 import bz2
+import functools
 import gzip
 import json
 import lzma
@@ -14,6 +15,8 @@ import numpy as np
 from benchmarks.fuzz.mutations import Damage, bomb, damaged, packed, tensors, zipped
 from jaxvec import Corpus, Phrases, Vocab, WordVectors, cooccurrence, evaluate, formats
 from jaxvec.text.phrases import load_phrases, save_phrases
+from jaxvec.vectors import hub
+from jaxvec.vectors.subwords import Subwords
 
 _WORDS = ["the", "of", "king", "queen", "man", "woman", "new_york"]
 _TEXT = "the king of the queen\nthe man of the woman\nof new york the new york\n" * 3
@@ -59,6 +62,56 @@ def _of_vectors(suffix: str) -> Callable[[], list[bytes]]:
         return [_saved(vectors.save, suffix) for vectors in made]
 
     return seeds
+
+
+def _ngrams(suffix: str) -> Callable[[], list[bytes]]:
+    def seeds() -> list[bytes]:
+        chance = np.random.default_rng(0)
+        made = []
+        for least, most, buckets in ((3, 6, 5), (1, 2, 1)):
+            vectors = _vectors()
+            rows = chance.normal(size=(buckets, 3)).astype("f4")
+            vectors.subwords = Subwords(rows, least, most)
+            made.append(_saved(vectors.save, suffix))
+        return made
+
+    return seeds
+
+
+def _hub(name: str) -> list[bytes]:
+    with tempfile.TemporaryDirectory() as folder:
+        hub.save(_vectors(), Path(folder) / "model")
+        return [(Path(folder) / "model" / name).read_bytes()]
+
+
+def _of_hub(name: str) -> Callable[[Path], Any]:
+    """Reads a folder of which the file is the one of that name, and the others are sound."""
+    others = ("tokenizer.json", "model.safetensors")
+
+    def read(path: Path) -> Any:
+        folder = path.with_name(f"{path.name}-folder")
+        folder.mkdir(exist_ok=True)
+        for other in others:
+            content = path.read_bytes() if other == name else _sound(other)
+            (folder / other).write_bytes(content)
+        return hub.load(folder)
+
+    return read
+
+
+@functools.cache
+def _sound(name: str) -> bytes:
+    return _hub(name)[0]
+
+
+def _bad_ngrams(found: Any) -> str:
+    more = [] if found.subwords is None else [found.subwords.table, found["unheard of"]]
+    return _bad_vectors(found) or _bad_numbers(*more)
+
+
+def _of_ngrams(found: Any) -> object:
+    rows = found.subwords
+    return _words(found), None if rows is None else (rows.table.tolist(), rows.minn, rows.maxn)
 
 
 def _packed_vectors(module) -> Callable[[], list[bytes]]:
@@ -176,6 +229,11 @@ def _bad_run(run: Any) -> str:
     return _bad_numbers(*run.params) or _bad_vectors(run.vectors())
 
 
+def _bad_fasttext_run(run: Any) -> str:
+    odd = len(run.params.input) != len(run.data.vocab) or not run.model.vector_size
+    return "tables are odd" if odd else _bad_numbers(*run.params) or _bad_vocab(run.data.vocab)
+
+
 def _bad_phrases(passes: Any) -> str:
     found = [stats for phrases in passes for stats in phrases.found.values()]
     return _bad_numbers([stats.score for stats in found]) or (
@@ -269,6 +327,13 @@ READERS: dict[str, Reader] = {
     "word2vec-text": _vector_reader(".txt"),
     "glove-text": _vector_reader(".glove.txt"),
     "word2vec-binary": _vector_reader(".bin"),
+    "fasttext": Reader(_ngrams(".fasttext.bin"), _load(), _bad_ngrams, _of_ngrams),
+    "fasttext-run": Reader(_ngrams(".fasttext.bin"), _read_run, _bad_fasttext_run, _of_run),
+    "hub-tokenizer": Reader(lambda: _hub("tokenizer.json"), _of_hub("tokenizer.json"),
+                            _bad_vectors, _words),
+    "hub-model": Reader(lambda: _hub("model.safetensors"), _of_hub("model.safetensors"),
+                        _bad_vectors, _words, damages=_TENSORS),
+    "npz-ngrams": Reader(_ngrams(".npz"), _load(), _bad_ngrams, _of_ngrams, **_ARCHIVE),
     "vectors-gz": Reader(_packed_vectors(gzip), _load(), _bad_vectors, _words, _PACKED),
     "npz": _vector_reader(".npz", **_ARCHIVE),
     "npz-mapped": _vector_reader(".npz", _load(mmap=True), **_ARCHIVE),

@@ -13,6 +13,9 @@ from jaxvec.messages.numbers import check_whole
 END_OF_LINE = "</s>"
 """fastText's word at the end of a line, which has no n-grams."""
 
+LONGEST = 64
+"""Characters of the longest n-gram: a file that asks for more is damaged, or fills the memory."""
+
 _BASIS, _PRIME = np.uint32(2166136261), np.uint32(16777619)  # of FNV-1a in 32 bits
 _WORDS = 1 << 14  # hashed together
 
@@ -51,6 +54,8 @@ def check(minn: int, maxn: int, buckets: int) -> None:
             f"the shortest n-gram is of {minn} characters, the longest of {maxn}: give the shorter "
             f"length first, ({maxn}, {minn})"
         )
+    if maxn > LONGEST:
+        raise ValueError(f"n-grams have {LONGEST} characters at most; got {maxn}")
     if buckets >= 1 << 31:
         raise ValueError(f"buckets must be fewer than {1 << 31}; got {buckets}")
 

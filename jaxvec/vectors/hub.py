@@ -19,7 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from jaxvec.storage.door import reading
 from jaxvec.storage.files import expanded, to_json, writable
+from jaxvec.storage.tensors import Tensors
 from jaxvec.vectors.formats.archive import import_safetensors
 from jaxvec.vectors.formats.checks import check_numbers
 from jaxvec.vectors.table import WordTable
@@ -96,10 +98,9 @@ def load(folder: str | os.PathLike[str]) -> WordTable:
 
     Raises:
       FileNotFoundError: if there is no such folder, or a file is missing in it.
-      ValueError: if its tokens are parts of words, or words and vectors do not fit; without the
-        package safetensors.
+      ValueError: if its tokens are parts of words, or words and vectors do not fit; for any other
+        error that is one of the files' content.
     """
-    module = import_safetensors(folder)
     place = expanded(folder)
     for path in (place, place / _MODEL, place / _TOKENIZER):
         if not path.exists():
@@ -107,29 +108,26 @@ def load(folder: str | os.PathLike[str]) -> WordTable:
                 f"there is no {path}: of a hub, huggingface_hub.snapshot_download(name) fetches "
                 "a folder with it"
             )
-    try:
+    with reading(folder, "a folder of a model"), open(place / _MODEL, "rb") as file:
         tokens = json.loads((place / _TOKENIZER).read_text("utf-8"))["model"]
-        kind, places, unknown = tokens.get("type"), tokens.get("vocab"), tokens.get("unk_token")
-        with module.safe_open(place / _MODEL, framework="np") as file:
-            names = set(file.keys())
-            name = next(iter({_EMBEDDINGS, "embedding.weight"} & names), None)
-            rows = None if name is None else file.get_tensor(name)
-            counts = file.get_tensor(_COUNTS) if _COUNTS in names else None
-            metadata = json.loads((file.metadata() or {}).get(_METADATA, "{}"))
-    except (KeyError, AttributeError, ValueError, module.SafetensorError) as error:
-        raise ValueError(f"{folder} is no folder of a model: {error!r}") from None
-    if kind != "WordLevel":
-        raise ValueError(f"the tokenizer of {folder} is {kind}, of parts of words: only WordLevel, "
-                         "of words, can be read")  # fmt: skip
-    if rows is None or names & {"mapping", "weights"}:
-        raise ValueError(f"{folder} holds {sorted(names)}; expected a row for each word in "
-                         f"{_EMBEDDINGS}, and no mapping or weights")  # fmt: skip
-    words = sorted(places, key=places.__getitem__)
-    if rows.ndim != 2 or [places[word] for word in words] != list(range(len(rows))):
-        raise ValueError(f"{folder} has {len(words)} words and vectors {list(rows.shape)}")
-    if unknown in places and places[unknown] == len(rows) - 1 and not rows[-1].any():
-        words, rows = words[:-1], rows[:-1]
-    return WordTable(words, rows, counts=counts, metadata=metadata, dtype=rows.dtype)
+        kind, places, unknown = (tokens.get(name) for name in ("type", "vocab", "unk_token"))
+        if kind != "WordLevel":
+            raise ValueError(f"the tokenizer of {folder} is {kind}, of parts of words: only "
+                             "WordLevel, of words, can be read")  # fmt: skip
+        tensors = Tensors(file)
+        names = set(tensors.found)
+        name = next(iter({_EMBEDDINGS, "embedding.weight"} & names), None)
+        if name is None or names & {"mapping", "weights"}:
+            raise ValueError(f"{folder} holds {sorted(names)}; expected a row for each word in "
+                             f"{_EMBEDDINGS}, and no mapping or weights")  # fmt: skip
+        rows, counts = tensors.read(name), tensors.read(_COUNTS) if _COUNTS in names else None
+        metadata = json.loads(tensors.metadata.get(_METADATA, "{}"))
+        words = sorted(places, key=places.__getitem__)
+        if rows.ndim != 2 or [places[word] for word in words] != list(range(len(rows))):
+            raise ValueError(f"{folder} has {len(words)} words and vectors {list(rows.shape)}")
+        if unknown in places and places[unknown] == len(rows) - 1 and not rows[-1].any():
+            words, rows = words[:-1], rows[:-1]
+        return WordTable(words, rows, counts=counts, metadata=metadata, dtype=rows.dtype)
 
 
 def push(vectors: WordTable, repo_id: str, *, token: str | None = None, private: bool | None = None,

@@ -1,13 +1,32 @@
 """`Subwords`: the rows of n-grams, from which unknown words have their vectors."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from jaxvec.text import ngrams
 
 _WORDS = 1 << 12  # that are composed together
+_NUMBERS = 1 << 26  # of rows that are added up together, about
+
+
+def _stretches(words: Sequence[str], numbers: int) -> Iterator[tuple[int, int]]:
+    """Where the words are cut that are composed together.
+
+    Args:
+      words: the words.
+      numbers: of the rows of n-grams that begin with a character, at most.
+    """
+    start = held = 0
+    for i, word in enumerate(words):
+        held += (len(word) + 2) * numbers
+        if i - start >= _WORDS or held > _NUMBERS:
+            if i > start:
+                yield start, i
+            start, held = i, (len(word) + 2) * numbers
+    if len(words):
+        yield start, len(words)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,7 +77,9 @@ class Subwords:
             ids = self.ids(word)
         except UnicodeEncodeError:  # half a surrogate pair
             return None
-        return self.table[ids].mean(0, dtype=self.table.dtype) if len(ids) else None
+        if not len(ids):
+            return None
+        return self.table[ids].mean(0, dtype=np.float64).astype(self.table.dtype)
 
     def composed(
         self, own: np.ndarray, words: Sequence[str], *, in_place: bool = False
@@ -90,9 +111,9 @@ class Subwords:
 
     def _add(self, rows: np.ndarray, words: Sequence[str], sign: int) -> None:
         """Turns rows of their own into means, or (sign -1) back, in place."""
-        for start in range(0, len(words), _WORDS):
-            part = rows[start : start + _WORDS]
-            ids, offsets = self.hashed(words[start : start + _WORDS])
+        for start, stop in _stretches(words, self.maxn * max(1, rows.shape[1])):
+            part = rows[start:stop]
+            ids, offsets = self.hashed(words[start:stop])
             sizes = np.diff(offsets)
             some = np.flatnonzero(sizes)
             count = (1 + sizes)[:, None].astype(part.dtype)

@@ -156,6 +156,31 @@ def of_tensors() -> Iterator[Input]:
                 r"shape \[\], not")  # fmt: skip
 
 
+def of_ngrams() -> Iterator[Input]:
+    """Vectors with n-grams."""
+    made = {"words": WORDS, "vectors": TABLE, "ngrams": TABLE}
+    for lengths in ([1, 2**31 - 1], [3, 65], [4, 3], [0, 3], [1]):
+        made["ngram_lengths"] = np.array(lengths)
+        yield Input("npz-ngrams", archive(**made), "n-grams? ")
+    sizes = struct.pack("<4xi12id3i2q", 12, 1, 5, 5, 1, 5, 1, 2, 2, 1, 1, 2**31 - 1, 100, 1e-4,
+                        1, 1, 0, 1, -1)  # fmt: skip
+    model = struct.pack("<i", 793712314) + sizes[4:] + b"a\0" + struct.pack("<qb", 1, 0)
+    matrix = b"\0" + struct.pack("<2q", 2, 1) + bytes(8)
+    yield Input("fasttext", model + matrix, "n-grams of 1 to 2147483647 characters")
+    long = model.replace(b"a\0", b"a" * 5000 + b"\0").replace(b"\xff\xff\xff\x7f", bytes(4))
+    yield Input("fasttext", long + matrix, "word 1 of its dictionary|no word ends within")
+
+
+def of_hubs() -> Iterator[Input]:
+    """Tokenizers of folders of model hubs."""
+    for words in (b"null", b'{"a": "x"}', b'{"a": 0, "b": null}', b"[" * 90_000, b'{"a": 0}'):
+        data = b'{"model": {"type": "WordLevel", "vocab": ' + words + b"}}"
+        yield Input("hub-tokenizer", data, "is not a folder of a model|words")
+    for data in (b"[]", b"{}", b'{"model": []}'):
+        yield Input("hub-tokenizer", data, "is not a folder of a model|of parts of words")
+    yield Input("hub-model", tensors(b"[" * 90_000), "RecursionError")
+
+
 def of_data() -> Iterator[Input]:
     """Saved corpora and counts."""
     odd = {
@@ -237,5 +262,6 @@ def of_lines() -> Iterator[Input]:
 @functools.cache
 def inputs() -> list[Input]:
     """All of them."""
-    kinds = of_vectors, of_archives, of_tensors, of_data, of_records, of_runs, of_lines
+    vectors = of_vectors, of_archives, of_tensors, of_ngrams, of_hubs
+    kinds = (*vectors, of_data, of_records, of_runs, of_lines)
     return [made for some in kinds for made in some()]

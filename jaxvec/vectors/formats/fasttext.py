@@ -17,6 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from jaxvec.text.ngrams import LONGEST
 from jaxvec.vectors.formats.checks import LENIENT, check_lines, fill
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source
@@ -33,7 +34,7 @@ _VERSIONS = (11, 12)
 _OPTIONS, _SIZES, _SHAPE = struct.Struct("<12id"), struct.Struct("<3i2q"), struct.Struct("<2q")
 _ENTRY = struct.Struct("<qb")  # after a word and its zero
 _BLOCK = 1 << 20  # bytes of one read
-_LONGEST = 1 << 20  # bytes of a word
+_LONGEST = 1 << 12  # bytes of a word, each of which has up to 64 n-grams
 _ROWS = 1 << 12  # of a matrix, read or written together
 
 
@@ -195,7 +196,8 @@ def _header(data: _Bytes) -> tuple[Settings, int]:
             f"{name} is damaged: its header says {size} entries, {words} of them words and {labels}"
             f" labels, {settings.bucket} buckets, {settings.dim} numbers in a vector"
         )
-    if settings.maxn < 0 or (settings.maxn and not 0 <= settings.minn <= settings.maxn):
+    lengths = settings.minn, settings.maxn
+    if not 0 <= settings.maxn <= LONGEST or (settings.maxn and not 0 <= lengths[0] <= lengths[1]):
         raise ValueError(
             f"{name} is damaged: n-grams of {settings.minn} to {settings.maxn} characters"
         )
@@ -222,10 +224,10 @@ def _entries(data: _Bytes, size: int) -> tuple[list[str], np.ndarray]:
             if zero < 0 or zero + 1 + _ENTRY.size > len(held):
                 break
             number, kind = _ENTRY.unpack_from(held, zero + 1)
-            if kind or number < 0 or zero == at:
+            if kind or number < 0 or not 0 < zero - at <= _LONGEST:
                 raise ValueError(
                     f"{data.name} is damaged: word {len(words) + 1} of its dictionary, at byte "
-                    f"{start + at:,}, is {held[at:zero]!r}, {number} times, of kind {kind}"
+                    f"{start + at:,}, is {held[at:zero][:40]!r}, {number} times, of kind {kind}"
                 )
             counts[len(words)] = number
             words.append(held[at:zero].decode(errors="surrogateescape"))
@@ -234,7 +236,7 @@ def _entries(data: _Bytes, size: int) -> tuple[list[str], np.ndarray]:
         if len(words) == size:
             data.go(start)
             return words, counts
-        if len(held) > _LONGEST and b"\0" not in held:
+        if len(held) > _LONGEST + 1 and b"\0" not in held:
             raise ValueError(f"{data.name}: no word ends within {_LONGEST} bytes of byte {start}")
     raise ValueError(
         f"{data.name} is cut short: its header says {size:,} words, and {len(words):,} follow"
