@@ -218,7 +218,8 @@ def test_models_of_the_package_are_read(tmp_path, kind):
     model = fasttext.train_unsupervised(
         str(tmp_path / "text"),
         model=kind,
-        dim=10,  # fastText fills a multiple of ten numbers, the rest are whatever memory held
+        dim=10,  # fastText fills a multiple of ten numbers, and leaves the rest to chance
+        thread=1,
         minCount=1,
         epoch=1,
         bucket=99,
