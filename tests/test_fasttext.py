@@ -219,9 +219,10 @@ def test_models_of_the_package_are_read(tmp_path, kind):
         str(tmp_path / "text"),
         model=kind,
         dim=4,
+        thread=1,
         minCount=1,
         epoch=1,
-        bucket=99,
+        bucket=2000,
         t=1.0,
         verbose=0,
     )

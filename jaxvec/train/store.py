@@ -15,7 +15,7 @@ from jaxvec.messages.kinds import kind
 from jaxvec.storage.arrays import load_arrays, save_arrays
 from jaxvec.storage.door import reading
 from jaxvec.storage.fields import scalar
-from jaxvec.storage.files import to_json
+from jaxvec.storage.files import existing, to_json
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train import fasttext
@@ -82,7 +82,7 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         and finite numbers that its model has; if its model is a class of a module of yours that is
         not imported.
     """
-    if fasttext.is_model(path):
+    if fasttext.is_model(existing(path)):
         return fasttext.load(path)
     arrays = load_arrays(path)
     with reading(path, "a saved run"):
