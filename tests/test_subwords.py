@@ -321,3 +321,35 @@ def test_two_workers_keep_all_rows(corpus):
     assert tables[1].shape == tables[0].shape == (buckets, 4)
     assert np.median(np.abs(tables[1] - tables[0])) < 0.1 * np.median(np.abs(tables[0]))
     assert results[1].whole().params.ngrams.shape == (buckets, 4)
+
+
+def test_unknown_words_count_in_means_and_distances():
+    rng = np.random.default_rng(0)
+    words = ["the", "cat", "dogs"]
+    rows = Subwords(rng.normal(size=(50, 4)).astype(np.float32), 3, 5)
+    wv = WordVectors(words, rng.normal(size=(3, 4)).astype(np.float32), subwords=rows)
+    assert wv.n_similarity(["catsup"], ["cat"]) == pytest.approx(wv.similarity("catsup", "cat"))
+    unit = wv["catsup"] / np.linalg.norm(wv["catsup"])
+    assert wv.get_mean_vector(["catsup", ""]) == pytest.approx(unit, rel=1e-5)
+    assert wv.wmdistance(["catsup"], ["catsup", "catsup"]) == pytest.approx(0, abs=1e-6)
+    assert 0 < wv.wmdistance(["catsup"], ["cat"], norm=False) < np.inf
+    same = WordVectors([*words, "catsup"], np.array([*wv.vectors, wv["catsup"]]))
+    asked = ["catsup", "cat", "dogs"]
+    assert wv.rank_by_centrality(asked) == same.rank_by_centrality(asked)
+    with pytest.raises(ValueError, match="set subwords = None first"):
+        wv.unit_normalize_all()
+
+
+def test_no_ngram_that_is_not_finite_is_saved_or_loaded(tmp_path):
+    def vectors(value):
+        table = np.full((50, 2), value, np.float32)
+        return WordVectors(["a"], [[1, 2]], subwords=Subwords(table, 3, 5))
+
+    for name in ("v.npz", "v.fasttext.bin"):
+        with pytest.raises(ValueError, match="row 0 of the n-grams is not finite"):
+            vectors(np.nan).save(tmp_path / name)
+    vectors(1e5).save(tmp_path / "v.npz")
+    with pytest.raises(ValueError, match="row 1 of its n-grams is not finite in float16"):
+        WordVectors.load(tmp_path / "v.npz", dtype="float16")
+    with pytest.warns(UserWarning, match="holds no n-grams"):
+        vectors(1).save_pretrained(tmp_path / "hub")

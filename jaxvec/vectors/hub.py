@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -65,6 +66,9 @@ def save(
         if lowercase and word != word.lower():
             raise ValueError(f"the word {word!r} has capitals, which lowercase=True takes away")
     check_numbers(vectors, vectors.vectors.dtype)
+    if vectors.subwords is not None:
+        warnings.warn(f"{folder}: a folder for hubs holds no n-grams: they are left out; save as "
+                      ".npz to keep them", stacklevel=3)  # fmt: skip
     unknown = "[UNK]"
     while unknown in vectors.key_to_index:
         unknown = f"[{unknown}]"

@@ -115,7 +115,7 @@ class Similarities(WordTable):
                 f"{len(terms)} words need {len(terms)} weights; got shape {each.shape}"
             )
         known = [
-            not (ignore_missing and isinstance(term, Key | NO_KEY)) or self.has_index_for(term)
+            not (ignore_missing and isinstance(term, Key | NO_KEY)) or self.has_vector_for(term)
             for term in terms
         ]
         found = [term for term, there in zip(terms, known, strict=True) if there]
@@ -144,8 +144,8 @@ class Similarities(WordTable):
         for words in (key_list(ws1), key_list(ws2)):
             if not words:
                 raise ValueError("n_similarity needs a word or more in each list")
-            places = [self.get_index(word) for word in words if word in self]
-            means.append(ranking.unit(self.vectors[places].sum(axis=0, dtype=np.float64)))
+            rows = self[[word for word in words if self.has_vector_for(word)]]
+            means.append(ranking.unit(rows.sum(axis=0, dtype=np.float64)))
         return float(means[0] @ means[1])
 
     def rank_by_centrality(
@@ -167,13 +167,14 @@ class Similarities(WordTable):
         >>> [word for _, word in wv.rank_by_centrality(["a", "b", "c"])]
         ['b', 'a', 'c']
         """
-        places = [self.get_index(word) for word in key_list(words) if word in self]
-        if not places:
+        known = [word for word in key_list(words) if self.has_vector_for(word)]
+        if not known:
             raise ValueError("a rank by centrality needs at least one word that is known")
-        rows = self.vectors[places].astype(np.float64)
+        rows = self[known].astype(np.float64)
         rows = ranking.unit(rows) if use_norm else rows
         scores = (rows @ ranking.unit(rows.mean(axis=0))).round(12).tolist()
-        return sorted(zip(scores, (self.index_to_key[i] for i in places), strict=True))[::-1]
+        names = [self.index_to_key[self.get_index(w)] if w in self else str(w) for w in known]
+        return sorted(zip(scores, names, strict=True))[::-1]
 
     def doesnt_match(self, words: Iterable[Key]) -> str:
         """The word with the lowest cosine to the mean of all words' unit vectors.

@@ -132,6 +132,11 @@ class WordTable:
         """Whether there is such a word or place; TypeError for bytes or a bool."""
         return self.get_index(key, -1) >= 0
 
+    def has_vector_for(self, key: Key) -> bool:
+        """Whether there is such a word or place, or n-grams of a word that is not here."""
+        made = self.subwords is not None and isinstance(key, str) and self.subwords.vector(key)
+        return self.has_index_for(key) or isinstance(made, np.ndarray)
+
     def get_index(self, key: Key, default: int | None = None) -> int:
         """The place of a word, or a place itself if there is one of that number.
 
@@ -376,7 +381,13 @@ class WordTable:
             self._norms = None
 
     def unit_normalize_all(self) -> None:
-        """Scales all vectors to length 1, in place; zero vectors stay."""
+        """Scales all vectors to length 1, in place; zero vectors stay.
+
+        Raises:
+          ValueError: with `subwords`: vectors made of n-grams would keep their lengths.
+        """
+        if self.subwords is not None:
+            raise ValueError("unknown words' vectors cannot be scaled: set subwords = None first")
         self.vectors = ranking.unit(self.vectors.astype(np.float64)).astype(self.vectors.dtype)
         self._norms = None
 

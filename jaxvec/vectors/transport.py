@@ -58,14 +58,18 @@ def word_movers_distance(
     for document in (document1, document2):
         if isinstance(document, str) and document not in vectors:
             raise ValueError(f"a text must be a list of words; got {document[:80]!r}: split it")
+
+    def key(word: Key) -> Key:  # a place, or a word that has a vector by its n-grams alone
+        return vectors.get_index(word) if word in vectors else word
+
     counts = [
-        Counter(vectors.get_index(word) for word in key_list(document) if word in vectors)
+        Counter(key(word) for word in key_list(document) if vectors.has_vector_for(word))
         for document in (document1, document2)
     ]
     if not all(counts):
         return float("inf")
     supply, demand = (np.array(list(count.values())) / count.total() for count in counts)
-    first, second = (vectors.vectors[list(count)].astype(np.float64) for count in counts)
+    first, second = (vectors[list(count)].astype(np.float64) for count in counts)
     if norm:
         first, second = unit(first), unit(second)
     return transport_cost(supply, demand, cdist(first, second))

@@ -237,10 +237,12 @@ def _subwords(arrays: dict[str, np.ndarray], dtype: np.dtype, *, check: bool) ->
     lengths = _plain(arrays["ngram_lengths"], "lengths of n-grams", "i4 i8", dimensions=1)
     if len(lengths) != 2:
         raise ValueError(f"its lengths of n-grams are {len(lengths)} numbers, not 2")
+    with np.errstate(over="ignore"):
+        table = table.astype(dtype, copy=False)
     bad = not_finite(table) if check else None
     if bad is not None:
-        raise ValueError(f"row {bad + 1} of its n-grams is not finite")
-    return Subwords(table.astype(dtype, copy=False), *map(int, lengths))
+        raise ValueError(f"row {bad + 1} of its n-grams is not finite in {dtype}")
+    return Subwords(table, *map(int, lengths))
 
 
 def _plain(array: np.ndarray, name: str, dtypes: str, dimensions: int | None = None) -> np.ndarray:

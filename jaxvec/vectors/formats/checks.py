@@ -67,6 +67,14 @@ def check_numbers(vectors: WordTable, dtype: np.dtype) -> None:
                 f"the vector of {vectors.index_to_key[bad]!r}, at place {bad}, is not finite in "
                 f"{dtype}, and could not be read again; nothing is written"
             )
+    if vectors.subwords is not None:
+        with np.errstate(over="ignore", invalid="ignore"):
+            bad = not_finite(vectors.subwords.table.astype(dtype, copy=False))
+        if bad is not None:
+            raise ValueError(
+                f"row {bad} of the n-grams is not finite in {dtype}, and could not be read again; "
+                "nothing is written"
+            )
 
 
 def check_lines(words: Sequence[str]) -> None:
