@@ -98,8 +98,8 @@ def warm(
         *model.subwords, model.buckets,
     ):  # fmt: skip
         own[places] = given.own(table[places], words)
-        rows = jnp.asarray(given.table, params.ngrams.dtype)
-        return params._replace(input=jnp.asarray(own), ngrams=rows)
+        ngrams = jnp.asarray(given.table, params.ngrams.dtype)
+        return params._replace(input=jnp.asarray(own), ngrams=ngrams)
     first = Subwords(np.asarray(params.ngrams), *model.subwords)
     missing = table[places] - first.composed(own[places], words)
     added, rows = spread(missing, first.hashed(words), model.buckets)

@@ -5,7 +5,7 @@ Nothing here starts JAX. For many queries in one call see `neighbors`.
 Letters: `V` vocabulary, `D` dimension, `P` positive and `N` negative words of a query.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -76,6 +76,24 @@ def not_finite(rows: np.ndarray, start: int = 0) -> int | None:
         if not finite.all():
             return start + first + int(np.flatnonzero(~finite.all(axis=1))[0])
     return None
+
+
+def check_finite(words: Sequence[str], rows: np.ndarray) -> None:
+    """Refuses vectors with NaN or infinity.
+
+    Args:
+      words: `n`.
+      rows: of each, [n, D].
+
+    Raises:
+      ValueError: by the word of the first one.
+    """
+    bad = not_finite(rows)
+    if bad is not None:
+        raise ValueError(
+            f"the vector of {words[bad]!r}, at place {bad}, holds NaN or infinity, and so "
+            "would its scores: leave it out, or train it anew"
+        )
 
 
 def norms(table: np.ndarray) -> np.ndarray:

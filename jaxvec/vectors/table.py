@@ -63,7 +63,7 @@ class WordTable:
                 f"got {self.vectors.shape}"
             )
         if not isinstance(vectors, np.memmap):  # which `formats.load` has checked
-            _check_finite(self.index_to_key, self.vectors)
+            ranking.check_finite(self.index_to_key, self.vectors)
         if subwords is not None and subwords.table.shape[1] != self.vector_size:
             raise ValueError(
                 f"vectors of {self.vector_size} numbers need rows of n-grams of as many; got "
@@ -302,7 +302,7 @@ class WordTable:
             )
         given = {name: column(name, values, len(keys)) for name, values in (extras or {}).items()}
         _check_unique(keys, set(keys))
-        _check_finite(keys, rows)
+        ranking.check_finite(keys, rows)
         new = np.array([key not in self.key_to_index for key in keys], bool)
         known = [self.key_to_index[key] for key in keys if key in self.key_to_index]
         grown = {}
@@ -390,16 +390,6 @@ class WordTable:
             raise ValueError("unknown words' vectors cannot be scaled: set subwords = None first")
         self.vectors = ranking.unit(self.vectors.astype(np.float64)).astype(self.vectors.dtype)
         self._norms = None
-
-
-def _check_finite(words: Sequence[str], rows: np.ndarray) -> None:
-    """Refuses vectors [n, D] with NaN or infinity, by the words that have them."""
-    bad = ranking.not_finite(rows)
-    if bad is not None:
-        raise ValueError(
-            f"the vector of {words[bad]!r}, at place {bad}, holds NaN or infinity, and so "
-            "would its scores: leave it out, or train it anew"
-        )
 
 
 def _check_unique(words: list[str], different: Collection[str]) -> None:
