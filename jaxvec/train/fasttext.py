@@ -8,7 +8,7 @@ import numpy as np
 
 from jaxvec.messages.kinds import kind
 from jaxvec.models import sgns, subwords
-from jaxvec.storage.files import atomic_write
+from jaxvec.storage.files import atomic_write, existing
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train.cbow import CBOW
@@ -22,11 +22,13 @@ _KINDS = {fasttext.CBOW: CBOW, fasttext.SKIPGRAM: SkipGram}
 
 
 def is_model(path: str | os.PathLike[str]) -> bool:
-    """Whether a file is a fastText model.
+    """Whether a file, not a pipe, is a fastText model.
 
     Raises:
       FileNotFoundError: if there is no such file.
     """
+    if not existing(path).is_file():
+        return False
     with opened(path) as source:
         return fasttext.recognizes(source)
 
