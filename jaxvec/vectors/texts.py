@@ -53,7 +53,7 @@ def encode(
     Args:
       vectors: the word vectors, with counts for ``"sif"``.
       texts: `n` strings, which the tokenizer splits, or lists of words. Unknown words are left
-        out.
+        out, even if they have n-grams.
       weighting: None for plain means; ``"sif"``, see `sif_weights`; ``"idf"``, see `idf_weights`,
         of these texts; or a weight for each word, [V], such as of other texts.
       remove_components: the number of directions, found in these texts by `components` (SIF
