@@ -1,7 +1,7 @@
 """Texts: a classifier of docstrings on vectors of texts, by how their words are weighted.
 
-The task, the texts and the vectors are those of `transfer`: docstrings by package, on vectors of
-words that are trained on the docstrings that are not held out. Weights and directions come from
+Task, texts and vectors are as in `transfer`: docstrings by package, on vectors of words that are
+trained on the docstrings that are not held out. Weights and directions come from
 these texts, too. The classifier is logistic regression on the vectors of texts, scaled to length
 1. Needs the extra bench.
 """

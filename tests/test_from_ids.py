@@ -167,3 +167,9 @@ def test_words_of_four_letters_of_dna():
     first = "".join("ACGT"[letter] for letter in letters[0])
     (document, *_) = corpus.documents()
     assert corpus.vocab.decode(document) == [first[i : i + 4] for i in range(37)]
+
+
+@pytest.mark.parametrize("ids", [[np.zeros((2, 3), int), np.zeros((1, 3), int)], [[1, 2], 5, [3]]])
+def test_a_list_is_of_documents(ids):
+    with pytest.raises(ValueError, match=r"a document must be a list of ids, \[L\]; got \["):
+        Corpus.from_ids(ids)

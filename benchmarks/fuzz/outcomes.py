@@ -1,4 +1,4 @@
-"""What a reader may answer to a damaged file, and what it may not."""
+"""Outcomes of reading a damaged file: the good ones and the bad ones."""
 
 import contextlib
 import random

@@ -34,7 +34,7 @@ def _reserve(number: int, opened: int) -> None:
 
 
 def drop_stdout() -> None:
-    """Sends what is still to be printed nowhere: Python would try again when it ends, and fail."""
+    """Discards output that is not printed yet: Python would try again at exit, and fail."""
     with contextlib.suppress(OSError, ValueError):
         _reserve(sys.stdout.fileno(), os.open(os.devnull, os.O_WRONLY))
 

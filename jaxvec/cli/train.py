@@ -300,7 +300,7 @@ def _save(options: argparse.Namespace, job: Job, result: Result, *, finished: bo
     ):
         try:
             write()
-        except FileExistsError as error:  # what it was to hold is beside it; so are the others
+        except FileExistsError as error:  # the content is in another file, which the error names
             taken.append(str(error))
     if taken:
         raise FileExistsError("; ".join(taken))

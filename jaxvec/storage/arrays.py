@@ -83,7 +83,7 @@ def load_arrays(
       path: the file.
       mapped: memory-map uncompressed arrays, so that they are read from disk as they are used.
       names: the arrays to read, if they are there; by default all.
-      checks: by the name of an array, what is called for each part of its numbers.
+      checks: for the name of an array a function, called with each part of its numbers.
       partly: arrays of which only a part will be used: they are mapped, and neither checksum nor
         `checks` read the rest.
       force_size: read compressed arrays even if they unpack to over 64 times the file's size.

@@ -15,12 +15,12 @@ def reading(path: str | os.PathLike[str], what: str) -> Iterator[None]:
     """Turns any error about the content of a file into a ValueError that names the file.
 
     NumPy, zipfile, json and others raise a dozen kinds of exceptions for damaged files, and their
-    next versions may raise more. So no list of kinds is kept: what is no error of the system
-    (no such file, no permission, no memory, a broken disk) is one of the file.
+    next versions may raise more. So there is no list of kinds: every exception tells of a damaged
+    file, but errors of the system (no such file, no permission, no memory, a broken disk).
 
     Args:
       path: the file, as the caller named it.
-      what: what it should be: ``"a saved corpus"``.
+      what: the kind of file that was expected: ``"a saved corpus"``.
 
     Raises:
       ValueError: for any exception in the block but an OSError of the system, MemoryError and

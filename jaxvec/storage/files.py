@@ -145,7 +145,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = writable(path)
     prefix = f".{target.name[:_NAME_SHOWN]}."  # cut, so that it stays within the limit
     try:
-        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
+        mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~umask()
         _remove_leftovers(target.parent, prefix)
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=_PART, dir=target.parent)
     except OSError as error:
@@ -188,7 +188,7 @@ def _remove_leftovers(folder: Path, prefix: str) -> None:
 
 @contextlib.contextmanager
 def claims() -> Iterator[None]:
-    """A block, of one command, in which what is claimed by `claim` is kept."""
+    """Forgets at the end of the block, which is one command, what was claimed in it by `claim`."""
     try:
         yield
     finally:
@@ -246,7 +246,8 @@ def _named(temporary: Path, target: Path) -> bool:
     return True
 
 
-def _umask() -> int:
+def umask() -> int:
+    """The permissions that this process takes from what it makes."""
     with _ASKING:  # it is of the process: two threads could both read the 0
         os.umask(mask := os.umask(0))
     return mask

@@ -145,7 +145,7 @@ class GrowingArray:
 
 
 def _append(file: IO[bytes], part: np.ndarray) -> None:
-    """Appends numbers by Python's file, whose errors say what is wrong; `tofile` has its own."""
+    """Appends numbers. The errors of `ndarray.tofile` would not say why, such as a full disk."""
     file.write(np.ascontiguousarray(part).reshape(-1).view(np.uint8).data)
 
 

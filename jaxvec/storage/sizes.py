@@ -1,4 +1,4 @@
-"""How much a file may hold: bounds of what is unpacked, so that a small file fills no memory."""
+"""Bounds of the bytes that a file may unpack to, so that a small file cannot fill the memory."""
 
 import io
 import os

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -73,10 +72,14 @@ def numbered(ids: Any, breaks: Any = None) -> Numbered:
     Numbered(numbers=array([5, 7]), codes=array([1, 0, 1, 0], dtype=int32), ends=array([3, 4]))
     """
     if isinstance(ids, list | tuple) and any(np.ndim(one) for one in ids):
-        rows = [np.asarray(one).tolist() for one in ids]
         if breaks is not None:
             raise ValueError("breaks do not go with a list of documents")
-        return _coded(_whole(list(chain(*rows)), "ids"), np.cumsum([len(row) for row in rows]))
+        rows = [_whole(one, "ids") for one in ids]
+        odd = next((row for row in rows if row.ndim != 1), None)
+        if odd is not None:
+            raise ValueError(f"a document must be a list of ids, [L]; got {list(odd.shape)}: join "
+                             "arrays [N, L] by np.concatenate")  # fmt: skip
+        return _coded(_whole(np.concatenate(rows), "ids"), np.cumsum([len(row) for row in rows]))
     tokens = _whole(ids, "ids")
     if tokens.ndim == 2 and breaks is None:
         real = tokens != _PADDING

@@ -104,9 +104,8 @@ def fit(
         tables are merged at least 16 times an epoch (`parallel.copies`); for GloVe each has
         a part of them (`parallel.strata`). By default one for every 8 million words, two from 4
         million on, or one for every 4 million cells, if JAX has the devices: a CPU is one, unless
-        `use_cores` was called before;
-        and one accelerator; in several processes all devices of all. Another number gives other
-        bits.
+        `use_cores` was called before; and one accelerator; in several processes all devices of
+        all. Another number gives other bits.
       sharding: how tables [V, D] are split over devices:
         ``NamedSharding(mesh, PartitionSpec("rows", None))`` by rows, ``PartitionSpec(None, "dim")``
         by columns, or both. Along an axis "workers" of the mesh, if it has one, there are workers,

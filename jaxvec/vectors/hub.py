@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.storage.door import reading
-from jaxvec.storage.files import expanded, to_json, writable
+from jaxvec.storage.files import expanded, to_json, umask, writable
 from jaxvec.storage.tensors import Tensors
 from jaxvec.vectors.formats.archive import import_safetensors
 from jaxvec.vectors.formats.checks import check_numbers
@@ -217,9 +217,7 @@ def _new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
     made = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent))
     try:
         yield made
-        mask = os.umask(0)
-        os.umask(mask)
-        made.chmod(0o777 & ~mask)
+        made.chmod(0o777 & ~umask())
         made.replace(target)
     except BaseException:
         shutil.rmtree(made)
