@@ -15,6 +15,7 @@ from .cluster import som as som
 from .interop import stanford as stanford
 from .models import cbow as cbow
 from .models import checks as checks
+from .models import documents as documents
 from .models import glove as glove
 from .models import sampling as sampling
 from .models import sgns as sgns
@@ -37,8 +38,10 @@ from .train.cbow import CBOW as CBOW
 from .train.checkpoint import Checkpoints as Checkpoints
 from .train.contracts import State as State
 from .train.devices import Device as Device
+from .train.documents import ParagraphVectors as ParagraphVectors
 from .train.fit import fit as fit
 from .train.glove import GloVe as GloVe
+from .train.infer import infer as infer
 from .train.result import Report as Report
 from .train.result import Result as Result
 from .train.scores import Scores as Scores

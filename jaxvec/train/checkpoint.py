@@ -19,7 +19,7 @@ from jaxvec.storage import locks
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train import snapshot, states
 from jaxvec.train.contracts import State
-from jaxvec.train.ngrams import NGRAMS
+from jaxvec.train.ngrams import DOCUMENTS, NGRAMS
 from jaxvec.train.processes import check_alike, failed, is_first, of_first, several
 
 
@@ -363,7 +363,7 @@ class Checkpoints:
         words, error = self._words, ""
 
         def shape(name: str, sizes: Sequence[int]) -> tuple[int, ...]:
-            if NGRAMS in name.split("."):
+            if {NGRAMS, DOCUMENTS} & {*name.split(".")}:
                 return tuple(sizes)
             return tuple(min(n, words) if axis == 0 else n for axis, n in enumerate(sizes))
 

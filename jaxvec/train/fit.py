@@ -26,6 +26,7 @@ from jaxvec.train.checkpoint import Checkpoints as Checkpoints
 from jaxvec.train.contracts import Model, Program, State, Stratified
 from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
+from jaxvec.train.documents import ParagraphVectors
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
 from jaxvec.train.ngrams import has_ngrams
@@ -187,7 +188,7 @@ def fit(
         workers = default_workers(
             data, model, dense=optimize.whole_tables, freeze=freeze, device=device
         )
-    _check(model, workers, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
+    _check(model, workers, given, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
     where.check(jax.eval_shape(lambda: model.init(key, len(data.vocab))))
     init_key, train_key, valid_key = jax.random.split(key, 3)
     constants = begin.constants(model, data, given)
@@ -233,12 +234,19 @@ def _mask(vocab: Vocab, words: Collection[str], where: Placement | OneDevice) ->
 def _check(
     model: Model,
     workers: int,
+    given: begin.Given,
     *,
     dense: bool,
     freeze: Collection[str],
     max_norm: float | None,
 ) -> None:
     """Raises a ValueError for arguments that do not go together."""
+    if isinstance(model, ParagraphVectors) and (freeze or given.init is not None):
+        name = "freeze" if freeze else "init"
+        raise ValueError(
+            f"{name} goes without documents: infer(result, texts) finds their vectors while words, "
+            "of whatever run by negative sampling, stay as they are"
+        )
     if freeze and has_ngrams(model):
         raise ValueError(
             "freeze goes without subwords: the rows of n-grams, which words share, make every "

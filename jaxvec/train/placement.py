@@ -25,6 +25,7 @@ from jaxvec.messages.kinds import kind
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
+from jaxvec.train.documents import ParagraphVectors
 from jaxvec.train.drawing import ROWS, in_pieces
 from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.processes import put, whole_here
@@ -351,6 +352,10 @@ def resolved(
         raise ValueError(
             "subwords go without sharding: n-grams have a table of another length, which is whole "
             "on each device"
+        )
+    if isinstance(model, ParagraphVectors):
+        raise ValueError(
+            "documents go without sharding: they have a table of another length than words"
         )
     if isinstance(model, Prior) and model.has_prior:
         raise ValueError(

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from jaxvec.train import ppmi
 from jaxvec.train.cbow import CBOW
+from jaxvec.train.documents import ParagraphVectors
 from jaxvec.train.glove import GloVe
 from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.softmax import Softmax
@@ -32,6 +33,7 @@ MODELS: dict[str, Entry] = {
     "cbow": Entry(CBOW, "continuous bag of words with negative sampling"),
     "softmax": Entry(Softmax, "skip-gram with a full softmax, for small vocabularies"),
     "glove": Entry(GloVe, "least squares on log co-occurrences", counts=True, epochs=15),
+    "pv-dbow": Entry(ParagraphVectors, "vectors of documents, which predict their words"),
     "ppmi-svd": Entry(ppmi.vectors, "the SVD of positive PMI, without training", counts=True),
 }
 

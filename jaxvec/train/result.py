@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -17,7 +17,7 @@ from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
 from jaxvec.train.joining import PASSES, joined
-from jaxvec.train.ngrams import NGRAMS, ngram_rows
+from jaxvec.train.ngrams import DOCUMENTS, NGRAMS, ngram_rows
 from jaxvec.train.processes import fetched
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
@@ -135,9 +135,11 @@ class Result(NamedTuple):
         epochs = len(self.history)
         loss = f", loss {self.history[-1].loss:.4f}" if epochs else ""
         size = vector_size(self.params, self.model.default_vectors)
-        words = len(self.data.vocab)
+        what = f"{len(self.data.vocab):,} words"
+        if DOCUMENTS in self.params._fields:
+            what = f"{len(self.params.documents):,} documents, {what}"
         return (
-            f"Result of {type(self.model).__name__}: {words:,} words, {size} numbers each, "
+            f"Result of {type(self.model).__name__}: {what}, {size} numbers each, "
             f"{epochs} epoch{'' if epochs == 1 else 's'}{loss}"
         )
 
@@ -156,7 +158,7 @@ class Result(NamedTuple):
         Args:
           which: the name of a table, ``"input"`` or ``"output"``; ``"sum"`` of the two, or
             ``"joined"``, see `joining.joined`; by default the model's usual one, input for
-            skip-gram and sum for GloVe.
+            skip-gram, sum for GloVe, and for paragraph vectors `documents`.
           folder: where to keep them, in a temporary file that is memory-mapped, for more than fit
             in memory; by default in memory.
 
@@ -164,6 +166,8 @@ class Result(NamedTuple):
           ValueError: if there is no such table.
         """
         which = which or self.model.default_vectors
+        if which == DOCUMENTS:
+            return self.documents(folder=folder)
         vocab, subwords = self.data.vocab, ngram_rows(self.model, self.params)
         tables = [
             table if subwords is None or name != "input"
@@ -183,6 +187,36 @@ class Result(NamedTuple):
         )  # fmt: skip
         vectors.sort_by_descending_frequency()
         return vectors
+
+    def documents(
+        self,
+        tags: Iterable[str] | None = None,
+        *,
+        folder: str | os.PathLike[str] | None = None,
+    ) -> WordVectors:
+        """The vectors of the documents that were trained on, in the order of the text; see
+        `infer` for others.
+
+        A `Corpus` drops documents without a word of its vocabulary, which have no vector here.
+
+        Args:
+          tags: a key for each, `N` in all; by default their numbers from ``"0"`` on.
+          folder: as for `vectors`.
+
+        Raises:
+          ValueError: if the model has no documents, or there are more or fewer tags.
+        """
+        table = vector_tables(self.params, DOCUMENTS)[DOCUMENTS]
+        keys = list(map(str, range(len(table))) if tags is None else tags)
+        if len(keys) != len(table):
+            raise ValueError(
+                f"{len(keys):,} tags for {len(table):,} documents: a corpus drops those without a "
+                "word of its vocabulary, whose tags are to be left out; infer(result, texts) has a "
+                "vector for each text"
+            )
+        growing = GrowingArray(table.dtype, len(table), folder, table.shape[1:])
+        growing.append(np.asarray(table))
+        return WordVectors(keys, growing.array())
 
     def whole(self) -> "Result":
         """The same with tables [V, …] in the host's memory, whatever shards they are in; of shards
@@ -240,7 +274,7 @@ class Result(NamedTuple):
           ValueError: if the model was not trained to predict words (GloVe), or no word of the
             context is known. (gensim returns None then.)
         """
-        if not isinstance(self.model, PredictsWords):
+        if not isinstance(self.model, PredictsWords) or "input" not in self.params._fields:
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
         ids = vocab.encode(term_list(context_words))

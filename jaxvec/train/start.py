@@ -28,7 +28,7 @@ from jaxvec.train import ngram_start, spectral
 from jaxvec.train.checkpoint import Checkpoints, Progress
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
 from jaxvec.train.dealing import padded
-from jaxvec.train.ngrams import NGRAMS, NgramRows
+from jaxvec.train.ngrams import DOCUMENTS, NGRAMS, NgramRows
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.processes import fetched, of_first, put
 from jaxvec.train.result import Result, vector_size, vector_tables
@@ -245,7 +245,7 @@ def extended(
       earlier: the state of the earlier run, of the vocabulary `before`.
       vocab, before: the vocabularies.
       leaves: of the optimizer's state, see `RowOptimizer.leaves`; needed with a table of n-grams,
-        whose rows are taken as they are.
+        whose rows are taken as they are, or of documents, which begin anew: they are others.
 
     Raises:
       ValueError: if the states are not of the same model and optimizer, or the vocabularies
@@ -257,12 +257,14 @@ def extended(
         raise ValueError("no word of the vocabulary is known to the run to start from")
 
     names = own.params._fields
-    shared = names.index(NGRAMS) if NGRAMS in names else -1
+    shared, other = (names.index(n) if n in names else -1 for n in (NGRAMS, DOCUMENTS))
     tables = [*range(len(names)), *(leaf.table for leaf in jax.tree.leaves(leaves))]
 
     def rows(mine: jax.Array, theirs: jax.Array, table: int | None) -> jax.Array:
         if table == shared and mine.shape == theirs.shape:
             return _converted(mine, theirs)
+        if table is not None and table == other:
+            return mine
         sizes = (table_rows(theirs, len(before)), *mine.shape[1:]) if mine.ndim else ()
         if theirs.shape != sizes:
             raise ValueError(f"expected an array {list(sizes)}; got {list(theirs.shape)}")
@@ -278,7 +280,7 @@ def extended(
     try:
         if len(mine) != len(theirs):
             raise ValueError(f"expected {len(mine)} arrays; got {len(theirs)}")
-        of_tables = tables if shared >= 0 else [None] * len(mine)
+        of_tables = tables if max(shared, other) >= 0 else [None] * len(mine)
         found = [rows(*each) for each in zip(mine, theirs, of_tables, strict=True)]
         return jax.tree.unflatten(jax.tree.structure(own), found)
     except ValueError as error:

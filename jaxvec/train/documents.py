@@ -1,0 +1,255 @@
+"""Paragraph vectors (PV-DBOW) as a `contracts.Model`: documents that predict their words."""
+
+import dataclasses
+from typing import Annotated, Any, ClassVar, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jaxvec.messages.gensim import explained_model
+from jaxvec.models import documents as pure
+from jaxvec.models import sampling, sgns
+from jaxvec.storage.arrays import release, still_whole
+from jaxvec.text.corpus import Corpus
+from jaxvec.train.contracts import STEPS_A_DRAW
+from jaxvec.train.devices import Device
+from jaxvec.train.ngrams import DEFAULT_BUCKETS
+from jaxvec.train.noise import Sampled
+from jaxvec.train.options import Option
+from jaxvec.train.segments import Tokens, TokenSegments
+from jaxvec.train.skipgram import SkipGram
+from jaxvec.train.text_model import Constants, Plan
+
+
+class DocumentPlan(NamedTuple):
+    """A segment after subsampling, padded at its end."""
+
+    ids: jax.Array  # int32[padded]
+    docs: jax.Array  # int32[padded], the document of each token in the corpus; -1 for padding
+    text: Plan | tuple[()]  # of skip-gram, if words are trained
+    steps: jax.Array  # int32
+
+
+class Documents(NamedTuple):
+    """A batch: of documents and, if words are trained, of skip-gram with the same negatives."""
+
+    of_documents: pure.Batch
+    of_words: Sampled | tuple[()]
+
+
+class DocumentSegments(TokenSegments):
+    """Segments of a corpus whose documents are numbered through the whole of it."""
+
+    def _read(self, i: int) -> Tokens:
+        ids, docs = super()._read(i)
+        still_whole(self.corpus.offsets)
+        first = np.searchsorted(self.corpus.offsets, self.bounds[i], "right") - 1
+        release(self.corpus.offsets)
+        docs[: self.sizes[i]] += np.int32(first)
+        return Tokens(ids, docs)
+
+
+@explained_model
+@dataclasses.dataclass(frozen=True)
+class ParagraphVectors(SkipGram):
+    """Paragraph vectors, PV-DBOW: a document's vector predicts each of its words, in contrast with
+    noise; and skip-gram, on the same table of predicted words, if words are trained, too.
+
+    A step takes `blocks` · `block_tokens` tokens, each from another place of the segment, so that
+    they are of many documents; and as many blocks of text, if words are trained. For its other
+    options see `TextModel` and `NegativeSampling`; `window`, `shrink_windows` and `symmetric` are
+    of skip-gram.
+
+    Attributes:
+      train_words: whether skip-gram trains words beside documents, gensim's ``dbow_words=1``.
+      documents: `N`, how many documents the text has; None for `fit` to count them.
+      longest_document: the tokens of the longest, which a step may have many of; None as above.
+    """
+
+    train_words: Annotated[
+        bool, Option("documents alone, without training words by skip-gram beside them")
+    ] = True
+    documents: int | None = None
+    longest_document: float | None = None
+    subwords: ClassVar[None] = None  # type: ignore[misc]
+    buckets: ClassVar[int] = DEFAULT_BUCKETS  # type: ignore[misc]
+
+    default_vectors = "documents"
+    device_options: ClassVar[tuple[str, ...]] = (
+        *SkipGram.device_options, "documents", "longest_document",
+    )  # fmt: skip
+    init_rows = None  # type: ignore[assignment]  # tables of two lengths
+
+    def init(self, key: jax.Array, vocab_size: int) -> Any:
+        """See `documents.init`; words' inputs are word2vec's."""
+        if self.documents is None:
+            raise ValueError("documents=None is for fit to count: give the number of documents")
+        of_words, of_documents = jax.random.split(key)
+        found = pure.init(of_documents, vocab_size, self.documents, self.vector_size)
+        if not self.train_words:
+            return found
+        words = sgns.init(of_words, vocab_size, self.vector_size)
+        return pure.ParamsWithWords(words.input, *found)
+
+    def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
+        """As for all models of text, and what is known of the documents.
+
+        Args:
+          device: that trains.
+          data: the text.
+          workers: `N`, who share it out.
+        """
+        if not isinstance(data, Corpus):
+            self.segments(data, 0.0, jax.random.key(0))  # raises
+        return super().for_device(device, data, workers) | {
+            "documents": len(data.offsets) - 1,
+            "longest_document": data.longest_document(),
+        }
+
+    def segments(
+        self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
+    ) -> tuple[DocumentSegments, None]:
+        """See `contracts.Source.segments`. Nothing is held out: a document that is not trained on
+        has no vector."""
+        del valid, key
+        if not isinstance(data, Corpus):
+            raise ValueError(f"this model trains on text, and this is a {data!r}")
+        if self.documents != len(data.offsets) - 1:
+            raise ValueError(
+                f"the text has {len(data.offsets) - 1:,} documents, and documents={self.documents}"
+            )
+        return DocumentSegments.for_workers(data, workers, self.segment_tokens), None
+
+    def head_start(self, segments: TokenSegments) -> Any:
+        """`spectral.tables` of the words; documents begin at random."""
+        found = super().head_start(segments)
+        if found is None:
+            return None
+        documents = jnp.zeros((0, self.vector_size), jnp.float32)
+        if not self.train_words:
+            return pure.Params(found.output, documents)
+        return pure.ParamsWithWords(*found, documents)
+
+    def plan(
+        self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
+    ) -> DocumentPlan:
+        """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
+        ids, docs, count = sampling.subsample(key, *segment, constants.keep)
+        text: Any = ()
+        if self.train_words:
+            text = self.padded(ids, *sampling.sides(docs, self.window), count)
+        room = (0, self.step_tokens + STEPS_A_DRAW)
+        ids, docs = jnp.pad(ids, room), jnp.pad(docs, room, constant_values=-1)
+        return DocumentPlan(ids, docs, text, steps=-(-count // self.step_tokens))
+
+    def batches(
+        self, constants: Constants, plan: DocumentPlan, bits: jax.Array, first: jax.Array
+    ) -> Documents:
+        """Tokens of all parts of the segment, and negatives for each block; see
+        `contracts.Draws.batches`.
+
+        Token t of a step follows on token t of the step before, so that a document's tokens are
+        met one by one, in steps that follow each other.
+
+        Args:
+          constants, plan: from `constants` and `plan`.
+          bits: random, uint32[T, B, 2N + M]; see `NegativeSampling.bits`.
+          first: the first step, int32[].
+        """
+        steps, blocks, _ = bits.shape
+        starts = jnp.arange(self.step_tokens, dtype=jnp.int32) * plan.steps + first
+
+        def cut(tokens):  # [T, B, M]
+            lanes = jax.vmap(lambda start: lax.dynamic_slice(tokens, (start,), (steps,)))(starts)
+            return lanes.T.reshape(steps, blocks, self.block_tokens)
+
+        words, docs = cut(plan.ids), cut(plan.docs)
+        if self.train_words:
+            of_words: Any = super().batches(constants, plan.text, bits, first)
+            negatives = of_words.negatives
+        else:
+            draws = bits[..., : 2 * self.negatives].reshape(steps, blocks, self.negatives, 2)
+            of_words, negatives = (), sampling.draw(constants.words, draws)
+        weights = (docs >= 0).astype(jnp.float32)
+        docs = jnp.where(docs < 0, self.documents, docs)  # no row's
+        scale = self.negative / self.negatives
+        batch = pure.Batch(docs, words, negatives, weights, weights * scale)
+        return Documents(batch, of_words)
+
+    def rows(self, batch: Documents) -> Any:
+        """See `documents.rows`; and the rows of skip-gram, whose negatives are the same."""
+        found = pure.rows(batch.of_documents)
+        if not self.train_words:
+            return found
+        words = super().rows(batch.of_words)
+        predicted = jnp.concatenate([words.output, batch.of_documents.words], axis=1)
+        return pure.ParamsWithWords(words.input, predicted, found.documents)
+
+    def rows_loss(self, vectors: Any, batch: Documents) -> jax.Array:
+        """See `documents.loss`, by token; and skip-gram's: [B, M]."""
+        losses = pure.rows_loss(self.of_documents(vectors), batch.of_documents,
+                                products=self.products)  # fmt: skip
+        if not self.train_words:
+            return losses
+        return losses + super().rows_loss(self.of_words(vectors), batch.of_words)
+
+    def rows_curvature(self, vectors: Any, batch: Documents) -> Any:
+        """See `sgns.typical_curvature`, added up where both predict a word."""
+        output, documents = pure.typical_curvature(self.of_documents(vectors), batch.of_documents)
+        if not self.train_words:
+            return pure.Params(output, documents)
+        words = super().rows_curvature(self.of_words(vectors), batch.of_words)
+        own, noise = output[:, : self.block_tokens], output[:, self.block_tokens :]
+        contexts = words.output.shape[1] - self.negatives
+        predicted = jnp.concatenate(
+            [words.output[:, :contexts], words.output[:, contexts:] + noise, own], axis=1
+        )
+        return pure.ParamsWithWords(words.input, predicted, documents)
+
+    def of_words(self, vectors: pure.ParamsWithWords) -> sgns.Params:
+        """What skip-gram has of a step's vectors.
+
+        Args:
+          vectors: the rows at `rows`.
+        """
+        return sgns.Params(vectors.input, vectors.output[:, : -self.block_tokens])
+
+    def of_documents(self, vectors: Any) -> pure.Params:
+        """What documents have of a step's vectors.
+
+        Args:
+          vectors: the rows at `rows`.
+        """
+        if not self.train_words:
+            return vectors
+        noise, own = jnp.split(
+            vectors.output[:, -self.negatives - self.block_tokens :], [self.negatives], axis=1
+        )
+        return pure.Params(jnp.concatenate([own, noise], axis=1), vectors.documents)
+
+    def weight(self, batch: Documents) -> jax.Array:
+        """How many pairs a batch holds."""
+        found = batch.of_documents.weights.sum()
+        return found + super().weight(batch.of_words) if self.train_words else found
+
+    @property
+    def pairs_a_token(self) -> float:
+        """`P` of skip-gram, if words are trained; 1 for the document alone."""
+        return super().pairs_a_token if self.train_words else 1.0
+
+    @property
+    def step_norm(self) -> float:
+        """Of skip-gram, and of documents, each token of which has one pair beside its noise."""
+        ratio = self.block_tokens / self.negatives
+        alone = float(np.sqrt(1 + self.negative**2 * ratio))
+        return super().step_norm + alone if self.train_words else alone
+
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+        """See `contracts.StepSize`: a word, or the longest document."""
+        words = super().steepest_share(counts, share)
+        if self.train_words:
+            words *= 1 + 1 / self.pairs_a_token
+        of_longest = (self.longest_document or 0) / counts.sum()
+        return max(words, of_longest * (1 + self.negative) / self.pairs_a_token)
