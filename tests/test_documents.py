@@ -12,6 +12,7 @@ from scipy import optimize
 
 import jaxvec
 from jaxvec import Corpus, ParagraphVectors, SkipGram, cooccurrence, documents, fit, infer, sgns
+from jaxvec.cli import main
 from jaxvec.train.fit import Stopped
 from tests import reference
 
@@ -71,7 +72,8 @@ def test_the_loss_and_its_gradient_are_the_papers(params, batch, strict_dtypes):
 def test_the_loss_is_skip_grams_with_documents_as_centers(params, batch):
     blocks = sgns.Blocks(
         batch.documents, batch.words, batch.negatives,
-        weights=jnp.eye(4)[None] * batch.weights[..., None], negative_weights=batch.negative_weights,
+        weights=jnp.eye(4)[None] * batch.weights[..., None],
+        negative_weights=batch.negative_weights,
     )  # fmt: skip
     same = sgns.Params(params.documents, params.output)
     assert float(documents.loss(params, batch)) == pytest.approx(float(sgns.loss(same, blocks)))
@@ -318,3 +320,44 @@ def test_quantiles_are_the_distribution():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert len(documents.quantiles(shares, 5000).ids) == 5000
+
+
+@pytest.fixture
+def files(tmp_path, monkeypatch):
+    """The working folder, with a text of two kinds of lines."""
+    monkeypatch.chdir(tmp_path)
+    lines = ["the cat sat on the mat", "a bank lends money for a rate"] * 40
+    (tmp_path / "text.txt").write_text("\n".join(lines))
+    (tmp_path / "new.txt").write_text("a cat sat\na bank lends\nunheard\n")
+
+
+def test_the_shell(files, capsys):
+    train = ["train", "text.txt", "--model", "pv-dbow", "--min-count", "1", "--sample", "0"]
+    train += ["--vector-size", "8", "--save-run", "docs.run", "-o", "docs.npz", "--epochs", "5"]
+    assert main([*train, "--probe", "cat"]) == 0
+    assert "80 vectors of 8 numbers are in docs.npz" in capsys.readouterr().err
+    assert jaxvec.WordVectors.load("docs.npz").index_to_key[:2] == ["0", "1"]
+    with pytest.warns(UserWarning, match="1 of 3 texts"):
+        assert main(["encode", "docs.run", "--lines", "new.txt", "-o", "new.npz"]) == 0
+    found, run = np.load("new.npz")["vectors"], jaxvec.load_run("docs.run")
+    assert np.array_equal(found[:2], infer(run, ["a cat sat", "a bank lends"]))
+    near = [run.documents().similar_by_vector(v, topn=1)[0][0] for v in found[:2]]
+    assert [int(key) % 2 for key in near] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("train text.txt --model pv-dbow --valid 0.1", "--valid goes without documents"),
+        ("train text.txt --model pv-dbow --no-train-words --vectors sum", "needs words that are"),
+        ("train text.txt --vectors documents", "is for pv-dbow, not sgns"),
+        ("train text.txt --no-train-words", "--no-train-words is for --model pv-dbow, not sgns"),
+        ("encode v.npz --lines new.txt -o n.npz --penalty 2", "--penalty is for a run"),
+        ("encode docs.run --lines new.txt -o n.npz --weighting sif", "--weighting is for word"),
+    ],
+)
+def test_what_the_shell_refuses(files, capsys, result, command, told):
+    jaxvec.save_run(result, "docs.run")
+    result.vectors("output").save("v.npz")
+    assert main(command.split()) == 2
+    assert told in capsys.readouterr().err

@@ -11,13 +11,14 @@ import numpy as np
 from jaxvec.cli import stanford, warm_start
 from jaxvec.cli.common import check_folder, check_input, check_output, say
 from jaxvec.cli.data import count, fingerprint, input_files, read_data
-from jaxvec.cli.models import flags_of, make_model
+from jaxvec.cli.models import check_documents, flags_of, make_model
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.storage.arrays import crc
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import Model
+from jaxvec.train.documents import ParagraphVectors
 from jaxvec.train.placement import resolved
 from jaxvec.train.registry import MODELS
 from jaxvec.train.workers import default_workers, shared_out
@@ -48,9 +49,11 @@ def check(options: argparse.Namespace) -> None:
         another, or names a file that is missing or would be overwritten.
     """
     if MODELS[options.model].trained:
-        make_model(options)
-    elif options.vectors == "joined":
-        raise ValueError(f"--vectors joined is for models that are trained, not {options.model}")
+        check_documents(options)
+    elif options.vectors in ("joined", "documents"):
+        raise ValueError(
+            f"--vectors {options.vectors} is for models that are trained, not {options.model}"
+        )
     formats.writer(options.output)
     stanford.check(options)
     if options.mittens and not options.init:
@@ -168,8 +171,10 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     if init is not None:
         settings["init"] = f"{options.init}, crc {crc(init.vectors):08x}"
     if run is not None:
-        settings["start"] = f"{options.start}, crc {crc(run.params.input):08x}"
+        settings["start"] = f"{options.start}, crc {crc(run.params[0]):08x}"
     model = make_model(options)
+    if isinstance(model, ParagraphVectors):
+        model = model.of(data)
     before = Checkpoints.settings_of(options.checkpoint) if resuming else {}
     begun_with = options.workers or before.get("workers")
     settings["workers"] = begun_with or (

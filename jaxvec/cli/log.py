@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 from jaxvec.cli.common import neighbors_line, say
+from jaxvec.cli.models import word_table
 from jaxvec.cli.query import pairs_line
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.storage.files import atomic_write
@@ -35,7 +36,7 @@ class Log:
             options.analogies,
             options.pairs,
             restrict_vocab=options.restrict_vocab,
-            which=options.vectors,
+            which=word_table(options),
         )
         self._told: dict[int, dict] = {}  # the log's lines, by epoch
         self._begun = False
@@ -59,7 +60,7 @@ class Log:
         options = self._options
         score = Score(report.epoch, None, [])
         if options.analogies or options.pairs or options.probe:
-            vectors = result.vectors(options.vectors)  # in each process
+            vectors = result.vectors(word_table(options))  # in each process
             score = self.tell(vectors, report.epoch) if is_first() else score
         if options.log and is_first():
             self._told[report.epoch] = _finite(report._asdict() | _numbers(score))

@@ -9,6 +9,7 @@ from jaxvec import recipes
 from jaxvec.cli.common import Flags, number, whole
 from jaxvec.cli.data import IDENTITY
 from jaxvec.train.contracts import Model
+from jaxvec.train.documents import ParagraphVectors
 from jaxvec.train.options import Declared, options_of
 from jaxvec.train.registry import MODELS, name_of
 
@@ -86,8 +87,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--vectors",
         "table to write; the sum of both; or joined, both without their means, in the D directions "
-        "that tell most words apart (default: input; sum for glove)",
-        choices=["input", "output", "sum", "joined"],
+        "that tell most words apart (default: input; sum for glove; documents for pv-dbow)",
+        choices=["input", "output", "sum", "joined", "documents"],
     )
 
 
@@ -184,6 +185,35 @@ def _of_recipe(recipe: recipes.Recipe, options: argparse.Namespace) -> dict[str,
 def make_model(options: argparse.Namespace) -> Model:
     """The model that the options describe, one that `fit` trains."""
     return _class(options)(**given(options))
+
+
+def word_table(options: argparse.Namespace) -> str | None:
+    """The table by which words are scored and shown, for `Result.vectors`: the one to write, or if
+    that has documents, the words' own."""
+    model = make_model(options) if MODELS[options.model].trained else None
+    if not isinstance(model, ParagraphVectors) or options.vectors not in (None, "documents"):
+        return options.vectors
+    return "input" if model.train_words else "output"
+
+
+def check_documents(options: argparse.Namespace) -> None:
+    """Checks what goes with documents, which only some models have.
+
+    Raises:
+      ValueError: for an option that does not go with the model.
+    """
+    model = make_model(options)
+    if not isinstance(model, ParagraphVectors):
+        if options.vectors == "documents":
+            raise ValueError(f"--vectors documents is for pv-dbow, not {options.model}")
+        return
+    for name in ("valid", "init", "freeze", "freeze_known", "shard"):
+        if getattr(options, name):
+            raise ValueError(f"--{name.replace('_', '-')} goes without documents, and so not with "
+                             f"--model {options.model}")  # fmt: skip
+    if not model.train_words and options.vectors in ("input", "sum", "joined"):
+        raise ValueError(f"--vectors {options.vectors} needs words that are trained: leave out "
+                         "--no-train-words")  # fmt: skip
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def begin(options: argparse.Namespace) -> Result | None:
         if getattr(options, flag):
             raise ValueError(f"--start and --{flag.replace('_', '-')} both say where to start from")
     run = load_run(options.start)
-    size = run.params.input.shape[1]
+    size = run.params[0].shape[1]
     if size != options.vector_size:
         raise ValueError(
             f"{options.start} has vectors of {size} numbers: give --vector-size {size}"

@@ -18,8 +18,8 @@ CLASSES = {
     "jaxvec.SkipGram(), key=jax.random.key(0)), or CBOW() for sg=0",
     "FastText": "jaxvec.fit(corpus, jaxvec.SkipGram(subwords=(3, 6)), key=jax.random.key(0)), or "
     "CBOW(subwords=(3, 6)) for sg=0; its vectors() give unknown words one, too",
-    "Doc2Vec": "jaxvec.fit(corpus, jaxvec.SkipGram(), key=jax.random.key(0)): vectors of words, "
-    "which WordVectors.get_mean_vector averages to one vector of a document",
+    "Doc2Vec": "result = jaxvec.fit(corpus, jaxvec.ParagraphVectors(), key=jax.random.key(0)), "
+    "for dm=0; jaxvec.infer(result, texts) has vectors of other documents",
     "KeyedVectors": "jaxvec.WordVectors, which has the methods of gensim's KeyedVectors",
     "Phraser": "jaxvec.Phrases.from_documents(sentences)",
     "FrozenPhrases": "jaxvec.Phrases.from_documents(sentences)",

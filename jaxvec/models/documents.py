@@ -22,6 +22,8 @@ from jaxvec.models.checks import exportable
 from jaxvec.models.products import einsum
 from jaxvec.models.tables import softplus, take
 
+_FURTHER = 5  # steps along a line
+
 
 @exportable
 class Params(NamedTuple):
@@ -176,20 +178,20 @@ def fitted(
     counts: jax.Array,
     negative: jax.Array | float,
     penalty: jax.Array | float,
-    iterations: int = 32,
+    iterations: int = 8,
 ) -> jax.Array:
     """The vectors of documents whose words have given vectors: the least of
 
         f(d) = Σ_w c_w ( -log σ(u_w·d) - K Σ_v q_v log σ(-u_v·d) ) + λ |d|² / 2
 
     with c_w how often the document has the word w, and q the noise distribution: the expected loss,
-    with no draw in it, and a penalty. f is strictly convex, so that it has one least point. As the
-    second derivative of -log σ is at most 1/4,
+    with no draw in it, and a penalty. f is strictly convex, so that it has one least point, which
+    Newton's method finds from 0. In the direction p = -H⁻¹ ∇f, H the second derivative, a step is
 
-        H = Σ_w c_w ( u_w u_wᵀ + K Σ_v q_v u_v u_vᵀ ) / 4 + λ I
+        t p,    t = log(1 + x) / x,    x = max |u·p| over the words and the noise
 
-    bounds that of f everywhere, so that a step d - H⁻¹ ∇f(d) lowers f. Steps begin at 0, and each
-    is taken from a point ahead in the direction of the last, until that leads uphill.
+    for f bends no more than e^(t x) times as much there: each step lowers f, and near the least
+    point t is 1.
 
     Args:
       output: the words' vectors, [V, D].
@@ -204,8 +206,7 @@ def fitted(
       [B, D]; 0 for a document without words. Differentiable in `output`.
 
     References:
-      Böhning and Lindsay 1988, "Monotonicity of quadratic-approximation algorithms", for the
-      bound; O'Donoghue and Candès 2015, "Adaptive Restart for Accelerated Gradient Schemes".
+      Bach 2010, "Self-concordant analysis for logistic regression", for the bound.
 
     >>> output = jnp.array([[1.0, 0.0], [0.0, 1.0]])
     >>> noise = Noise(jnp.array([0, 1]), jnp.array([0.5, 0.5]))
@@ -214,32 +215,45 @@ def fitted(
     [[ 0.52 -1.11]]
     """
     words, contrast = output[ids], output[noise.ids]  # [B, L, D], [S, D]
-    tokens = counts.sum(1, keepdims=True)
-    size = output.shape[1]
+    noise_counts = negative * counts.sum(1, keepdims=True) * noise.shares[None]
+    weights = jnp.concatenate([counts, noise_counts], axis=1)  # [B, L + S]
+    is_word = jnp.arange(weights.shape[1])[None] < counts.shape[1]
+    ridge = penalty * jnp.eye(output.shape[1])[None]
+
+    def logits(vectors):
+        return jnp.concatenate([jnp.einsum("bld,bd->bl", words, vectors), vectors @ contrast.T], 1)
+
+    def slopes(at):
+        """The first two derivatives of the loss by each logit."""
+        rising = jax.nn.sigmoid(at)
+        return weights * (rising - is_word), weights * rising * (1 - rising)
+
+    def step(found, _):
+        at = logits(found)
+        first, second = slopes(at)
+        of_words, of_noise = jnp.split(first, [counts.shape[1]], axis=1)
+        slope = penalty * found + of_noise @ contrast + jnp.einsum("bl,bld->bd", of_words, words)
+        of_words, of_noise = jnp.split(second, [counts.shape[1]], axis=1)
+        bend = ridge + jnp.einsum("bld,ble->bde", of_words[..., None] * words, words)
+        bend += jnp.einsum("bsd,se->bde", of_noise[..., None] * contrast[None], contrast)
+        solved = jax.scipy.linalg.cho_solve((jnp.linalg.cholesky(bend), True), slope[..., None])
+        way = -solved[..., 0]
+        along = logits(way)
+        most = jnp.maximum(jnp.where(weights > 0, jnp.abs(along), 0).max(1), 1e-9)
+        tilt, width = penalty * (found * way).sum(1), penalty * jnp.square(way).sum(1)
+
+        def further(length, _):
+            first, second = slopes(at + length[:, None] * along)
+            down = -(first * along).sum(1) - tilt - length * width
+            bend = (second * jnp.square(along)).sum(1) + width
+            step = jnp.log1p(most * jnp.maximum(down, 0) / jnp.maximum(bend, 1e-30)) / most
+            return length + step, None
+
+        length, _ = jax.lax.scan(further, jnp.zeros_like(most), length=_FURTHER)
+        return found + length[:, None] * way, None
+
     with jax.default_matmul_precision("highest"):
-        moment = (noise.shares[:, None] * contrast).T @ contrast
-        bound = jnp.einsum("blc,bld->bcd", counts[..., None] * words, words)
-        bound += (negative * tokens)[..., None] * moment[None]
-        bound = bound / 4 + penalty * jnp.eye(size)[None]
-        factor = jnp.linalg.cholesky(bound)
-
-        def step(carry, _):
-            before, ahead, pace = carry
-            of_words = counts * jax.nn.sigmoid(-jnp.einsum("bld,bd->bl", words, ahead))
-            of_noise = noise.shares[None] * jax.nn.sigmoid(ahead @ contrast.T)
-            slope = negative * tokens * (of_noise @ contrast) + penalty * ahead
-            slope -= jnp.einsum("bl,bld->bd", of_words, words)
-            solved = jax.scipy.linalg.cho_solve((factor, True), slope[..., None])
-            found = ahead - solved[..., 0]
-            uphill = (slope * (found - before)).sum(1) > 0
-            pace = jnp.where(uphill, 1, pace)
-            after = (1 + jnp.sqrt(1 + 4 * jnp.square(pace))) / 2
-            onward = ((pace - 1) / after)[:, None] * (found - before)
-            return (found, found + onward, after), None
-
-        zeros = jnp.zeros_like(words[:, 0])
-        begin = zeros, zeros, jnp.ones_like(zeros[:, 0])
-        return jax.lax.scan(step, begin, length=iterations)[0][0]
+        return jax.lax.scan(step, jnp.zeros_like(words[:, 0]), length=iterations)[0]
 
 
 def quantiles(distribution: np.ndarray, size: int) -> Noise:

@@ -16,11 +16,10 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import STEPS_A_DRAW
 from jaxvec.train.devices import Device
 from jaxvec.train.ngrams import DEFAULT_BUCKETS
-from jaxvec.train.noise import Sampled
 from jaxvec.train.options import Option
 from jaxvec.train.segments import Tokens, TokenSegments
 from jaxvec.train.skipgram import SkipGram
-from jaxvec.train.text_model import Constants, Plan
+from jaxvec.train.text_model import Constants
 
 
 class DocumentPlan(NamedTuple):
@@ -28,7 +27,7 @@ class DocumentPlan(NamedTuple):
 
     ids: jax.Array  # int32[padded]
     docs: jax.Array  # int32[padded], the document of each token in the corpus; -1 for padding
-    text: Plan | tuple[()]  # of skip-gram, if words are trained
+    text: Any  # the `Plan` of skip-gram, if words are trained; else ()
     steps: jax.Array  # int32
 
 
@@ -36,7 +35,7 @@ class Documents(NamedTuple):
     """A batch: of documents and, if words are trained, of skip-gram with the same negatives."""
 
     of_documents: pure.Batch
-    of_words: Sampled | tuple[()]
+    of_words: Any  # `Sampled`; () without words
 
 
 class DocumentSegments(TokenSegments):
@@ -72,7 +71,7 @@ class ParagraphVectors(SkipGram):
         bool, Option("documents alone, without training words by skip-gram beside them")
     ] = True
     documents: int | None = None
-    longest_document: float | None = None
+    longest_document: int | None = None
     subwords: ClassVar[None] = None  # type: ignore[misc]
     buckets: ClassVar[int] = DEFAULT_BUCKETS  # type: ignore[misc]
 
@@ -101,22 +100,33 @@ class ParagraphVectors(SkipGram):
           data: the text.
           workers: `N`, who share it out.
         """
-        if not isinstance(data, Corpus):
-            self.segments(data, 0.0, jax.random.key(0))  # raises
+        counted = self.of(data)
         return super().for_device(device, data, workers) | {
-            "documents": len(data.offsets) - 1,
-            "longest_document": data.longest_document(),
-        }
+            "documents": counted.documents, "longest_document": counted.longest_document
+        }  # fmt: skip
+
+    def of(self, data: Any) -> "ParagraphVectors":
+        """The model with the documents of a text counted.
+
+        Args:
+          data: the text.
+
+        Raises:
+          ValueError: if it is counts.
+        """
+        if not isinstance(data, Corpus):
+            raise ValueError(f"this model trains on text, and this is a {data!r}")
+        return dataclasses.replace(
+            self, documents=len(data.offsets) - 1, longest_document=data.longest_document()
+        )
 
     def segments(
         self, data: Corpus, valid: float, key: jax.Array, workers: int = 1
-    ) -> tuple[DocumentSegments, None]:
+    ) -> tuple[TokenSegments, None]:
         """See `contracts.Source.segments`. Nothing is held out: a document that is not trained on
         has no vector."""
         del valid, key
-        if not isinstance(data, Corpus):
-            raise ValueError(f"this model trains on text, and this is a {data!r}")
-        if self.documents != len(data.offsets) - 1:
+        if self.documents != self.of(data).documents:
             raise ValueError(
                 f"the text has {len(data.offsets) - 1:,} documents, and documents={self.documents}"
             )
@@ -130,11 +140,11 @@ class ParagraphVectors(SkipGram):
         documents = jnp.zeros((0, self.vector_size), jnp.float32)
         if not self.train_words:
             return pure.Params(found.output, documents)
-        return pure.ParamsWithWords(*found, documents)
+        return pure.ParamsWithWords(found.input, found.output, documents)
 
     def plan(
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
-    ) -> DocumentPlan:
+    ) -> Any:
         """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
         ids, docs, count = sampling.subsample(key, *segment, constants.keep)
         text: Any = ()
@@ -144,9 +154,7 @@ class ParagraphVectors(SkipGram):
         ids, docs = jnp.pad(ids, room), jnp.pad(docs, room, constant_values=-1)
         return DocumentPlan(ids, docs, text, steps=-(-count // self.step_tokens))
 
-    def batches(
-        self, constants: Constants, plan: DocumentPlan, bits: jax.Array, first: jax.Array
-    ) -> Documents:
+    def batches(self, constants: Constants, plan: Any, bits: jax.Array, first: jax.Array) -> Any:
         """Tokens of all parts of the segment, and negatives for each block; see
         `contracts.Draws.batches`.
 
@@ -173,12 +181,12 @@ class ParagraphVectors(SkipGram):
             draws = bits[..., : 2 * self.negatives].reshape(steps, blocks, self.negatives, 2)
             of_words, negatives = (), sampling.draw(constants.words, draws)
         weights = (docs >= 0).astype(jnp.float32)
-        docs = jnp.where(docs < 0, self.documents, docs)  # no row's
+        docs = jnp.where(docs < 0, self.documents or 0, docs)  # no row's
         scale = self.negative / self.negatives
         batch = pure.Batch(docs, words, negatives, weights, weights * scale)
         return Documents(batch, of_words)
 
-    def rows(self, batch: Documents) -> Any:
+    def rows(self, batch: Any) -> Any:
         """See `documents.rows`; and the rows of skip-gram, whose negatives are the same."""
         found = pure.rows(batch.of_documents)
         if not self.train_words:
@@ -187,7 +195,7 @@ class ParagraphVectors(SkipGram):
         predicted = jnp.concatenate([words.output, batch.of_documents.words], axis=1)
         return pure.ParamsWithWords(words.input, predicted, found.documents)
 
-    def rows_loss(self, vectors: Any, batch: Documents) -> jax.Array:
+    def rows_loss(self, vectors: Any, batch: Any) -> jax.Array:
         """See `documents.loss`, by token; and skip-gram's: [B, M]."""
         losses = pure.rows_loss(self.of_documents(vectors), batch.of_documents,
                                 products=self.products)  # fmt: skip
@@ -195,7 +203,7 @@ class ParagraphVectors(SkipGram):
             return losses
         return losses + super().rows_loss(self.of_words(vectors), batch.of_words)
 
-    def rows_curvature(self, vectors: Any, batch: Documents) -> Any:
+    def rows_curvature(self, vectors: Any, batch: Any) -> Any:
         """See `sgns.typical_curvature`, added up where both predict a word."""
         output, documents = pure.typical_curvature(self.of_documents(vectors), batch.of_documents)
         if not self.train_words:
@@ -229,7 +237,7 @@ class ParagraphVectors(SkipGram):
         )
         return pure.Params(jnp.concatenate([own, noise], axis=1), vectors.documents)
 
-    def weight(self, batch: Documents) -> jax.Array:
+    def weight(self, batch: Any) -> jax.Array:
         """How many pairs a batch holds."""
         found = batch.of_documents.weights.sum()
         return found + super().weight(batch.of_words) if self.train_words else found

@@ -94,7 +94,7 @@ def infer(
     solver = _Solver(result, penalty)
     empty = 0
     for words, _ in document_pieces(texts, tokenizer):
-        empty += not solver.add(vocab.encode(words))
+        empty += not solver.add(vocab.encode([*words]))
     found = solver.vectors()
     if empty:
         warnings.warn(

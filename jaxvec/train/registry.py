@@ -33,7 +33,9 @@ MODELS: dict[str, Entry] = {
     "cbow": Entry(CBOW, "continuous bag of words with negative sampling"),
     "softmax": Entry(Softmax, "skip-gram with a full softmax, for small vocabularies"),
     "glove": Entry(GloVe, "least squares on log co-occurrences", counts=True, epochs=15),
-    "pv-dbow": Entry(ParagraphVectors, "vectors of documents, which predict their words"),
+    "pv-dbow": Entry(
+        ParagraphVectors, "paragraph vectors: documents predict their words", epochs=10
+    ),
     "ppmi-svd": Entry(ppmi.vectors, "the SVD of positive PMI, without training", counts=True),
 }
 
