@@ -7,6 +7,9 @@ these texts, too. The classifier is logistic regression on the vectors of texts,
 """
 
 import argparse
+import functools
+import itertools
+import sys
 import time
 from typing import Any
 
@@ -25,6 +28,7 @@ def add_parser(suites) -> None:
         help="numbers of labeled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=10, help="draws of them (default: %(default)s)")
     add("--tested", type=int, default=120, help="test texts per package (default: %(default)s)")
+    add("--epochs", type=int, default=20, help="of documents (default: %(default)s)")
     add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
 
@@ -43,12 +47,19 @@ def run(options: argparse.Namespace) -> None:
         vectors = jaxvec.WordVectors.load(options.vectors)
     else:
         vectors = transfer.pretrained([text.words for text in training], 100)
+    documents = [[text.words for text in part] for part in (training, tested)]
     rows: list[dict[str, Any]] = []
-    for name, table, ways in ways_to_encode(vectors, [text.words for text in training]):
+    for name, encoded in itertools.chain(
+        (
+            (name, functools.partial(jaxvec.texts.encode, table, **ways))
+            for name, table, ways in ways_to_encode(vectors, documents[0])
+        ),
+        paragraph_vectors(documents[0], options.epochs),
+    ):
         start = time.perf_counter()
-        of_training = unit(jaxvec.texts.encode(table, [text.words for text in training], **ways))
+        of_training = unit(encoded(documents[0]))
         seconds = time.perf_counter() - start
-        of_tested = unit(jaxvec.texts.encode(table, [text.words for text in tested], **ways))
+        of_tested = unit(encoded(documents[1]))
         row: dict[str, Any] = {"vectors of texts": name}
         for labels in options.labels:
             scores = []
@@ -61,7 +72,42 @@ def run(options: argparse.Namespace) -> None:
                 scores.append(100 * transfer.score([t.package for t in tested], predicted)[-1])
             row[f"F1, {labels} labels"] = round(float(np.mean(scores)), 1)
         rows.append(row | {"texts/s": round(len(training) / seconds)})
+        print(rows[-1], file=sys.stderr)
     report(rows, {k: v for k, v in vars(options).items() if k != "run"}, options.json)
+
+
+def paragraph_vectors(documents: list[list[str]], epochs: int):
+    """Models of documents, each trained when its turn comes: (name, function of texts) of each.
+
+    Args:
+      documents: texts to train on.
+      epochs: how often.
+    """
+    import gensim
+    import jax
+
+    import jaxvec
+
+    corpus = jaxvec.Corpus.from_documents(documents, min_count=5)
+    for name, words in (("PV-DBOW", False), ("PV-DBOW and skip-gram", True)):
+        model = jaxvec.ParagraphVectors(train_words=words)
+        result = jaxvec.fit(corpus, model, key=jax.random.key(0), epochs=epochs)
+        speed = result.history[-1].words_per_second
+        yield f"{name}, {speed:,.0f} words/s", functools.partial(jaxvec.infer, result)
+    tagged = [gensim.models.doc2vec.TaggedDocument(text, [i]) for i, text in enumerate(documents)]
+    for name, words in (("gensim's", 0), ("gensim's, dbow_words=1", 1)):
+        theirs = gensim.models.Doc2Vec(
+            vector_size=100, dm=0, dbow_words=words, min_count=5, sample=1e-3, negative=5,
+            alpha=0.03, workers=1, seed=1, epochs=epochs,
+        )  # fmt: skip
+        theirs.build_vocab(tagged)
+        start = time.perf_counter()
+        theirs.train(tagged, total_examples=len(tagged), epochs=epochs)
+        speed = epochs * sum(map(len, documents)) / (time.perf_counter() - start)
+        yield (
+            f"{name}, {speed:,.0f} words/s",
+            lambda texts, m=theirs: np.stack([m.infer_vector(text) for text in texts]),
+        )
 
 
 def ways_to_encode(vectors, documents: list[list[str]]):

@@ -178,7 +178,7 @@ def fitted(
     counts: jax.Array,
     negative: jax.Array | float,
     penalty: jax.Array | float,
-    iterations: int = 8,
+    iterations: int = 6,
 ) -> jax.Array:
     """The vectors of documents whose words have given vectors: the least of
 
@@ -186,12 +186,12 @@ def fitted(
 
     with c_w how often the document has the word w, and q the noise distribution: the expected loss,
     with no draw in it, and a penalty. f is strictly convex, so that it has one least point, which
-    Newton's method finds from 0. In the direction p = -H⁻¹ ∇f, H the second derivative, a step is
+    Newton's method finds from 0. At a point of the line along Newton's direction p where f has the
+    slope -s and the second derivative h, it goes on by
 
-        t p,    t = log(1 + x) / x,    x = max |u·p| over the words and the noise
+        log(1 + x s / h) / x,    x = max |u·p| over the words and the noise
 
-    for f bends no more than e^(t x) times as much there: each step lowers f, and near the least
-    point t is 1.
+    for h grows by no more than e^x in one p: that never goes beyond the least point of the line.
 
     Args:
       output: the words' vectors, [V, D].
