@@ -8,7 +8,6 @@ these texts, too. The classifier is logistic regression on the vectors of texts,
 
 import argparse
 import functools
-import itertools
 import sys
 import time
 from typing import Any
@@ -28,6 +27,8 @@ def add_parser(suites) -> None:
         help="numbers of labeled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=10, help="draws of them (default: %(default)s)")
     add("--tested", type=int, default=120, help="test texts per package (default: %(default)s)")
+    add("--ways", nargs="+", choices=["words", "documents"], default=["words", "documents"],
+        help="means of words, and paragraph vectors (default: both)")  # fmt: skip
     add("--epochs", type=int, default=20, help="of documents (default: %(default)s)")
     add("--json", type=target, metavar="FILE", help="write all figures as JSON")
     parser.set_defaults(run=run)
@@ -43,37 +44,53 @@ def run(options: argparse.Namespace) -> None:
     training = [text for text in found if not text.held_out]
     tested = transfer.shuffled([text for text in found if text.held_out], 0)
     tested = tested[: options.tested * len(packages)]
-    if options.vectors:
-        vectors = jaxvec.WordVectors.load(options.vectors)
-    else:
-        vectors = transfer.pretrained([text.words for text in training], 100)
-    documents = [[text.words for text in part] for part in (training, tested)]
+    documents = [text.words for text in training]
+    orders = [
+        [text.words[0] for text in transfer.shuffled(
+            [text._replace(words=[i]) for i, text in enumerate(training)], seed
+        )[: max(options.labels)]]
+        for seed in range(options.seeds)
+    ]  # fmt: skip
+    drawn = sorted({i for order in orders for i in order})
     rows: list[dict[str, Any]] = []
-    for name, encoded in itertools.chain(
-        (
-            (name, functools.partial(jaxvec.texts.encode, table, **ways))
-            for name, table, ways in ways_to_encode(vectors, documents[0])
-        ),
-        paragraph_vectors(documents[0], options.epochs),
-    ):
+    for name, encoded in ways_to_encode(options, documents):
         start = time.perf_counter()
-        of_training = unit(encoded(documents[0]))
+        found = dict(zip(drawn, unit(encoded([documents[i] for i in drawn])), strict=True))
         seconds = time.perf_counter() - start
-        of_tested = unit(encoded(documents[1]))
+        of_tested = unit(encoded([text.words for text in tested]))
         row: dict[str, Any] = {"vectors of texts": name}
         for labels in options.labels:
             scores = []
-            for seed in range(options.seeds):
-                order = transfer.shuffled([t._replace(words=[i]) for i, t in enumerate(training)],
-                                          seed)  # fmt: skip
-                drawn = [text.words[0] for text in order[:labels]]
-                classes = [training[i].package for i in drawn]
-                predicted = classifier().fit(of_training[drawn], classes).predict(of_tested)
+            for order in orders:
+                some = order[:labels]
+                classes = [training[i].package for i in some]
+                fitted = classifier().fit(np.stack([found[i] for i in some]), classes)
+                predicted = fitted.predict(of_tested)
                 scores.append(100 * transfer.score([t.package for t in tested], predicted)[-1])
             row[f"F1, {labels} labels"] = round(float(np.mean(scores)), 1)
-        rows.append(row | {"texts/s": round(len(training) / seconds)})
+        rows.append(row | {"texts/s": round(len(drawn) / seconds)})
         print(rows[-1], file=sys.stderr)
     report(rows, {k: v for k, v in vars(options).items() if k != "run"}, options.json)
+
+
+def ways_to_encode(options: argparse.Namespace, documents: list[list[str]]):
+    """Ways to make vectors of texts: a name and a function of texts of each.
+
+    Args:
+      options: of the suite.
+      documents: texts to train on.
+    """
+    import jaxvec
+
+    if "words" in options.ways:
+        if options.vectors:
+            vectors = jaxvec.WordVectors.load(options.vectors)
+        else:
+            vectors = transfer.pretrained(documents, 100)
+        for name, table, ways in means(vectors, documents):
+            yield name, functools.partial(jaxvec.texts.encode, table, **ways)
+    if "documents" in options.ways:
+        yield from paragraph_vectors(documents, options.epochs)
 
 
 def paragraph_vectors(documents: list[list[str]], epochs: int):
@@ -110,8 +127,8 @@ def paragraph_vectors(documents: list[list[str]], epochs: int):
         )
 
 
-def ways_to_encode(vectors, documents: list[list[str]]):
-    """Ways to make vectors of texts: (name, vectors of words, options of `encode`) of each.
+def means(vectors, documents: list[list[str]]):
+    """Means of words' vectors: (name, vectors of words, options of `encode`) of each.
 
     Args:
       vectors: of words, with counts.

@@ -290,9 +290,8 @@ def test_what_does_not_go_with_documents(topic_corpus, result):
         fit(cooccurrence.count(topic_corpus), SMALL, key=KEY)
     with pytest.raises(TypeError, match="subwords"):
         ParagraphVectors(subwords=(3, 6))
-    run = fit(topic_corpus, dataclasses.replace(SMALL, train_words=False), key=KEY, epochs=1)
     with pytest.raises(ValueError, match="does not predict words from a context"):
-        run.predict_output_word(["the"])
+        result.predict_output_word(["the"])
     with pytest.raises(ValueError, match="vectors must be"):
         fit(topic_corpus, SkipGram(vector_size=8), key=KEY, epochs=1).documents()
 
@@ -349,9 +348,9 @@ def test_the_shell(files, capsys):
     ("command", "told"),
     [
         ("train text.txt --model pv-dbow --valid 0.1", "--valid goes without documents"),
-        ("train text.txt --model pv-dbow --no-train-words --vectors sum", "needs words that are"),
+        ("train text.txt --model pv-dbow --vectors sum", "needs words that are"),
         ("train text.txt --vectors documents", "is for pv-dbow, not sgns"),
-        ("train text.txt --no-train-words", "--no-train-words is for --model pv-dbow, not sgns"),
+        ("train text.txt --train-words", "--train-words is for --model pv-dbow, not sgns"),
         ("encode v.npz --lines new.txt -o n.npz --penalty 2", "--penalty is for a run"),
         ("encode docs.run --lines new.txt -o n.npz --weighting sif", "--weighting is for word"),
     ],

@@ -212,8 +212,8 @@ def check_documents(options: argparse.Namespace) -> None:
             raise ValueError(f"--{name.replace('_', '-')} goes without documents, and so not with "
                              f"--model {options.model}")  # fmt: skip
     if not model.train_words and options.vectors in ("input", "sum", "joined"):
-        raise ValueError(f"--vectors {options.vectors} needs words that are trained: leave out "
-                         "--no-train-words")  # fmt: skip
+        raise ValueError(f"--vectors {options.vectors} needs words that are trained: "
+                         "--train-words")  # fmt: skip
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:

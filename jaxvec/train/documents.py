@@ -67,9 +67,7 @@ class ParagraphVectors(SkipGram):
       longest_document: the tokens of the longest, which a step may have many of; None as above.
     """
 
-    train_words: Annotated[
-        bool, Option("documents alone, without training words by skip-gram beside them")
-    ] = True
+    train_words: Annotated[bool, Option("train words by skip-gram beside the documents")] = False
     documents: int | None = None
     longest_document: int | None = None
     subwords: ClassVar[None] = None  # type: ignore[misc]
@@ -244,20 +242,11 @@ class ParagraphVectors(SkipGram):
 
     @property
     def pairs_a_token(self) -> float:
-        """`P` of skip-gram, if words are trained; 1 for the document alone."""
-        return super().pairs_a_token if self.train_words else 1.0
-
-    @property
-    def step_norm(self) -> float:
-        """Of skip-gram, and of documents, each token of which has one pair beside its noise."""
-        ratio = self.block_tokens / self.negatives
-        alone = float(np.sqrt(1 + self.negative**2 * ratio))
-        return super().step_norm + alone if self.train_words else alone
+        """1, and `P` of skip-gram if words are trained."""
+        return 1 + super().pairs_a_token if self.train_words else 1.0
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a word, or the longest document."""
-        words = super().steepest_share(counts, share)
-        if self.train_words:
-            words *= 1 + 1 / self.pairs_a_token
         of_longest = (self.longest_document or 0) / counts.sum()
-        return max(words, of_longest * (1 + self.negative) / self.pairs_a_token)
+        of_longest *= (1 + self.negative) / self.pairs_a_token
+        return max(super().steepest_share(counts, share), of_longest)
