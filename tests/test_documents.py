@@ -79,12 +79,9 @@ def test_the_loss_is_skip_grams_with_documents_as_centers(params, batch):
     assert float(documents.loss(params, batch)) == pytest.approx(float(sgns.loss(same, blocks)))
 
 
-@pytest.mark.parametrize("train_words", [True, False])
-def test_a_step_has_the_gradient_of_both_losses(topic_corpus, train_words):
+def test_a_step_has_the_gradient_of_both_losses(topic_corpus):
     """The batches of a draw: each token of the segment once, with its document, and one loss."""
-    model = dataclasses.replace(
-        SMALL, train_words=train_words, blocks=2, documents=600, longest_document=40, window=2
-    )
+    model = dataclasses.replace(SMALL, blocks=2, documents=600, longest_document=40)
     constants = model.constants(topic_corpus)
     segments, held_out = model.segments(topic_corpus, 0.0, KEY)
     ids, docs = segments.epoch(KEY)(0)
@@ -93,7 +90,7 @@ def test_a_step_has_the_gradient_of_both_losses(topic_corpus, train_words):
     plan = model.plan(constants, KEY, (jnp.asarray(ids), jnp.asarray(docs)))
     bits = jax.random.bits(KEY, (64, *model.bits()), jnp.uint32)
     batches = [model.batches(constants, plan, bits, jnp.int32(i)) for i in range(0, 448, 64)]
-    met = jax.tree.map(lambda *parts: np.concatenate(parts), *(b.of_documents for b in batches))
+    met = jax.tree.map(lambda *parts: np.concatenate(parts), *(b for b in batches))
     inside = met.weights[: int(plan.steps)] > 0
     pairs = np.stack([met.documents, met.words])[:, : int(plan.steps)][:, inside]
     order = np.lexsort(pairs[::-1])
@@ -112,14 +109,7 @@ def test_a_step_has_the_gradient_of_both_losses(topic_corpus, train_words):
         ).sum()
 
     def expected(tables):
-        found = documents.loss(
-            documents.Params(tables.output, tables.documents), first.of_documents
-        )
-        if train_words:
-            words = SkipGram(window=2, block_tokens=32, blocks=2, sample=0)
-            found += sgns.loss(
-                sgns.Params(tables.input, tables.output), words.expanded(first.of_words)
-            )
+        found = documents.loss(documents.Params(tables.output, tables.documents), first)
         return found
 
     got, wanted = (jax.value_and_grad(one)(tables) for one in (loss, expected))
@@ -131,9 +121,8 @@ def test_a_step_has_the_gradient_of_both_losses(topic_corpus, train_words):
     assert shapes == jax.tree.map(jnp.shape, model.rows(first))
 
 
-@pytest.mark.parametrize("train_words", [True, False])
-def test_documents_of_a_topic_are_near(topic_documents, topic_corpus, train_words):
-    model = dataclasses.replace(SMALL, train_words=train_words)
+def test_documents_of_a_topic_are_near(topic_documents, topic_corpus):
+    model = SMALL
     classes = topics(topic_documents)
     begun = dataclasses.replace(model, documents=600).init(KEY, len(topic_corpus.vocab))
     assert share_right(np.asarray(begun.documents), classes) < 0.3
@@ -348,9 +337,9 @@ def test_the_shell(files, capsys):
     ("command", "told"),
     [
         ("train text.txt --model pv-dbow --valid 0.1", "--valid goes without documents"),
-        ("train text.txt --model pv-dbow --vectors sum", "needs words that are"),
+        ("train text.txt --model pv-dbow --vectors sum", "has --vectors documents, or output"),
         ("train text.txt --vectors documents", "is for pv-dbow, not sgns"),
-        ("train text.txt --train-words", "--train-words is for --model pv-dbow, not sgns"),
+        ("train text.txt --model pv-dbow --window 3", "--window is for --model"),
         ("encode v.npz --lines new.txt -o n.npz --penalty 2", "--penalty is for a run"),
         ("encode docs.run --lines new.txt -o n.npz --weighting sif", "--weighting is for word"),
     ],

@@ -193,7 +193,7 @@ def word_table(options: argparse.Namespace) -> str | None:
     model = make_model(options) if MODELS[options.model].trained else None
     if not isinstance(model, ParagraphVectors) or options.vectors not in (None, "documents"):
         return options.vectors
-    return "input" if model.train_words else "output"
+    return "output"
 
 
 def check_documents(options: argparse.Namespace) -> None:
@@ -211,9 +211,8 @@ def check_documents(options: argparse.Namespace) -> None:
         if getattr(options, name):
             raise ValueError(f"--{name.replace('_', '-')} goes without documents, and so not with "
                              f"--model {options.model}")  # fmt: skip
-    if not model.train_words and options.vectors in ("input", "sum", "joined"):
-        raise ValueError(f"--vectors {options.vectors} needs words that are trained: "
-                         "--train-words")  # fmt: skip
+    if options.vectors in ("input", "sum", "joined"):
+        raise ValueError(f"{options.model} has --vectors documents, or output for words")
 
 
 def given(options: argparse.Namespace) -> dict[str, Any]:

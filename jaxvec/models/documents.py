@@ -39,21 +39,6 @@ class Params(NamedTuple):
 
 
 @exportable
-class ParamsWithWords(NamedTuple):
-    """The same where skip-gram trains words beside documents: both predict by `output`.
-
-    Attributes:
-      input: float[V, D], a vector per word, as it predicts.
-      output: float[V, D], a vector per word, as it is predicted.
-      documents: float[N, D], a vector per document.
-    """
-
-    input: jax.Array  # [V, D]
-    output: jax.Array  # [V, D]
-    documents: jax.Array  # [N, D]
-
-
-@exportable
 class Batch(NamedTuple):
     """`B` blocks of `M` tokens, each with its document; the tokens of a block share negatives.
 

@@ -1,7 +1,7 @@
 """Paragraph vectors (PV-DBOW) as a `contracts.Model`: documents that predict their words."""
 
 import dataclasses
-from typing import Annotated, Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +10,14 @@ from jax import lax
 
 from jaxvec.messages.gensim import explained_model
 from jaxvec.models import documents as pure
-from jaxvec.models import sampling, sgns
+from jaxvec.models import sampling
 from jaxvec.storage.arrays import release, still_whole
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import STEPS_A_DRAW
 from jaxvec.train.devices import Device
 from jaxvec.train.ngrams import DEFAULT_BUCKETS
-from jaxvec.train.options import Option
+from jaxvec.train.noise import NegativeSampling
 from jaxvec.train.segments import Tokens, TokenSegments
-from jaxvec.train.skipgram import SkipGram
 from jaxvec.train.text_model import Constants
 
 
@@ -27,15 +26,7 @@ class DocumentPlan(NamedTuple):
 
     ids: jax.Array  # int32[padded]
     docs: jax.Array  # int32[padded], the document of each token in the corpus; -1 for padding
-    text: Any  # the `Plan` of skip-gram, if words are trained; else ()
     steps: jax.Array  # int32
-
-
-class Documents(NamedTuple):
-    """A batch: of documents and, if words are trained, of skip-gram with the same negatives."""
-
-    of_documents: pure.Batch
-    of_words: Any  # `Sampled`; () without words
 
 
 class DocumentSegments(TokenSegments):
@@ -52,43 +43,41 @@ class DocumentSegments(TokenSegments):
 
 @explained_model
 @dataclasses.dataclass(frozen=True)
-class ParagraphVectors(SkipGram):
+class ParagraphVectors(NegativeSampling):
     """Paragraph vectors, PV-DBOW: a document's vector predicts each of its words, in contrast with
-    noise; and skip-gram, on the same table of predicted words, if words are trained, too.
+    noise.
 
     A step takes `blocks` · `block_tokens` tokens, each from another place of the segment, so that
-    they are of many documents; and as many blocks of text, if words are trained. For its other
-    options see `TextModel` and `NegativeSampling`; `window`, `shrink_windows` and `symmetric` are
-    of skip-gram.
+    they are of many documents. For its other options see `TextModel` and `NegativeSampling`; it
+    has no window.
 
     Attributes:
-      train_words: whether skip-gram trains words beside documents, gensim's ``dbow_words=1``.
       documents: `N`, how many documents the text has; None for `fit` to count them.
       longest_document: the tokens of the longest, which a step may have many of; None as above.
     """
 
-    train_words: Annotated[bool, Option("train words by skip-gram beside the documents")] = False
     documents: int | None = None
     longest_document: int | None = None
+    window: ClassVar[int] = 1  # type: ignore[misc]
+    shrink_windows: ClassVar[bool] = False  # type: ignore[misc]
+    symmetric: ClassVar[bool] = True  # type: ignore[misc]
     subwords: ClassVar[None] = None  # type: ignore[misc]
     buckets: ClassVar[int] = DEFAULT_BUCKETS  # type: ignore[misc]
 
+    default_optimizer = "sgd"
+    default_learning_rate = 0.03
     default_vectors = "documents"
+    loss_every: ClassVar[int] = 8  # see `contracts.SparseLoss`
     device_options: ClassVar[tuple[str, ...]] = (
-        *SkipGram.device_options, "documents", "longest_document",
+        *NegativeSampling.device_options, "documents", "longest_document",
     )  # fmt: skip
     init_rows = None  # type: ignore[assignment]  # tables of two lengths
 
     def init(self, key: jax.Array, vocab_size: int) -> Any:
-        """See `documents.init`; words' inputs are word2vec's."""
+        """See `documents.init`."""
         if self.documents is None:
             raise ValueError("documents=None is for fit to count: give the number of documents")
-        of_words, of_documents = jax.random.split(key)
-        found = pure.init(of_documents, vocab_size, self.documents, self.vector_size)
-        if not self.train_words:
-            return found
-        words = sgns.init(of_words, vocab_size, self.vector_size)
-        return pure.ParamsWithWords(words.input, *found)
+        return pure.init(key, vocab_size, self.documents, self.vector_size)
 
     def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
         """As for all models of text, and what is known of the documents.
@@ -135,22 +124,16 @@ class ParagraphVectors(SkipGram):
         found = super().head_start(segments)
         if found is None:
             return None
-        documents = jnp.zeros((0, self.vector_size), jnp.float32)
-        if not self.train_words:
-            return pure.Params(found.output, documents)
-        return pure.ParamsWithWords(found.input, found.output, documents)
+        return pure.Params(found.output, jnp.zeros((0, self.vector_size), jnp.float32))
 
     def plan(
         self, constants: Constants, key: jax.Array, segment: tuple[jax.Array, jax.Array]
     ) -> Any:
         """Subsamples a segment of token ids and their documents; see `contracts.Source.plan`."""
         ids, docs, count = sampling.subsample(key, *segment, constants.keep)
-        text: Any = ()
-        if self.train_words:
-            text = self.padded(ids, *sampling.sides(docs, self.window), count)
         room = (0, self.step_tokens + STEPS_A_DRAW)
         ids, docs = jnp.pad(ids, room), jnp.pad(docs, room, constant_values=-1)
-        return DocumentPlan(ids, docs, text, steps=-(-count // self.step_tokens))
+        return DocumentPlan(ids, docs, steps=-(-count // self.step_tokens))
 
     def batches(self, constants: Constants, plan: Any, bits: jax.Array, first: jax.Array) -> Any:
         """Tokens of all parts of the segment, and negatives for each block; see
@@ -172,81 +155,35 @@ class ParagraphVectors(SkipGram):
             return lanes.T.reshape(steps, blocks, self.block_tokens)
 
         words, docs = cut(plan.ids), cut(plan.docs)
-        if self.train_words:
-            of_words: Any = super().batches(constants, plan.text, bits, first)
-            negatives = of_words.negatives
-        else:
-            draws = bits[..., : 2 * self.negatives].reshape(steps, blocks, self.negatives, 2)
-            of_words, negatives = (), sampling.draw(constants.words, draws)
+        draws = bits[..., : 2 * self.negatives].reshape(steps, blocks, self.negatives, 2)
+        negatives = sampling.draw(constants.words, draws)
         weights = (docs >= 0).astype(jnp.float32)
         docs = jnp.where(docs < 0, self.documents or 0, docs)  # no row's
         scale = self.negative / self.negatives
-        batch = pure.Batch(docs, words, negatives, weights, weights * scale)
-        return Documents(batch, of_words)
+        return pure.Batch(docs, words, negatives, weights, weights * scale)
 
     def rows(self, batch: Any) -> Any:
-        """See `documents.rows`; and the rows of skip-gram, whose negatives are the same."""
-        found = pure.rows(batch.of_documents)
-        if not self.train_words:
-            return found
-        words = super().rows(batch.of_words)
-        predicted = jnp.concatenate([words.output, batch.of_documents.words], axis=1)
-        return pure.ParamsWithWords(words.input, predicted, found.documents)
+        """See `documents.rows`."""
+        return pure.rows(batch)
 
     def rows_loss(self, vectors: Any, batch: Any) -> jax.Array:
-        """See `documents.loss`, by token; and skip-gram's: [B, M]."""
-        losses = pure.rows_loss(self.of_documents(vectors), batch.of_documents,
-                                products=self.products)  # fmt: skip
-        if not self.train_words:
-            return losses
-        return losses + super().rows_loss(self.of_words(vectors), batch.of_words)
+        """See `documents.loss`, by token: [B, M]."""
+        return pure.rows_loss(vectors, batch, products=self.products)
 
     def rows_curvature(self, vectors: Any, batch: Any) -> Any:
-        """See `sgns.typical_curvature`, added up where both predict a word."""
-        output, documents = pure.typical_curvature(self.of_documents(vectors), batch.of_documents)
-        if not self.train_words:
-            return pure.Params(output, documents)
-        words = super().rows_curvature(self.of_words(vectors), batch.of_words)
-        own, noise = output[:, : self.block_tokens], output[:, self.block_tokens :]
-        contexts = words.output.shape[1] - self.negatives
-        predicted = jnp.concatenate(
-            [words.output[:, :contexts], words.output[:, contexts:] + noise, own], axis=1
-        )
-        return pure.ParamsWithWords(words.input, predicted, documents)
-
-    def of_words(self, vectors: pure.ParamsWithWords) -> sgns.Params:
-        """What skip-gram has of a step's vectors.
-
-        Args:
-          vectors: the rows at `rows`.
-        """
-        return sgns.Params(vectors.input, vectors.output[:, : -self.block_tokens])
-
-    def of_documents(self, vectors: Any) -> pure.Params:
-        """What documents have of a step's vectors.
-
-        Args:
-          vectors: the rows at `rows`.
-        """
-        if not self.train_words:
-            return vectors
-        noise, own = jnp.split(
-            vectors.output[:, -self.negatives - self.block_tokens :], [self.negatives], axis=1
-        )
-        return pure.Params(jnp.concatenate([own, noise], axis=1), vectors.documents)
+        """See `documents.typical_curvature`."""
+        return pure.typical_curvature(vectors, batch)
 
     def weight(self, batch: Any) -> jax.Array:
-        """How many pairs a batch holds."""
-        found = batch.of_documents.weights.sum()
-        return found + super().weight(batch.of_words) if self.train_words else found
+        """How many tokens a batch holds."""
+        return batch.weights.sum()
 
     @property
     def pairs_a_token(self) -> float:
-        """1, and `P` of skip-gram if words are trained."""
-        return 1 + super().pairs_a_token if self.train_words else 1.0
+        """1: the document and the token."""
+        return 1.0
 
     def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
         """See `contracts.StepSize`: a word, or the longest document."""
-        of_longest = (self.longest_document or 0) / counts.sum()
-        of_longest *= (1 + self.negative) / self.pairs_a_token
+        of_longest = (self.longest_document or 0) / counts.sum() * (1 + self.negative)
         return max(super().steepest_share(counts, share), of_longest)
