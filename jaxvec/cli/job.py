@@ -175,6 +175,10 @@ def prepared(options: argparse.Namespace, *, resuming: bool) -> Job:
     model = make_model(options)
     if isinstance(model, ParagraphVectors):
         model = model.of(data)
+        say(
+            f"{model.documents:,} documents, numbered from 0; a line without a word of the "
+            "vocabulary is left out, and has no number"
+        )
     before = Checkpoints.settings_of(options.checkpoint) if resuming else {}
     begun_with = options.workers or before.get("workers")
     settings["workers"] = begun_with or (
@@ -201,8 +205,9 @@ def _settings(
 ) -> tuple[dict[str, Any], Corpus | Cooccurrence]:
     """What the vectors depend on, and the data that the model takes, counted if it takes counts."""
     counts = MODELS[options.model].counts
-    if isinstance(data, Corpus) and options.window is None:
-        options.window = flags_of(options.model)["window"].default
+    declared = flags_of(options.model).get("window")  # documents have none
+    if isinstance(data, Corpus) and options.window is None and declared is not None:
+        options.window = declared.default
         if counts and options.recipe is not None:
             options.window = options.recipe_text.get("window", options.window)
     settings = {name: getattr(options, name) for name in options.identity}
