@@ -140,8 +140,9 @@ def test_texts_of_another_number_compile_nothing(texts, result, caplog):
 
 
 def test_a_text_without_a_known_word_is_told(result):
-    with pytest.warns(UserWarning, match="2 of 3 texts have no known word"):
+    with pytest.warns(UserWarning, match="2 of 3 texts have no known word") as told:
         found = infer(result, ["unheard", "", "w1 w2"])
+    assert told[0].filename == __file__
     assert not found[:2].any()
     assert found[2].any()
     assert infer(result, []).shape == (0, 32)

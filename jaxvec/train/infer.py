@@ -99,7 +99,7 @@ def infer(
     if empty:
         warnings.warn(
             f"{empty:,} of {len(found):,} texts have no known word: their vectors are 0",
-            stacklevel=2,
+            stacklevel=3,
         )
     return found
 
