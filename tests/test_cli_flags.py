@@ -71,8 +71,9 @@ def test_the_help_tells_defaults_and_models(capsys):
     with pytest.raises(SystemExit):
         main(["train", "--help"])
     out = " ".join(capsys.readouterr().out.split())
-    assert "context word each side (default: 5; 10 for glove and ppmi-svd)" in out
-    assert "negative samples of a prediction (sgns, cbow; default: 5)" in out
+    models = "sgns, cbow, softmax, glove, ppmi-svd"
+    assert f"context word each side ({models}; default: 5; 10 for glove and ppmi-" in out
+    assert "negative samples of a prediction (sgns, cbow, pv-dbow; default: 5)" in out
     assert "--vector-size D numbers in a vector (default: 100)" in out
 
 
