@@ -86,8 +86,9 @@ def run_segment(
 
     def step(carry, batch, rows, rate, inside):
         (state, scratch), landing = carry
+        vectors, landing = gathered(state.params, rows, landing)
         # every read of the tables done before the first write, so that writes are in place
-        vectors, landing = lax.optimization_barrier(gathered(state.params, rows, landing))
+        vectors = lax.optimization_barrier(vectors)
         gradients, losses = jax.grad(summed, has_aux=True)(vectors, batch)
         # a GPU would cut the rate out for the products, in a kernel of its own
         gradients = made_once(gradients, "cuda")
