@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
 from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, cooccurrence, fit, optim, sampling, sgns
+from jaxvec.models import subwords
 from jaxvec.train.contracts import State
 from jaxvec.train.epoch import evaluate_segment
 from jaxvec.train.stability import MOST_GROWTH, settled, stable
@@ -184,6 +185,15 @@ def test_rows_that_grow_without_bound_are_told():
     with pytest.raises(ValueError, match="to begin with have numbers that are not finite"):
         Watch(4.0, jnp.array([[jnp.nan]]))
     Watch(4.0, jnp.full((3, 2), 50.0)).rows(jnp.full((3, 2), 72.0), 0)
+
+
+def test_rows_of_ngrams_may_be_longer():
+    """By fastText's settings one had a length of 115 after 3 epochs, and no vector more than 11."""
+    few = jnp.ones((3, 2))
+    watch = Watch(4.0, subwords.Params(few, few, few))
+    watch.rows(subwords.Params(few, few, 200 * few), 2)
+    with pytest.raises(DivergedError, match=r"length 1131, where usual ones are shorter than 1000"):
+        watch.rows(subwords.Params(few, few, 800 * few), 2)
 
 
 def test_the_loss_of_vectors_that_are_zero(topic_corpus):

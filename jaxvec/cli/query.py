@@ -51,17 +51,20 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `evaluate` to a parser."""
     parser.description = (
         "Scores word vectors: analogies by 3CosAdd, word pairs by Spearman's rank "
-        "correlation. Case is ignored; lines with unknown words are not counted."
+        "correlation. Case is ignored; lines with unknown words are not counted. Of a file of rare "
+        "words --oov counts more pairs."
     )
     parser.epilog = (
-        "example:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
-        "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000"
+        "examples:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
+        "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000\n"
+        "  jaxvec evaluate vectors.npz --pairs rw.txt --oov"
     )
     add = Flags(parser)
     add("file FILE", _FILE, path)
     add("--analogies F", "': section' lines, and four words a line", path)
     add("--pairs F", "two words and a score a line", path, nargs="+", default=[])
     add("--restrict-vocab N", "use only the N most frequent words in analogies", whole(1))
+    add("--oov", "in pairs, give words that FILE does not have a vector from their n-grams")
     _add_cosmul(parser)
     add("--json", "print JSON")
     parser.set_defaults(run=run_evaluate)
@@ -93,11 +96,8 @@ def similar(options: argparse.Namespace) -> None:
       ValueError: if vectors are to be made of n-grams that the file does not have.
     """
     vectors = load_mapped(options.file)
-    if options.oov and vectors.subwords is None:
-        raise ValueError(
-            f"{options.file} has no n-grams, of which --oov makes vectors of unknown words: train "
-            "with --subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
-        )
+    if options.oov:
+        _check_ngrams(vectors, options.file)
     for word in () if options.oov else options.words:
         vectors.get_index(word)
     nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
@@ -111,6 +111,14 @@ def similar(options: argparse.Namespace) -> None:
         return
     for word, neighbors in found.items():
         _print_neighbors(word, neighbors)
+
+
+def _check_ngrams(vectors: WordVectors, file: str) -> None:
+    if vectors.subwords is None:
+        raise ValueError(
+            f"{file} has no n-grams, of which --oov makes vectors of unknown words: train with "
+            "--subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
+        )
 
 
 def analogy(options: argparse.Namespace) -> None:
@@ -149,7 +157,11 @@ def run_evaluate(options: argparse.Namespace) -> None:
     check_input(options.analogies, "file of analogies")
     for file in options.pairs:
         check_input(file, "file of word pairs")
+    if options.oov and not options.pairs:
+        raise ValueError("--oov is for word pairs: give --pairs F")
     vectors = WordVectors.load(options.file)
+    if options.oov:
+        _check_ngrams(vectors, options.file)
     answers = None
     if options.analogies:
         answers = evaluate.analogies(
@@ -158,7 +170,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
             restrict_vocab=options.restrict_vocab,
             similarity_function=options.similarity_function,
         )
-    pairs = [evaluate.pairs(vectors, file) for file in options.pairs]
+    pairs = [evaluate.pairs(vectors, file, oov=options.oov) for file in options.pairs]
     if options.json:
         print(json.dumps(_as_json(answers, pairs)))
         return
@@ -170,9 +182,12 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def pairs_line(score: evaluate.Pairs) -> str:
     """The score on a file of word pairs, on one line."""
+    share = f"{score.found} of {score.total} pairs scored ({100 * score.found / score.total:.1f} %)"
+    unknown = f"{score.unknown} of {score.words} words unknown"
+    composed = f", {score.composed} of these made of n-grams" if score.composed else ""
     return (
-        f"{score.file}: Spearman {score.spearman:.4f}, Pearson {score.pearson:.4f}, "
-        f"{score.found} of {score.total} pairs known"
+        f"{score.file}: Spearman {score.spearman:.4f}, Pearson {score.pearson:.4f}, {share}, "
+        f"{unknown}{composed}"
     )
 
 

@@ -19,7 +19,7 @@ from jaxvec.train.options import Option
 from jaxvec.train.text_model import Constants, Text, TextModel
 from jaxvec.vectors.subwords import Subwords
 
-DEFAULT_BUCKETS = 200_000
+DEFAULT_BUCKETS = 500_000
 NGRAMS = "ngrams"
 """The name of the table whose rows are of n-grams, and of no word."""
 _ROOM = 1.5  # places a step, in units of what its words' n-grams take on average
