@@ -164,7 +164,9 @@ def _node2vec(
         total, picked = lax.cond(passing.any(), passed, lambda: (jnp.zeros_like(total), others))
         accepted = jnp.where(passing, edges == high - 1, accepted) & (places < length)
         walks = walks.at[rows, jnp.where(accepted, places, length)].set(picked, mode="drop")
-        places = jnp.where(accepted & (picked == _NONE), length, places + accepted.astype(jnp.int32))
+        places = jnp.where(
+            accepted & (picked == _NONE), length, places + accepted.astype(jnp.int32)
+        )
         return count + 1, walks, places, jnp.where(accepted, 0, tries + 1), picked, total
 
     walks = jnp.full((len(starts), length), _NONE, jnp.int32).at[:, 0].set(starts)

@@ -180,7 +180,7 @@ def fit(
     asked = model
     where, workers = resolved(sharding, workers, model)
     rule = rules(
-        [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate, device,
+        [model], data.vocab, optimizer, [learning_rate], min_learning_rate, device,
         dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
     )  # fmt: skip
     (model,), optimize = rule.models, rule.optimizer

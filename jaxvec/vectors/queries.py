@@ -255,9 +255,7 @@ class WordQueries(Similarities):
         if check_whole("topn", topn, least=None) < 1 or not len(asked):
             return [[] for _ in asked]
         units = ranking.units(self.vectors[:known])
-        top = neighbors.cosine_top(
-            units, rows, min(topn + 1, len(units)), asked[:, None], recall
-        )
+        top = neighbors.cosine_top(units, rows, min(topn + 1, len(units)), asked[:, None], recall)
         found = []
         for term, *row in zip(terms, top.indices.tolist(), np.asarray(top.scores), strict=True):
             real = row[1] > -np.inf

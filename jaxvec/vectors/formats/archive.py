@@ -161,7 +161,9 @@ def read_safetensors(source: Source, options: Options) -> WordTable:
     """
     with reading(source.name, "a safetensors file"):
         tensors = _tensors(source)
-        arrays = {name: tensors.read(name) for name in _names(options) & set(tensors.found) - {"vectors"}}
+        arrays = {
+            name: tensors.read(name) for name in _names(options) & set(tensors.found) - {"vectors"}
+        }
         arrays["vectors"] = tensors.read("vectors", options.limit)
         metadata = tensors.metadata.get("metadata", "{}")
         return _made(source.name, arrays, metadata, tensors.found["vectors"].shape, options)
