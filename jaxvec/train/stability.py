@@ -5,6 +5,7 @@ step that is too large makes vectors grow where word2vec's would not. Two produc
 
 - n · η: a row that n pairs of a step share moves by n · η times its partners, and they by as much
   times it. `largest_step` keeps that of the busiest row below `MOST_PUSH` by the number of tokens.
+  Where words share rows of n-grams, n counts the pairs of all words by which a vector is moved.
 - (η · `model.step_norm`)²: the weights of a block's pairs are a matrix, `M` by its contexts and
   negatives, by which the two sides move each other. The square of η times its spectral norm is
   the growth of one step where all vectors agree, and no number of blocks changes it.
