@@ -324,8 +324,8 @@ def warn_if_collapsed(vectors: WordVectors) -> None:
 
 
 def _holds(path: str, vectors: WordVectors) -> bool:
-    """Whether a file holds exactly these vectors; those of a `.fasttext.bin` are made of its rows,
-    so that rounding is all that they may differ by, and its rows of n-grams are exact."""
+    """Whether a file holds exactly these vectors. A `.fasttext.bin` has them as rows that they are
+    made of, up to rounding, and exact rows of n-grams."""
     try:
         found = WordVectors.load(path)
     except (ValueError, FileNotFoundError):

@@ -49,7 +49,7 @@ def blank(like: np.ndarray, size: int) -> np.ndarray:
 
 
 def taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The values of an attribute at places, those of `blank` at place -1.
+    """The values of an attribute at places, and what `blank` has at place -1.
 
     Args:
       values: the array [V].

@@ -322,7 +322,7 @@ def all_but_the_top(table: ArrayLike, count: int) -> jax.Array:
 def _weights(
     vectors: WordTable, weighting: Weighting
 ) -> tuple[jax.Array | None, Callable[[str], float]]:
-    """The weights of words, and of those that n-grams alone know."""
+    """The weights of words, and of a word that n-grams alone know."""
     if weighting is None:
         return None, lambda word: 1.0
     if isinstance(weighting, str):
