@@ -294,7 +294,7 @@ def test_a_finished_run_is_recognized(tmp_path, capsys, monkeypatch, suffix):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "text.txt").write_text("\n".join(TEXT))
     train = (
-        "train text.txt --min-count 1 --vector-size 4 --epochs 1 --subwords 3-5 --buckets 70 "
+        "train text.txt --min-count 1 --vector-size 8 --epochs 1 --subwords 3-5 --buckets 70 "
         f"--checkpoint run -o v{suffix}"
     ).split()
     assert main(train) == 0
