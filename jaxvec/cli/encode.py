@@ -12,8 +12,8 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `encode` to a parser."""
     parser.description = (
         "Writes a vector for each line of a text, the mean of its words' vectors, as the array "
-        "'vectors' of a NumPy file. Unknown words are left out; a line without a known word has "
-        "the vector 0."
+        "'vectors' of a NumPy file. Unknown words are left out, unless FILE has n-grams that make "
+        "vectors of them; a line without a known word has the vector 0."
     )
     parser.epilog = (
         "examples:\n  jaxvec encode vectors.npz --lines texts.txt -o texts.npz\n"
@@ -37,6 +37,7 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
         "whitespace (default), basic_english, text8 or alphanumeric",
         default="whitespace",
     )
+    add("--no-ngrams", "leave out unknown words, though FILE has n-grams")
     add("--force", "overwrite the output")
     parser.set_defaults(run=encode)
 
@@ -61,6 +62,7 @@ def encode(options: argparse.Namespace) -> None:
         weighting=options.weighting,
         remove_components=options.remove_components,
         tokenizer=options.tokenizer,
+        ngrams=not options.no_ngrams,
     )
     if not len(found):
         raise ValueError(f"{options.lines} has no line")

@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 
-from jaxvec.cli.common import Flags, check_input, load_mapped, path, whole
+from jaxvec.cli.common import Flags, check_input, check_known, load_mapped, path, whole
 from jaxvec.vectors import evaluate
 from jaxvec.vectors.word_vectors import Neighbors, WordVectors
 
@@ -23,7 +23,6 @@ def add_similar_options(parser: argparse.ArgumentParser) -> None:
     add("file FILE", _FILE, path)
     add("words WORD", "words to look up", nargs="+")
     add("--dot", "by dot product, not cosine")
-    add("--oov", "give words that FILE does not have a vector from their n-grams, if it has these")
     _add_neighbor_options(parser)
     parser.set_defaults(run=similar)
 
@@ -72,6 +71,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_neighbor_options(parser: argparse.ArgumentParser) -> None:
     add = Flags(parser)
+    add("--oov", "give words that FILE does not have a vector from their n-grams, if it has these")
     add("--topn N", "default: %(default)s", whole(1), default=10)
     add("--restrict-vocab N", "look among the N most frequent words only", whole(1))
     add("--json", "print JSON")
@@ -95,11 +95,7 @@ def similar(options: argparse.Namespace) -> None:
       KeyError: for the first word that is unknown, and has no n-grams.
       ValueError: if vectors are to be made of n-grams that the file does not have.
     """
-    vectors = load_mapped(options.file)
-    if options.oov:
-        _check_ngrams(vectors, options.file)
-    for word in () if options.oov else options.words:
-        vectors.get_index(word)
+    vectors = _known(options, options.words)
     nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
     found = {
         word: nearest(word, topn=options.topn, restrict_vocab=options.restrict_vocab)
@@ -113,17 +109,14 @@ def similar(options: argparse.Namespace) -> None:
         _print_neighbors(word, neighbors)
 
 
-def _check_ngrams(vectors: WordVectors, file: str) -> None:
-    if vectors.subwords is None:
-        raise ValueError(
-            f"{file} has no n-grams, of which --oov makes vectors of unknown words: train with "
-            "--subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
-        )
-
-
 def analogy(options: argparse.Namespace) -> None:
-    """Prints the answers to one analogy; KeyError for the first word that is unknown."""
-    ask = getattr(load_mapped(options.file), options.similarity_function)
+    """Prints the answers to one analogy.
+
+    Raises:
+      KeyError, ValueError: as `similar`.
+    """
+    vectors = _known(options, [options.a, options.b, options.c])
+    ask = getattr(vectors, options.similarity_function)
     found = ask(
         [options.b, options.c],
         [options.a],
@@ -134,6 +127,24 @@ def analogy(options: argparse.Namespace) -> None:
         print(json.dumps(_rows(found), ensure_ascii=False))
     else:
         _print_neighbors(f"{options.a} : {options.b} = {options.c} : ?", found)
+
+
+def _known(options: argparse.Namespace, words: list[str]) -> WordVectors:
+    """The vectors of the file, which has the words asked for, or with `--oov` n-grams of them."""
+    vectors = load_mapped(options.file)
+    if options.oov:
+        _check_ngrams(vectors, options.file)
+    else:
+        check_known(vectors, words)
+    return vectors
+
+
+def _check_ngrams(vectors: WordVectors, file: str) -> None:
+    if vectors.subwords is None:
+        raise ValueError(
+            f"{file} has no n-grams, of which --oov makes vectors of unknown words: train with "
+            "--subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
+        )
 
 
 def _rows(neighbors: Neighbors) -> list[dict]:

@@ -209,7 +209,7 @@ class WordVectors(WordQueries):
             order = np.argsort(-values, kind="stable")
             words, table, values = [words[i] for i in order], table[order], values[order]
         vocab = None if fvocab is None else Vocab(words, values)
-        ordered = WordTable(words, table, dtype=table.dtype)
+        ordered = WordTable(words, table, dtype=table.dtype, subwords=self.subwords)
         formats.save(ordered, fname, format=_format(binary, write_header).suffixes[0])
         if fvocab is not None and vocab is not None:
             vocab.save(fvocab)
