@@ -1,5 +1,5 @@
-"""Folders of checkpoints for the fuzzer, each in a file: damages of their files, and what may be read
-of them."""
+"""Folders of checkpoints for the fuzzer, each in a file: damages of their files, and what may be
+read of them."""
 
 import functools
 import json
