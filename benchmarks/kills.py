@@ -22,7 +22,9 @@ PROGRAM = [
     "-c",
     # a job in the background may have been started with interrupts ignored
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from jaxvec.cli import processes;"
     "from jaxvec.train import cells, segments;"
+    "processes._HEARTBEAT = 3600;"  # a busy machine may halt all of them for a while
     f"segments.SEGMENT_TOKENS, cells.SEGMENT_CELLS = {SMALL_SEGMENTS};"
     "from jaxvec.cli import main; sys.exit(main(sys.argv[1:]))",
 ]
