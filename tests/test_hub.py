@@ -1,6 +1,7 @@
 """Folders for model hubs, and spaCy: files, and what the programs that open them make of them."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -51,6 +52,21 @@ def test_files_are_as_documented(wv, folder):
     for line in ("license: \"cc0-1.0\"", "| words | 4 |", "| window | 5 |", "| corpus | a\\|b |",
                  "| words of the text | 16 |", "| analogies | 0.5 |"):  # fmt: skip
         assert line in card.splitlines()
+
+
+def test_all_of_a_folder_is_on_the_disk(wv, tmp_path, monkeypatch):
+    synced, real = set(), os.fsync
+
+    def fsync(number):
+        synced.add(os.fstat(number).st_ino)
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    wv.save_pretrained(tmp_path / "cats")
+    places = [tmp_path, *tmp_path.rglob("*")]
+    if os.name == "nt":  # which syncs no folders
+        places = [place for place in places if place.is_file()]
+    assert {place.stat().st_ino for place in places} <= synced
 
 
 def test_read_again(wv, folder):
