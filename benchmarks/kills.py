@@ -2,6 +2,7 @@
 a run that was not?"""
 
 import argparse
+import os
 import random
 import shutil
 import socket
@@ -21,7 +22,9 @@ PROGRAM = [
     "-c",
     # a job in the background may have been started with interrupts ignored
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from jaxvec.cli import processes;"
     "from jaxvec.train import cells, segments;"
+    "processes._HEARTBEAT = 3600;"  # a busy machine may halt all of them for a while
     f"segments.SEGMENT_TOKENS, cells.SEGMENT_CELLS = {SMALL_SEGMENTS};"
     "from jaxvec.cli import main; sys.exit(main(sys.argv[1:]))",
 ]
@@ -71,7 +74,14 @@ def last_state(folder: Path) -> int:
     return max((int(p.name) for p in folder.glob("[0-9]*") if p.name.isdigit()), default=0)
 
 
-def killed(command: list[str], folder: Path, kills: int, seed: int, processes: int = 1) -> Killed:
+def killed(
+    command: list[str],
+    folder: Path,
+    kills: int,
+    seed: int,
+    processes: int = 1,
+    compiled: Path | None = None,
+) -> Killed:
     """Starts a run again and again, and kills it at a random moment after each has saved a state.
 
     Args:
@@ -80,6 +90,7 @@ def killed(command: list[str], folder: Path, kills: int, seed: int, processes: i
       kills: how often.
       seed: of the moments.
       processes: how many the run has, of which a random one is killed, then the others.
+      compiled: as for `started`.
 
     Raises:
       RuntimeError: if the run ends before it was killed as often.
@@ -88,7 +99,7 @@ def killed(command: list[str], folder: Path, kills: int, seed: int, processes: i
     command = [*command, "--checkpoint", str(folder), "--resume", "--checkpoint-every", "1"]
     for kill in range(kills):
         before, until = last_state(folder), time.monotonic() + _PATIENCE
-        running = started(command, processes)
+        running = started(command, processes, compiled)
         try:
             while last_state(folder) <= before and time.monotonic() < until:
                 if any(process.poll() is not None for process in running):
@@ -105,13 +116,20 @@ def killed(command: list[str], folder: Path, kills: int, seed: int, processes: i
     return Killed(kills, inside, last_state(folder))
 
 
-def started(command: list[str], processes: int) -> list[subprocess.Popen]:
+def started(
+    command: list[str], processes: int, compiled: Path | None = None
+) -> list[subprocess.Popen]:
     """The processes of a run.
 
     Args:
       command: for `PROGRAM`.
       processes: how many.
+      compiled: a folder for JAX's compilation cache, by which only the first start waits for XLA;
+        by default there is none.
     """
+    environment = {**os.environ, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0"}
+    if compiled is not None:
+        environment["JAX_COMPILATION_CACHE_DIR"] = str(compiled)
     more: list[list[str]] = [[]]
     if processes > 1:
         with socket.socket() as free:
@@ -123,7 +141,10 @@ def started(command: list[str], processes: int) -> list[subprocess.Popen]:
         ]
     return [
         subprocess.Popen(
-            [*PROGRAM, *command, *flags], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+            [*PROGRAM, *command, *flags],
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            env=environment,
         )
         for flags in more
     ]
@@ -136,7 +157,7 @@ def add_parser(suites) -> None:
     add("--models", nargs="+", choices=MODELS, default=[*MODELS], help="(default: all)")
     add("--kills", type=int, default=20, help="of each run (default: %(default)s)")
     add("--processes", type=int, nargs="+", default=[1, 2], help="(default: 1 and 2)")
-    add("--epochs", type=int, default=400, help="(default: %(default)s)")
+    add("--epochs", type=int, default=100, help="(default: %(default)s)")
     add("--shard", choices=["rows", "dim"], help="split the tables over the processes")
     add("--seed", type=int, default=0, help="of the moments (default: %(default)s)")
     parser.set_defaults(run=run)
@@ -167,24 +188,26 @@ def run(options: argparse.Namespace) -> None:
 def _one(
     folder: Path, model: str, processes: int, options: argparse.Namespace
 ) -> tuple[Killed, bool]:
-    """A run that is killed, and whether it ends in the bytes of one that is not."""
+    """A run that is killed, and whether it ends in the bytes of one that is not, which compiles
+    for itself."""
     text = folder / "text.txt"
     make_text(text)
     whole, other = folder / "whole.bin", folder / "killed.bin"
     how = ["--shard", options.shard] if options.shard else ["--workers", str(processes)]
     _finished([*arguments(text, whole, model, options.epochs), *how], processes)
     command = [*arguments(text, other, model, options.epochs), *how]
-    found = killed(command, folder / "c", options.kills, options.seed, processes)
+    compiled = folder / "compiled"
+    found = killed(command, folder / "c", options.kills, options.seed, processes, compiled)
     if other.exists():
         raise RuntimeError(f"{model}: the run was done before it was killed as often")
-    _finished([*command, "--checkpoint", str(folder / "c"), "--resume"], processes)
+    _finished([*command, "--checkpoint", str(folder / "c"), "--resume"], processes, compiled)
     equal = other.read_bytes() == whole.read_bytes()
     shutil.rmtree(folder / "c")
     return found, equal
 
 
-def _finished(command: list[str], processes: int) -> None:
-    running = started(command, processes)
+def _finished(command: list[str], processes: int, compiled: Path | None = None) -> None:
+    running = started(command, processes, compiled)
     try:
         if any(process.wait(_PATIENCE) for process in running):
             raise RuntimeError(f"failed: jaxvec {' '.join(command)}")

@@ -1,16 +1,22 @@
-"""Texts: a classifier of docstrings on vectors of texts, by how their words are weighted.
+"""Texts: classified, compared and found by vectors of texts, by how their words are weighted.
 
 Task, texts and vectors are as in `transfer`: docstrings by package, on vectors of words that are
 trained on the docstrings that are not held out. Weights and directions come from
 these texts, too. The classifier is logistic regression on the vectors of texts, scaled to length
 1. Needs the extra bench.
+
+With --news the texts are those that come with gensim: 300 pieces of news and, of Lee, Pincombe and
+Welsh 2005, 50 more with people's judgments of how similar each two are. The cosines of two texts
+are correlated with these; and the first sentence of each piece looks for its rest, by cosine, among
+the rests of all. Weights and directions come from the 300.
 """
 
 import argparse
 import functools
 import sys
 import time
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,6 +29,9 @@ def add_parser(suites) -> None:
     parser = suites.add_parser("texts", help=__doc__.splitlines()[0], description=__doc__)
     add = parser.add_argument
     add("--vectors", type=source, metavar="F", help="by default trained here")
+    add(
+        "--news", action="store_true", help="compare and find texts of news in place of classifying"
+    )
     add("--labels", type=int, nargs="+", default=[64, 1024], metavar="N",
         help="numbers of labeled texts (default: %(default)s)")  # fmt: skip
     add("--seeds", type=int, default=10, help="draws of them (default: %(default)s)")
@@ -39,12 +48,16 @@ def run(options: argparse.Namespace) -> None:
     import jaxvec
 
     jaxvec.use_cores(1)
+    settings = {k: v for k, v in vars(options).items() if k != "run"}
     found = list(transfer.texts())
     packages = sorted({text.package for text in found})
     training = [text for text in found if not text.held_out]
+    documents = [text.words for text in training]
+    if options.news:
+        report(of_news(_vectors(options.vectors, documents)), settings, options.json)
+        return
     tested = transfer.shuffled([text for text in found if text.held_out], 0)
     tested = tested[: options.tested * len(packages)]
-    documents = [text.words for text in training]
     orders = [
         [text.words[0] for text in transfer.shuffled(
             [text._replace(words=[i]) for i, text in enumerate(training)], seed
@@ -70,7 +83,96 @@ def run(options: argparse.Namespace) -> None:
             row[f"F1, {labels} labels"] = round(float(np.mean(scores)), 1)
         rows.append(row | {"texts/s": round(len(drawn) / seconds)})
         print(rows[-1], file=sys.stderr)
-    report(rows, {k: v for k, v in vars(options).items() if k != "run"}, options.json)
+    report(rows, settings, options.json)
+
+
+def _vectors(file: str | None, documents: list[list[str]]):
+    """The vectors of a file, or trained on documents."""
+    import jaxvec
+
+    return jaxvec.WordVectors.load(file) if file else transfer.pretrained(documents, 100)
+
+
+class News(NamedTuple):
+    """gensim's texts of news.
+
+    Attributes:
+      others: 300 texts.
+      judged: the 50 of Lee, Pincombe and Welsh 2005, "An Empirical Evaluation of Models of Text
+        Document Similarity".
+      similar: float[50, 50], people's mean judgments from 0.2 to 1, above the diagonal.
+    """
+
+    others: list[str]
+    judged: list[str]
+    similar: np.ndarray
+
+
+def news() -> News:
+    """Reads them where gensim is installed."""
+    from gensim.test.utils import datapath
+
+    others, judged = (
+        Path(datapath(name)).read_text("latin-1").splitlines()
+        for name in ("lee_background.cor", "lee.cor")
+    )
+    return News(others, judged, np.loadtxt(datapath("similarities0-1.txt")))
+
+
+def of_news(vectors) -> list[dict[str, Any]]:
+    """A row for each way to make vectors of texts, and for TF-IDF without vectors of words.
+
+    Args:
+      vectors: of lower-case words, with counts.
+    """
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    import jaxvec
+
+    found = news()
+    split = jaxvec.text.tokenize.alphanumeric
+    others, judged = ([split(text) for text in texts] for texts in (found.others, found.judged))
+    parts = [text.partition(". ")[::2] for text in (*found.others, *found.judged)]
+    parts = [part for part in parts if all(part)]
+    first, rest = ([split(text) for text in texts] for texts in zip(*parts, strict=True))
+    rows = []
+    for name, table, ways in means(vectors, others):
+        encoded = [
+            unit(jaxvec.texts.encode(table, texts, **ways)) for texts in (judged, first, rest)
+        ]
+        rows.append({"vectors of texts": name, **agreement(found.similar, *encoded)})
+    sparse = TfidfVectorizer(analyzer=list, sublinear_tf=True).fit(others)
+    encoded = [sparse.transform(texts).toarray() for texts in (judged, first, rest)]
+    return [*rows, {"vectors of texts": "TF-IDF", **agreement(found.similar, *encoded)}]
+
+
+def agreement(
+    similar: np.ndarray, judged: np.ndarray, first: np.ndarray, rest: np.ndarray
+) -> dict[str, float]:
+    """How vectors of texts agree with people, and how they find the rest of a text.
+
+    Args:
+      similar: judgments of the pairs above the diagonal, [n, n].
+      judged: of the `n` texts judged, of length 1, [n, D].
+      first, rest: of first sentences and of what follows them, of length 1, [m, D].
+
+    >>> people = np.array([[1, 0.9, 0.5], [0, 1, 0.4], [0, 0, 1]])
+    >>> found = agreement(people, people, np.eye(3), np.eye(3)[[0, 2, 1]])
+    >>> found["first in %"], round(found["mean 1/rank"], 3)
+    (33.3, 0.667)
+    """
+    from scipy import stats
+
+    pairs = np.triu_indices(len(similar), 1)
+    cosines = (judged @ judged.T)[pairs]
+    scores = first @ rest.T
+    ranks = 1 + (scores > scores.diagonal()[:, None]).sum(1)
+    return {
+        "Spearman": round(float(stats.spearmanr(cosines, similar[pairs]).statistic), 3),
+        "Pearson": round(float(stats.pearsonr(cosines, similar[pairs]).statistic), 3),
+        "first in %": round(float(100 * (ranks == 1).mean()), 1),
+        "mean 1/rank": round(float((1 / ranks).mean()), 3),
+    }
 
 
 def ways_to_encode(options: argparse.Namespace, documents: list[list[str]]):
@@ -83,11 +185,7 @@ def ways_to_encode(options: argparse.Namespace, documents: list[list[str]]):
     import jaxvec
 
     if "words" in options.ways:
-        if options.vectors:
-            vectors = jaxvec.WordVectors.load(options.vectors)
-        else:
-            vectors = transfer.pretrained(documents, 100)
-        for name, table, ways in means(vectors, documents):
+        for name, table, ways in means(_vectors(options.vectors, documents), documents):
             yield name, functools.partial(jaxvec.texts.encode, table, **ways)
     if "documents" in options.ways:
         yield from paragraph_vectors(documents, options.epochs)

@@ -16,6 +16,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxvec import Checkpoints, SkipGram, fit, sgns
 from jaxvec.storage import locks
+from jaxvec.train import snapshot, states
 from jaxvec.train.checkpoint import Progress
 from jaxvec.train.contracts import State
 from jaxvec.train.fit import Stopped
@@ -103,6 +104,20 @@ def test_a_damaged_state_is_never_another_without_a_word(tmp_path, name):
             warned += 1
         assert same(found, state(step)), what
     assert warned >= 43 - (name == "arrays.0.json")  # a blank may become another
+
+
+def test_files_in_the_place_of_others_are_told(tmp_path):
+    """Their checksums are right."""
+    save(tmp_path, 1, 2)
+    arrays, facts = tmp_path / "2" / "arrays.0", states.facts(tmp_path, 2)
+    sizes = [np.dtype(dtype).itemsize for *_, dtype in facts["arrays"]]
+    for suffix in ("", ".json"):
+        shutil.copy(f"{arrays}{suffix}", tmp_path / "2" / f"arrays.1{suffix}")
+    with pytest.raises(ValueError, match=r"arrays\.1\.json is of process 0"):
+        snapshot.check_arrays(tmp_path / "2", 2, sizes, states.place(facts))
+    shutil.copy(f"{arrays}.json", tmp_path / "2" / "progress.json")
+    with pytest.warns(UserWarning, match=r"/2 is not whole, progress\.json is another file"):
+        assert restored(tmp_path)[0] == 1
 
 
 def test_no_whole_state_is_an_error_that_names_the_folder(tmp_path):

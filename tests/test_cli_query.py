@@ -8,6 +8,8 @@ import pytest
 
 from jaxvec import WordVectors
 from jaxvec.cli import main
+from jaxvec.vectors import evaluate
+from jaxvec.vectors.subwords import Subwords
 
 
 @pytest.fixture
@@ -29,16 +31,33 @@ def test_evaluate(folder, capsys):
         "total": 1,
     }
     assert len(report["pairs"]) == 2
-    assert report["pairs"][0].keys() == {"file", "spearman", "pearson", "found", "total"}
+    assert report["pairs"][0].keys() == set(evaluate.Pairs._fields)
     assert (report["pairs"][0]["found"], report["pairs"][0]["total"]) == (3, 4)
     assert main(command) == 0
     out = capsys.readouterr().out
     assert "100.0 %" in out
-    assert "3 of 4 pairs known" in out
+    assert "3 of 4 pairs scored (75.0 %), 1 of 5 words unknown\n" in out
     assert (
         main(["evaluate", "v.npz", "--analogies", "a.txt", "--restrict-vocab", "2", "--json"]) == 0
     )
     assert json.loads(capsys.readouterr().out)["analogies"]["total"] == 0
+
+
+def test_evaluate_unknown_words(folder, capsys):
+    rows = Subwords(np.random.default_rng(0).normal(size=(9, 2)), minn=3, maxn=3)
+    WordVectors(["king", "man"], [[1, 1], [0, 1]], subwords=rows).save("v.npz")
+    Path("p.txt").write_text("king man 1\nking kings 9\nkings mans 3\n")
+    assert main(["evaluate", "v.npz", "--pairs", "p.txt", "--oov"]) == 0
+    told = "3 of 3 pairs scored (100.0 %), 2 of 4 words unknown, 2 of these made of n-grams\n"
+    assert capsys.readouterr().out.endswith(told)
+    WordVectors(["king", "man"], [[1, 1], [0, 1]]).save("v.vec")
+    for command in ("v.vec --pairs p.txt --oov", "v.npz --analogies p.txt --oov"):
+        assert main(["evaluate", *command.split()]) == 2
+    refused = capsys.readouterr().err.splitlines()
+    assert [line[:31] for line in refused] == [
+        "jaxvec evaluate: v.vec has no n",
+        "jaxvec evaluate: --oov is for w",
+    ]
 
 
 def test_json_has_no_nan(folder, capsys):

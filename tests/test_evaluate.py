@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from gensim.models import KeyedVectors
+from scipy import stats
 
 from jaxvec import Scores, WordVectors, analogies, evaluate
+from jaxvec.vectors.subwords import Subwords
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_nothing_known_is_nan_not_an_error(setting, tmp_path):
 def test_byte_order_marks_are_dropped(tmp_path):
     vectors = WordVectors(["a", "b", "c", "d"], np.random.default_rng(0).normal(size=(4, 3)))
     (tmp_path / "p").write_text("\ufeffa b 1\r\nb c 2\r\n", "utf-8")
-    assert Scores(pairs=tmp_path / "p").score(vectors).pairs[0][3:] == (2, 2)
+    assert Scores(pairs=tmp_path / "p").score(vectors).pairs[0][3:5] == (2, 2)
     (tmp_path / "q").write_text("\ufeff: letters\na b c d\n", "utf-8")
     assert evaluate.analogies(vectors, tmp_path / "q").sections[0][::2] == ("letters", 1)
     (tmp_path / "q").write_text("a b c d\n", "utf-16")
@@ -155,7 +157,7 @@ def test_heading_and_spaces(tmp_path):
         "# from people\nWord 1\tWord 2\tHuman (mean)\na\tb\t1\n\na c 2\nB  C 5\n"
     )
     vectors = WordVectors(["a", "b", "c"], np.random.default_rng(0).normal(size=(3, 4)))
-    assert evaluate.pairs(vectors, tmp_path / "p")[3:] == (3, 3)
+    assert evaluate.pairs(vectors, tmp_path / "p")[3:] == (3, 3, 3, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -237,3 +239,43 @@ def test_pairs_in_another_encoding(tmp_path):
         ours.evaluate_word_pairs(file, encoding="utf-16")
     with pytest.raises(ValueError, match="is not ascii"):
         ours.evaluate_word_pairs(file, encoding="ascii")
+
+
+def test_unknown_words_are_scored_by_their_ngrams(tmp_path):
+    """Each cosine beside one of `Subwords.vector`, written out."""
+    rng = np.random.default_rng(0)
+    rows = Subwords(rng.normal(size=(50, 4)), minn=4, maxn=5)
+    vectors = WordVectors(["walk", "talk", "run"], rng.normal(size=(3, 4)), subwords=rows)
+    file = tmp_path / "p"
+    file.write_text("Walk Walker 7\nwalking TALKING 5\nrun walk 1\ntalk a 2\nRUNNER walk 4\n")
+
+    def cosine(a, b):
+        return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+    own, of = vectors.get_vector, rows.vector
+    expected = [
+        cosine(own("walk"), of("walker")),
+        cosine(of("walking"), of("talking")),  # in lower case, as all words are
+        cosine(own("run"), own("walk")),
+        np.nan,  # "a" is too short for n-grams
+        cosine(of("runner"), own("walk")),
+    ]
+    found = evaluate.judgments(vectors, file, oov=True)
+    assert found.cosines == pytest.approx(expected, nan_ok=True)
+    assert found[2:] == (8, 5, 4)
+    assert evaluate.pairs(vectors, file, oov=True)[3:] == (4, 5, 8, 5, 4)
+    assert evaluate.pairs(vectors, file)[3:] == (1, 5, 8, 5, 0)
+    _, spearman, unscored = vectors.evaluate_word_pairs(file, oov=True)
+    known = ~np.isnan(expected)
+    of_people = stats.spearmanr(np.array(expected)[known], [7, 5, 1, 4])
+    assert (spearman.statistic, unscored) == pytest.approx((of_people.statistic, 20))
+    # among the first word alone "talk" is unknown, and of n-grams
+    first = evaluate.judgments(vectors, file, restrict_vocab=1, oov=True)
+    assert first.cosines[2] == pytest.approx(cosine(of("run"), own("walk")))
+    # with a word in capitals, capitals are kept
+    vectors = WordVectors(["walk", "NATO"], rng.normal(size=(2, 4)), subwords=rows)
+    capitals = evaluate.judgments(vectors, file, oov=True)
+    assert capitals.cosines[4] == pytest.approx(cosine(of("RUNNER"), vectors["walk"]))
+    vectors.subwords = None
+    with pytest.raises(ValueError, match="these vectors have none"):
+        vectors.evaluate_word_pairs(file, oov=True)

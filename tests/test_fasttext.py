@@ -1,6 +1,7 @@
 """fastText's `.bin`: read, written, gone on from; what is damaged is refused."""
 
 import struct
+import tracemalloc
 
 import jax
 import numpy as np
@@ -189,6 +190,37 @@ def test_words_that_are_no_utf8_keep_their_bytes_ngrams(tmp_path):
     np.testing.assert_allclose(found.vectors, rows.composed(own, [word]), rtol=1e-5)
 
 
+def test_of_words_that_become_equal_the_first_is_taken(tmp_path):
+    rows = Subwords(np.random.default_rng(0).normal(size=(9, 2)).astype(np.float32), 3, 4)
+    words, table = ["cafe", "the", "cafo"], [[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]
+    path = tmp_path / "v.fasttext.bin"
+    WordVectors(words, table, counts=[9, 5, 3], subwords=rows).save(path)
+    data = path.read_bytes().replace(b"cafe\0", b"caf\xe9\0").replace(b"cafo\0", b"caf\xe8\0")
+    path.write_bytes(data)
+    told = "word 3: the word 'caf\ufffd' comes twice; the first is taken"
+    with pytest.warns(UserWarning, match=told):
+        found = WordVectors.load(path, errors="replace")
+    assert (found.index_to_key, found.counts.tolist()) == (["caf\ufffd", "the"], [9, 5])
+    alone = WordVectors.load(path, errors="replace", limit=2)
+    np.testing.assert_array_equal(found.vectors, alone.vectors)
+    np.testing.assert_array_equal(found.subwords.table, rows.table)
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".fasttext.bin"])
+def test_info_reads_no_ngrams(tmp_path, suffix):
+    rows = Subwords(np.ones((1_000_000, 4), np.float32), 3, 4)
+    path = tmp_path / f"v{suffix}"
+    WordVectors(["a", "b"], np.eye(2, 4), subwords=rows).save(path)
+    formats.info(path)  # imports what it needs
+    tracemalloc.start()
+    found = formats.info(path)
+    assert tracemalloc.get_traced_memory()[1] < rows.table.nbytes / 4
+    WordVectors.load(path)
+    assert tracemalloc.get_traced_memory()[1] > rows.table.nbytes
+    tracemalloc.stop()
+    assert (found.words, found.vector_size, found.first) == (2, 4, ["a", "b"])
+
+
 def test_words_that_the_format_cannot_hold():
     with pytest.raises(ValueError, match="zero"):
         formats.check_words(["a\0b"], "v.fasttext.bin")
@@ -255,3 +287,24 @@ def test_on_the_command_line(tmp_path, capsys, monkeypatch):
     with pytest.raises(SystemExit):
         main(["train", "text.txt", "--subwords", "six"])
     assert "3-6" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("suffix", [".fasttext.bin", ".npz", ".vec"])
+def test_a_finished_run_is_recognized(tmp_path, capsys, monkeypatch, suffix):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "text.txt").write_text("\n".join(TEXT))
+    train = (
+        "train text.txt --min-count 1 --vector-size 8 --epochs 1 --subwords 3-5 --buckets 70 "
+        f"--checkpoint run -o v{suffix}"
+    ).split()
+    assert main(train) == 0
+    written = (tmp_path / f"v{suffix}").read_bytes()
+    assert main([*train, "--resume"]) == 0
+    assert "the run is finished" in capsys.readouterr().err
+    assert (tmp_path / f"v{suffix}").read_bytes() == written
+    if suffix != ".vec":  # which has no rows of n-grams
+        found = WordVectors.load(f"v{suffix}")
+        found.subwords.table[3] += 1
+        found.save(f"v{suffix}")
+        assert main([*train, "--resume"]) == 2
+        assert "--force" in capsys.readouterr().err

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxvec import Corpus, SkipGram, Vocab, cooccurrence, fit, ppmi
+from jaxvec import CBOW, Corpus, GloVe, SkipGram, Vocab, cooccurrence, fit, ppmi
 from jaxvec.train.segments import TokenSegments
 
 KEY = jax.random.key(0)
@@ -173,3 +173,22 @@ def test_words_of_four_letters_of_dna():
 def test_a_list_is_of_documents(ids):
     with pytest.raises(ValueError, match=r"a document must be a list of ids, \[L\]; got \["):
         Corpus.from_ids(ids)
+
+
+@pytest.mark.parametrize("kind", [SkipGram, CBOW, GloVe, ppmi], ids=lambda kind: kind.__name__)
+def test_all_models_learn_the_same_from_numbers_and_text(kind):
+    given = documents(most=30, count=60)
+    text = Corpus.from_documents([[str(n) for n in one] for one in given], min_count=1)
+    tables = []
+    for corpus in (Corpus.from_ids(given), text):
+        counts = cooccurrence.count(corpus, window=3)
+        if kind is ppmi:
+            wv = ppmi.vectors(counts, vector_size=4)
+        else:
+            data = counts if kind is GloVe else corpus
+            wv = fit(data, kind(vector_size=4), key=KEY, epochs=1).vectors()
+        tables.append((wv.index_to_key, wv.vectors, wv.counts))
+    (words, vectors, counts), (of_text, expected, expected_counts) = tables
+    assert words == of_text
+    np.testing.assert_array_equal(vectors, expected)
+    np.testing.assert_array_equal(counts, expected_counts)

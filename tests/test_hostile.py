@@ -205,7 +205,7 @@ def commanded(line: str, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(["sh", "-c", command], cwd=folder, capture_output=True, text=True)
 
 
-def test_closed_streams_and_full_disks_are_one_line(tmp_path):
+def test_closed_streams_are_one_line(tmp_path):
     WordVectors(["a", "b"], np.eye(2)).save(tmp_path / "v.npz")
     for line, status, message in [
         ("similar v.npz a >&-", 2, "jaxvec similar: standard output: Bad file descriptor"),
@@ -216,6 +216,16 @@ def test_closed_streams_and_full_disks_are_one_line(tmp_path):
         assert done.returncode == status
         assert done.stderr.startswith(message)
         assert len(done.stderr.splitlines()) == bool(message)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="of Linux")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_standard_output_is_one_line_that_names_it(tmp_path, monkeypatch, unbuffered):
+    monkeypatch.setenv("PYTHONUNBUFFERED", unbuffered)
+    WordVectors(["a", "b"], np.eye(2)).save(tmp_path / "v.npz")
+    done = commanded("similar v.npz a >/dev/full", tmp_path)
+    message = "jaxvec similar: standard output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (2, message)
 
 
 _INTERRUPTED = """

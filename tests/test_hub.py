@@ -1,8 +1,12 @@
-"""Folders for model hubs: their files, and what the programs that open them make of them."""
+"""Folders for model hubs, and spaCy: files, and what the programs that open them make of them."""
 
 import json
+import os
+import re
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +52,21 @@ def test_files_are_as_documented(wv, folder):
     for line in ("license: \"cc0-1.0\"", "| words | 4 |", "| window | 5 |", "| corpus | a\\|b |",
                  "| words of the text | 16 |", "| analogies | 0.5 |"):  # fmt: skip
         assert line in card.splitlines()
+
+
+def test_all_of_a_folder_is_on_the_disk(wv, tmp_path, monkeypatch):
+    synced, real = set(), os.fsync
+
+    def fsync(number):
+        synced.add(os.fstat(number).st_ino)
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    wv.save_pretrained(tmp_path / "cats")
+    places = [tmp_path, *tmp_path.rglob("*")]
+    if os.name == "nt":  # which syncs no folders
+        places = [place for place in places if place.is_file()]
+    assert {place.stat().st_ino for place in places} <= synced
 
 
 def test_read_again(wv, folder):
@@ -146,3 +165,19 @@ def test_sentence_transformers_give_our_directions(wv, folder):
     found = package.SentenceTransformer(str(folder), device="cpu").encode(TEXTS)
     shares = [[1], [1 / 3], [1]]  # of known words
     assert np.allclose(found, texts.encode(wv, TEXTS) * shares, atol=1e-6)
+
+
+def test_the_recipe_for_spacy(tmp_path, monkeypatch):
+    pytest.importorskip("spacy")
+    readme = (Path(__file__).parent.parent / "jaxvec/vectors/README.md").read_text("utf-8")
+    command = re.search(r"^python -m (spacy init vectors .*)$", readme, re.MULTILINE)[1]
+    code = re.search(r"```python\n(import spacy\n.*?)```", readme, re.DOTALL)[1]
+    monkeypatch.chdir(tmp_path)
+    made = WordVectors(["the", "king", "café"], np.eye(3, 4) + 0.1)
+    made.save("v.txt")
+    subprocess.run([sys.executable, "-m", *command.split()], check=True)
+    names = {}
+    exec(code, names)
+    assert np.allclose(names["same"], made["king"], atol=1e-6)
+    assert np.allclose(names["of_text"], made[["the", "king"]].mean(0), atol=1e-6)
+    assert np.allclose(names["nlp"]("café unheard").vector, made["café"] / 2, atol=1e-6)

@@ -6,6 +6,8 @@ import pytest
 
 from benchmarks.stability import LONGEST_ROW, STEPS, longest_row, train, zipf_corpus
 from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, cooccurrence, fit, optim, sampling, sgns
+from jaxvec.models import subwords
+from jaxvec.text.ngrams import hashed
 from jaxvec.train.contracts import State
 from jaxvec.train.epoch import evaluate_segment
 from jaxvec.train.stability import MOST_GROWTH, settled, stable
@@ -186,6 +188,15 @@ def test_rows_that_grow_without_bound_are_told():
     Watch(4.0, jnp.full((3, 2), 50.0)).rows(jnp.full((3, 2), 72.0), 0)
 
 
+def test_rows_of_ngrams_may_be_longer():
+    """By fastText's settings one had a length of 115 after 3 epochs, and no vector more than 11."""
+    few = jnp.ones((3, 2))
+    watch = Watch(4.0, subwords.Params(few, few, few))
+    watch.rows(subwords.Params(few, few, 200 * few), 2)
+    with pytest.raises(DivergedError, match=r"length 1131, where usual ones are shorter than 1000"):
+        watch.rows(subwords.Params(few, few, 800 * few), 2)
+
+
 def test_the_loss_of_vectors_that_are_zero(topic_corpus):
     """As models compute it of tables of zeros."""
     counts = cooccurrence.count(topic_corpus, window=3)
@@ -266,3 +277,29 @@ def test_curvature_bounds_the_second_derivative():
 def test_rates_beyond_float32_are_refused(topic_corpus, options, message):
     with pytest.raises(ValueError, match=message):
         fit(topic_corpus, SkipGram(vector_size=8), key=KEY, **options)
+
+
+@pytest.mark.parametrize(("kind", "buckets"), [(SkipGram, 1), (SkipGram, 20), (CBOW, 1)])
+def test_few_buckets_learn(topic_corpus, kind, buckets):
+    """A row that all words share gets the gradient of each: plain SGD diverged there."""
+    model = kind(vector_size=8, subwords=(3, 5), buckets=buckets, spectral_words=0)
+    result = fit(topic_corpus, model, key=KEY, epochs=2)
+    assert result.history[-1].loss < 0.95 * result.model.untrained_loss(topic_corpus)
+    assert np.linalg.norm(result.vectors().vectors, axis=1).max() < LONGEST_ROW
+
+
+def test_words_are_moved_by_those_that_share_their_rows():
+    words, share = ["cat", "cats", "at", "dog", "a"], np.array([0.4, 0.1, 0.2, 0.2, 0.1])
+    for buckets in (1, 7, 100_000):
+        model = SkipGram(subwords=(3, 4), buckets=buckets)
+        rows = [[("own", word), *hashed([word], 3, 4, buckets).ids.tolist()] for word in words]
+        moved = [
+            np.mean([sum(s * other.count(row) for s, other in zip(share, rows, strict=True))
+                     for row in mine]) for mine in rows
+        ]  # fmt: skip
+        np.testing.assert_allclose(model.moved_share(share, words), moved)
+    np.testing.assert_array_equal(SkipGram().moved_share(share, words), share)
+    counts = np.full(5, 1000)
+    few, many = (stable(SkipGram(subwords=(3, 4), buckets=b), counts, 0.001, words)[0].step_tokens
+                 for b in (1, 100_000))  # fmt: skip
+    assert few < many

@@ -7,6 +7,7 @@ import pytest
 
 from jaxvec import WordVectors, texts
 from jaxvec.cli import main
+from jaxvec.vectors.subwords import Subwords
 
 WORDS = [f"w{i}" for i in range(50)]
 
@@ -58,6 +59,55 @@ def test_equals_a_loop(wv, weighting, small_batches):
     assert np.array_equal(found, strings)
     weights = texts.idf_weights(wv, docs)
     assert np.allclose(weights, [np.log(301 / (1 + df[word])) + 1 for word in WORDS])
+
+
+@pytest.mark.filterwarnings("ignore:.* no known word")
+@pytest.mark.parametrize("weighting", [None, "sif", "idf", "array"])
+def test_unknown_words_have_what_ngrams_make_of_them(wv, weighting, small_batches):
+    rows = Subwords(np.random.default_rng(2).normal(size=(99, 8)).astype(np.float32), 4, 5)
+    some = WordVectors(WORDS[:9], wv.vectors[:9], counts=wv.counts[:9], subwords=rows)
+    docs = [[*words, "a", "\ud800"] for words in documents()]  # of which there are no n-grams
+    docs[7], docs[9] = ["a"], ["w30"]
+    known = {word for words in docs for word in words if some.has_vector_for(word)}
+    assert "w30" in known
+    assert not {"a", "\ud800"} & known
+    df = {word: sum(word in set(words) for words in docs) for word in known}
+    count = dict(zip(some.index_to_key, some.counts / some.counts.sum(), strict=True))
+    given = np.arange(1.0, 10.0) if weighting == "array" else weighting
+    weight = {
+        None: lambda word: 1.0,
+        "sif": lambda word: 1e-3 / (1e-3 + count.get(word, 0)),
+        "idf": lambda word: np.log((1 + len(docs)) / (1 + df[word])) + 1,
+        "array": lambda word: dict(zip(WORDS, range(1, 10), strict=False)).get(word, 9),
+    }[weighting]
+    expected = np.zeros((len(docs), 8))
+    for i, words in enumerate(docs):
+        found = [weight(word) * some[word] for word in words if word in known]
+        expected[i] = np.mean(found, axis=0) if found else 0
+    found = texts.encode(some, docs, weighting=given)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, expected, atol=1e-5, rtol=1e-5)
+    assert not found[7].any()
+    some.subwords = None
+    plain = texts.encode(some, docs, weighting=given)
+    assert not plain[9].any()
+    some.subwords = rows
+    np.testing.assert_array_equal(texts.encode(some, docs, weighting=given, ngrams=False), plain)
+
+
+def test_texts_that_ngrams_know_are_not_told_of(wv, tmp_path, capsys):
+    rows = Subwords(np.ones((9, 8), np.float32), 4, 5)
+    some = WordVectors(WORDS, wv.vectors, subwords=rows)
+    with pytest.warns(UserWarning, match="1 of 3 texts have no known word"):
+        texts.encode(some, ["unheard", "w1", "a"])
+    file, output = (str(tmp_path / name) for name in ("v.npz", "o.npz"))
+    some.save(file)
+    (tmp_path / "t.txt").write_text("unheard\nw1\na\n")
+    command = ["encode", file, "--lines", str(tmp_path / "t.txt"), "-o", output, "--force"]
+    for options, empty in (([], 1), (["--no-ngrams"], 2)):
+        assert main([*command, *options]) == 0
+        assert f"warning: {empty} of 3 texts have no known word" in capsys.readouterr().err
+        assert (~np.load(output)["vectors"].any(1)).sum() == empty
 
 
 @pytest.mark.filterwarnings("ignore:.* no known word")

@@ -1,7 +1,9 @@
 import contextlib
 import copy
+import copyreg
 import pickle
 import time
+import types
 
 import numpy as np
 import pytest
@@ -63,16 +65,24 @@ def test_close_matches_are_sought_when_the_message_is_read():
         assert min(times) < 50e-6
 
 
-def test_an_unknown_word_is_pickled_with_its_message_and_without_the_words():
+@pytest.mark.parametrize("by_dask", [False, True])
+def test_an_unknown_word_is_pickled_with_its_message_and_without_the_words(monkeypatch, by_dask):
+    """Also as tblib does it, with the traceback: importing Dask's distributed has that for all."""
     with pytest.raises(KeyError) as caught:
         Vocab(["most", *map(str, range(9999))], np.ones(10_000, int))["mots"]
     error = caught.value
     assert error.args == ("mots",)
+    monkeypatch.delitem(copyreg.dispatch_table, type(error), raising=False)
+    if by_dask:
+        tblib = pytest.importorskip("tblib.pickling_support")
+        monkeypatch.setitem(copyreg.dispatch_table, type(error), tblib.pickle_exception)
+        monkeypatch.setitem(copyreg.dispatch_table, types.TracebackType, tblib.pickle_traceback)
     packed = pickle.dumps(error)
-    assert len(packed) < 500
+    assert len(packed) < (2000 if by_dask else 500)  # all the words have 40,000 letters
     for again in (pickle.loads(packed), copy.deepcopy(error)):
         assert type(again) is type(error)
         assert again.args == error.args
+        assert bool(again.__traceback__) == by_dask
         assert str(again) == "'mots' is not in the vocabulary; close matches: most"
 
 

@@ -42,28 +42,36 @@ def chances(weights, before, node, p, q):
 
 
 def check_steps(walks, weights, p=1.0, q=1.0):
-    """Chi-square of all steps of the walks; those of one (before, node) have one distribution."""
-    counts = {}
-    for walk in np.asarray(walks).tolist():
-        for i, following in enumerate(walk[1:], 1):
-            before = walk[i - 2] if i > 1 else None
-            if walk[i - 1] < 0 or not weights[walk[i - 1]].any():
-                assert following == -1
-                continue
-            assert following >= 0
-            counts.setdefault((before, walk[i - 1]), np.zeros(V))[following] += 1
-    total, freedom = 0.0, 0
-    for (before, node), seen in counts.items():
-        expected = chances(weights, before, node, p, q) * seen.sum()
+    """Chi-square of all steps of the walks; those of one (before, node) have one distribution.
+
+    What is expected less than five times is one cell of all steps, of Poisson's distribution.
+    """
+    walks = np.asarray(walks)
+    dead = ~weights.any(1)
+    nodes, following = walks[:, :-1], walks[:, 1:]
+    assert ((following == -1) == ((nodes == -1) | dead[nodes])).all()
+    counts = np.zeros((V + 1, V, V))  # the last is of first steps
+    before = np.concatenate([np.full((len(walks), 1), V), walks[:, :-2]], axis=1)
+    there = following >= 0
+    np.add.at(counts, (before[there], nodes[there], following[there]), 1)
+    total, freedom, rare, rarely = 0.0, 0, 0.0, 0.0
+    asked = np.argwhere(counts.any(2)).tolist()
+    for before, node in asked:
+        seen = counts[before, node]
+        expected = chances(weights, None if before == V else before, node, p, q) * seen.sum()
         assert not seen[expected == 0].any()
-        total += (np.square(seen - expected)[expected > 0] / expected[expected > 0]).sum()
-        freedom += (expected > 0).sum() - 1
-    assert len(counts) > 30
+        often = expected >= 5
+        total += (np.square(seen - expected)[often] / expected[often]).sum()
+        freedom += max(often.sum() - 1, 0)
+        rare, rarely = rare + expected[~often].sum(), rarely + seen[~often].sum()
+    assert len(asked) > 30
     assert stats.chi2.sf(total, freedom) > 1e-3, (total, freedom)
+    assert min(stats.poisson.sf(rarely - 1, rare), stats.poisson.cdf(rarely, rare)) > 1e-4
 
 
 @pytest.mark.parametrize("plain", [True, False], ids=["edges", "arrows with weights"])
-@pytest.mark.parametrize(("p", "q"), [(1, 1), (0.25, 4), (4, 0.25)])
+@pytest.mark.parametrize("p", [1e-6, 0.25, 1, 4, 1e6])
+@pytest.mark.parametrize("q", [1e-6, 0.25, 1, 4, 1e6])
 def test_steps_have_their_probabilities(plain, p, q, strict_dtypes):
     weights = adjacency(weighted=not plain, directed=not plain)
     starts = np.tile(np.arange(V), 800)
@@ -71,8 +79,23 @@ def test_steps_have_their_probabilities(plain, p, q, strict_dtypes):
     assert (walks.dtype, walks.shape) == (jnp.int32, (len(starts), 6))
     assert np.array_equal(walks[:, 0], starts)
     check_steps(walks, weights, p, q)
-    if p == q:
+    if p == q == 1:
         check_steps(uniform_walks(KEY, graph_of(weights), starts, 6), weights)
+
+
+@pytest.mark.parametrize("p", [1e-20, 1e20])
+@pytest.mark.parametrize("q", [1e-20, 1e20])
+def test_walks_do_not_hang_where_all_neighbors_are_unlikely(p, q):
+    """At leaves, in stars, in bipartite graphs, in cliques, and with weights of all sizes."""
+    star = np.zeros((V, V))
+    star[0, 1:] = star[1:, 0] = 1
+    clique = 1 - np.eye(V)
+    sides = (np.arange(V)[:, None] + np.arange(V)) % 2
+    sizes = clique * 10.0 ** -np.arange(V)
+    for weights in (star, clique, sides, sizes):
+        walks = np.asarray(node2vec_walks(KEY, graph_of(weights), np.arange(V), 30, p=p, q=q))
+        assert weights[walks[:, :-1], walks[:, 1:]].all()
+        assert p >= q or (walks[:, 2:] == walks[:, :-2]).all()
 
 
 def test_walks_are_pure_and_compiled_once_for_all_p_and_q():
@@ -142,8 +165,8 @@ def test_a_graph_of_edges_is_that_of_its_matrix():
         (lambda: walk([0.5]), TypeError, r"starts must be whole numbers \[B\]; got float64 \[1\]"),
         (lambda: walk(3), TypeError, "starts must be whole"),
         (lambda: walk([0], length=0), ValueError, "length must be at least 1"),
-        (lambda: walk([0], p=0.0), ValueError, "p must be a finite number above 0; got 0.0"),
-        (lambda: walk([0], q=np.inf), ValueError, "q must be a finite number above 0"),
+        (lambda: walk([0], p=0.0), ValueError, "p must be a number from 1e-20 to 1e20; got 0.0"),
+        (lambda: walk([0], q=np.inf), ValueError, "q must be a number from 1e-20"),
     ],
 )
 def test_bad_graphs_and_starts(call, error, message):

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from benchmarks.fuzz import checkpoints
 from benchmarks.fuzz.mutations import Damage, bomb, damaged, packed, tensors, zipped
 from jaxvec import Corpus, Phrases, Vocab, WordVectors, cooccurrence, evaluate, formats
 from jaxvec.text.phrases import load_phrases, save_phrases
@@ -352,6 +353,9 @@ READERS: dict[str, Reader] = {
     "cells": Reader(lambda: [_saved(_cells().save)], cooccurrence.Cooccurrence.load, _bad_cells,
                     _of_cells, **_ARCHIVE),
     "run": Reader(_run, _read_run, _bad_run, _of_run, starts_jax=True, **_ARCHIVE),
+    "checkpoint": Reader(checkpoints.seeds, checkpoints.read, checkpoints.faults,
+                         lambda found: found.arrays, ((checkpoints.misfiled, 1.0),),
+                         starts_jax=True),
     "records": Reader(_records, _read_records, _bad_cells, _of_cells),
     "parameters": Reader(_parameters, _read_parameters, lambda tables: _bad_numbers(*tables),
                          _tables, starts_jax=True),

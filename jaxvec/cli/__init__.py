@@ -7,12 +7,13 @@ import sys
 import textwrap
 import warnings
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from importlib import import_module
 from importlib.metadata import version
 from typing import Any, NoReturn
 
 from jaxvec.cli.processor import avoid_slow_sorts
-from jaxvec.cli.terminal import drop_stdout, open_streams, quits_at_once
+from jaxvec.cli.terminal import Output, drop_stdout, open_streams, quits_at_once
 
 avoid_slow_sorts()
 
@@ -92,13 +93,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command = next((word for word in arguments if not word.startswith("-")), "")
         options = make_parser(command).parse_args(arguments)
     try:
-        with raised(), claims(), warnings.catch_warnings():
+        with raised(), claims(), warnings.catch_warnings(), redirect_stdout(Output(sys.stdout)):
             warnings.filterwarnings("always", category=UserWarning, module="jaxvec")
             warnings.showwarning = lambda message, *_, **__: say(
                 " ".join([f"jaxvec {options.command}: warning:", *str(message).split()])
             )
             status = options.run(options)
-        _flush()
+            sys.stdout.flush()
     except BrokenPipeError:  # the reader of our output has gone, as `head` does
         status = 0
         drop_stdout()
@@ -113,14 +114,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say(f"jaxvec {options.command}: {text}", always=True)
         return 128 + (error.signal if isinstance(error, Ended) else signal.SIGINT)
     return status or 0
-
-
-def _flush() -> None:
-    """Prints what waits to be printed; OSError that names standard output if it cannot."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        drop_stdout()
-        raise OSError(error.errno, error.strerror, "standard output") from None

@@ -241,6 +241,20 @@ def load_mapped(path: str, limit: int | None = None) -> WordVectors:
     return WordVectors.load(path, limit=limit, mmap=mapped)
 
 
+def check_known(vectors: WordVectors, words: Sequence[str]) -> None:
+    """Makes sure that the vectors have words, of which n-grams alone may know, too.
+
+    Args:
+      vectors: of all words.
+      words: that are asked for.
+
+    Raises:
+      KeyError: for the first that is unknown, with close matches.
+    """
+    for word in words:
+        vectors.get_index(word)
+
+
 def neighbors_line(vectors: WordVectors, word: str) -> str:
     """A line with a word and its 8 nearest neighbors.
 

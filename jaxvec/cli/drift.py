@@ -3,7 +3,7 @@
 import argparse
 import json
 
-from jaxvec.cli.common import Flags, path, whole
+from jaxvec.cli.common import Flags, check_known, path, whole
 from jaxvec.vectors.word_vectors import WordVectors
 
 _NEIGHBORS = 8
@@ -51,8 +51,9 @@ def run(options: argparse.Namespace) -> None:
     )
     if options.words:
         distances = dict(moved)
+        for vectors in (before, after):
+            check_known(vectors, options.words)
         for word in options.words:
-            before[word], after[word]  # raises a KeyError that names close matches
             if word not in distances:
                 raise KeyError(f"{word!r} is not frequent enough to be compared")
         moved = [(word, distances[word]) for word in options.words]

@@ -26,8 +26,8 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Writes a vector for each line of a text, as the array 'vectors' of a NumPy file: the mean "
         "of its words' vectors; or, by a run that 'jaxvec train --save-run' wrote, of pv-dbow or "
-        "sgns, the one that predicts its words best. Unknown words are left out; a line without a "
-        "known word has the vector 0."
+        "sgns, the one that predicts its words best. Unknown words are left out, unless FILE has "
+        "n-grams that make vectors of them; a line without a known word has the vector 0."
     )
     parser.epilog = (
         "examples:\n  jaxvec encode vectors.npz --lines texts.txt -o texts.npz\n"
@@ -57,6 +57,7 @@ def add_encode_options(parser: argparse.ArgumentParser) -> None:
         "whitespace (default), basic_english, text8 or alphanumeric",
         default="whitespace",
     )
+    add("--no-ngrams", "leave out unknown words, though FILE has n-grams")
     add("--force", "overwrite the output")
     parser.set_defaults(run=encode)
 
@@ -102,12 +103,14 @@ def _averaged(options: argparse.Namespace, lines: Iterable[str]) -> np.ndarray:
         weighting=options.weighting,
         remove_components=options.remove_components,
         tokenizer=options.tokenizer,
+        ngrams=not options.no_ngrams,
     )
 
 
 def _inferred(options: argparse.Namespace, lines: Iterable[str]) -> np.ndarray:
     for flag, given in (("weighting", options.weighting),
-                        ("remove-components", options.remove_components)):  # fmt: skip
+                        ("remove-components", options.remove_components),
+                        ("no-ngrams", options.no_ngrams)):  # fmt: skip
         if given:
             raise ValueError(f"--{flag} is for word vectors, and {options.file} is a run")
     from jaxvec.train.infer import infer  # here, as they bring JAX

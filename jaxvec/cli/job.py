@@ -136,7 +136,7 @@ def _check_checkpoint(folder: str) -> None:
 def _is_of_documentation(path: str) -> bool:
     """Whether a file is the output of an earlier run without CORPUS."""
     try:
-        metadata = WordVectors.load(path).metadata
+        metadata = formats.info(path).metadata
     except ValueError:
         return False
     return metadata.get("corpus") == []

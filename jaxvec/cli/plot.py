@@ -10,6 +10,7 @@ import numpy as np
 from jaxvec.cli.common import (
     Flags,
     check_input,
+    check_known,
     check_output,
     load_mapped,
     number,
@@ -227,6 +228,7 @@ def _heat(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figu
     words = _listed(options.heat, options.words_file)
     if len(words) < 2:
         raise ValueError(f"a heat map needs 2 words or more; got {len(words)}")
+    check_known(vectors, words)
     units = unit(vectors[words].astype(np.float64))
     cosines = units @ units.T
     if options.order != "given":
@@ -245,6 +247,7 @@ def _som(options: argparse.Namespace, vectors: WordVectors) -> "tuple[str, Figur
 
     learned = _frequent(options, vectors, len(vectors))
     written = _listed(options.words, options.words_file) or learned
+    check_known(vectors, written)
     asked = vectors.get_normed_vectors(written)
     table = jax.device_put(vectors.get_normed_vectors(learned))
     rows, columns = shape = options.grid or _usual_grid(len(table))
@@ -327,8 +330,7 @@ def _chosen(
         raise ValueError("--neighbors needs words: give --words")
     if options.perplexity and options.method != "tsne":
         raise ValueError("--perplexity goes with --method tsne")
-    for word in asked:
-        vectors.get_index(word)  # raises a KeyError that names close matches
+    check_known(vectors, asked)
     words = asked or _frequent(options, vectors, _TOPN[kind])
     groups = None
     if options.neighbors:

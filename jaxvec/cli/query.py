@@ -4,7 +4,7 @@ import argparse
 import json
 import math
 
-from jaxvec.cli.common import Flags, check_input, load_mapped, path, whole
+from jaxvec.cli.common import Flags, check_input, check_known, load_mapped, path, whole
 from jaxvec.vectors import evaluate
 from jaxvec.vectors.word_vectors import Neighbors, WordVectors
 
@@ -23,7 +23,6 @@ def add_similar_options(parser: argparse.ArgumentParser) -> None:
     add("file FILE", _FILE, path)
     add("words WORD", "words to look up", nargs="+")
     add("--dot", "by dot product, not cosine")
-    add("--oov", "give words that FILE does not have a vector from their n-grams, if it has these")
     _add_neighbor_options(parser)
     parser.set_defaults(run=similar)
 
@@ -51,17 +50,20 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `evaluate` to a parser."""
     parser.description = (
         "Scores word vectors: analogies by 3CosAdd, word pairs by Spearman's rank "
-        "correlation. Case is ignored; lines with unknown words are not counted."
+        "correlation. Case is ignored; lines with unknown words are not counted. Of a file of rare "
+        "words --oov counts more pairs."
     )
     parser.epilog = (
-        "example:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
-        "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000"
+        "examples:\n  jaxvec evaluate vectors.npz --analogies questions-words.txt "
+        "--pairs wordsim353.txt simlex999.txt --restrict-vocab 30000\n"
+        "  jaxvec evaluate vectors.npz --pairs rw.txt --oov"
     )
     add = Flags(parser)
     add("file FILE", _FILE, path)
     add("--analogies F", "': section' lines, and four words a line", path)
     add("--pairs F", "two words and a score a line", path, nargs="+", default=[])
     add("--restrict-vocab N", "use only the N most frequent words in analogies", whole(1))
+    add("--oov", "in pairs, give words that FILE does not have a vector from their n-grams")
     _add_cosmul(parser)
     add("--json", "print JSON")
     parser.set_defaults(run=run_evaluate)
@@ -69,6 +71,7 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_neighbor_options(parser: argparse.ArgumentParser) -> None:
     add = Flags(parser)
+    add("--oov", "give words that FILE does not have a vector from their n-grams, if it has these")
     add("--topn N", "default: %(default)s", whole(1), default=10)
     add("--restrict-vocab N", "look among the N most frequent words only", whole(1))
     add("--json", "print JSON")
@@ -92,14 +95,7 @@ def similar(options: argparse.Namespace) -> None:
       KeyError: for the first word that is unknown, and has no n-grams.
       ValueError: if vectors are to be made of n-grams that the file does not have.
     """
-    vectors = load_mapped(options.file)
-    if options.oov and vectors.subwords is None:
-        raise ValueError(
-            f"{options.file} has no n-grams, of which --oov makes vectors of unknown words: train "
-            "with --subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
-        )
-    for word in () if options.oov else options.words:
-        vectors.get_index(word)
+    vectors = _known(options, options.words)
     nearest = vectors.most_similar_dot if options.dot else vectors.most_similar
     found = {
         word: nearest(word, topn=options.topn, restrict_vocab=options.restrict_vocab)
@@ -114,8 +110,13 @@ def similar(options: argparse.Namespace) -> None:
 
 
 def analogy(options: argparse.Namespace) -> None:
-    """Prints the answers to one analogy; KeyError for the first word that is unknown."""
-    ask = getattr(load_mapped(options.file), options.similarity_function)
+    """Prints the answers to one analogy.
+
+    Raises:
+      KeyError, ValueError: as `similar`.
+    """
+    vectors = _known(options, [options.a, options.b, options.c])
+    ask = getattr(vectors, options.similarity_function)
     found = ask(
         [options.b, options.c],
         [options.a],
@@ -126,6 +127,24 @@ def analogy(options: argparse.Namespace) -> None:
         print(json.dumps(_rows(found), ensure_ascii=False))
     else:
         _print_neighbors(f"{options.a} : {options.b} = {options.c} : ?", found)
+
+
+def _known(options: argparse.Namespace, words: list[str]) -> WordVectors:
+    """The vectors of the file, which has the words asked for, or with `--oov` n-grams of them."""
+    vectors = load_mapped(options.file)
+    if options.oov:
+        _check_ngrams(vectors, options.file)
+    else:
+        check_known(vectors, words)
+    return vectors
+
+
+def _check_ngrams(vectors: WordVectors, file: str) -> None:
+    if vectors.subwords is None:
+        raise ValueError(
+            f"{file} has no n-grams, of which --oov makes vectors of unknown words: train with "
+            "--subwords 3-6, and write .npz, .safetensors or .fasttext.bin"
+        )
 
 
 def _rows(neighbors: Neighbors) -> list[dict]:
@@ -149,7 +168,11 @@ def run_evaluate(options: argparse.Namespace) -> None:
     check_input(options.analogies, "file of analogies")
     for file in options.pairs:
         check_input(file, "file of word pairs")
+    if options.oov and not options.pairs:
+        raise ValueError("--oov is for word pairs: give --pairs F")
     vectors = WordVectors.load(options.file)
+    if options.oov:
+        _check_ngrams(vectors, options.file)
     answers = None
     if options.analogies:
         answers = evaluate.analogies(
@@ -158,7 +181,7 @@ def run_evaluate(options: argparse.Namespace) -> None:
             restrict_vocab=options.restrict_vocab,
             similarity_function=options.similarity_function,
         )
-    pairs = [evaluate.pairs(vectors, file) for file in options.pairs]
+    pairs = [evaluate.pairs(vectors, file, oov=options.oov) for file in options.pairs]
     if options.json:
         print(json.dumps(_as_json(answers, pairs)))
         return
@@ -170,9 +193,12 @@ def run_evaluate(options: argparse.Namespace) -> None:
 
 def pairs_line(score: evaluate.Pairs) -> str:
     """The score on a file of word pairs, on one line."""
+    share = f"{score.found} of {score.total} pairs scored ({100 * score.found / score.total:.1f} %)"
+    unknown = f"{score.unknown} of {score.words} words unknown"
+    composed = f", {score.composed} of these made of n-grams" if score.composed else ""
     return (
-        f"{score.file}: Spearman {score.spearman:.4f}, Pearson {score.pearson:.4f}, "
-        f"{score.found} of {score.total} pairs known"
+        f"{score.file}: Spearman {score.spearman:.4f}, Pearson {score.pearson:.4f}, {share}, "
+        f"{unknown}{composed}"
     )
 
 

@@ -5,8 +5,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from typing import NoReturn
+from collections.abc import Iterable, Iterator
+from typing import Any, NoReturn, TextIO
 
 INTERRUPTED = 128 + signal.SIGINT
 """The exit status after Ctrl-C, as shells have it."""
@@ -37,6 +37,47 @@ def drop_stdout() -> None:
     """Discards output that is not printed yet: Python would try again at exit, and fail."""
     with contextlib.suppress(OSError, ValueError):
         _reserve(sys.stdout.fileno(), os.open(os.devnull, os.O_WRONLY))
+
+
+class Output:
+    """Standard output with errors that name it, whether they come as a line is printed, as they do
+    with PYTHONUNBUFFERED, or at the end.
+
+    Args:
+      stream: where it goes.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Prints a text, at once or later."""
+        with _named():
+            return self._stream.write(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        """Prints lines, at once or later."""
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        """Prints what waits to be printed."""
+        with _named():
+            self._stream.flush()
+
+
+@contextlib.contextmanager
+def _named() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        drop_stdout()
+        raise OSError(error.errno, error.strerror, "standard output") from None
 
 
 @contextlib.contextmanager

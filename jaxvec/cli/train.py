@@ -324,13 +324,19 @@ def warn_if_collapsed(vectors: WordVectors) -> None:
 
 
 def _holds(path: str, vectors: WordVectors) -> bool:
-    """Whether a file holds exactly these vectors."""
+    """Whether a file holds exactly these vectors. A `.fasttext.bin` has them as rows that they are
+    made of, up to rounding, and exact rows of n-grams."""
     try:
         found = WordVectors.load(path)
     except (ValueError, FileNotFoundError):
         return False
-    return found.index_to_key == vectors.index_to_key and np.array_equal(
-        found.vectors, vectors.vectors
+    if found.index_to_key != vectors.index_to_key:
+        return False
+    rows, expected = found.subwords, vectors.subwords
+    if rows is None or expected is None:
+        return np.array_equal(found.vectors, vectors.vectors)
+    return np.array_equal(rows.table, expected.table) and np.allclose(
+        found.vectors, vectors.vectors, rtol=1e-5, atol=1e-5
     )
 
 

@@ -267,6 +267,8 @@ def with_unk(vectors: WordVectors) -> WordVectors:
         vectors.vectors,
         attributes=vectors.attributes,
         metadata=vectors.metadata,
+        dtype=vectors.vectors.dtype,
+        subwords=vectors.subwords,
     )
     longer.add_vectors(UNK, unk_vector(vectors))
     return longer

@@ -57,8 +57,8 @@ def table(
 ) -> np.ndarray:
     """The table of an embedding layer: a row for each word of a vocabulary.
 
-    A word of the vectors, special or not, gets its vector. Other words, and `vocab.unk`, get
-    `unk_vector`. Other specials, such as padding, get zeros.
+    A word of the vectors, special or not, gets its vector, and so does a word of their n-grams.
+    Other words, and `vocab.unk`, get `unk_vector`. Other specials, such as padding, get zeros.
 
     Args:
       vectors: the pretrained vectors.

@@ -115,7 +115,7 @@ def fasttext_skipgram() -> Recipe:
     """``fasttext skipgram`` by its defaults, with n-grams of 3 to 6 characters.
 
     ``-minn 3 -maxn 6``; everything else is as in `fasttext_sgns`. What differs: n-grams share
-    200,000 rows, not 2 million; ``--buckets 2000000`` gives the program's.
+    500,000 rows, not 2 million; ``--buckets 2000000`` gives the program's.
     """
     model = SkipGram(
         vector_size=100, window=5, sample=1e-4, shrink_windows=True, negative=5, ns_exponent=0.5,

@@ -270,8 +270,7 @@ class Prior(Protocol):
 
 @runtime_checkable
 class StepSize(Protocol):
-    """Knows how large a step of plain SGD may be; see `stability`. A dataclass, some of whose
-    fields are `blocks` and `block_tokens`."""
+    """A dataclass that knows how large a step of plain SGD may be; see `stability`."""
 
     blocks: int | None
     """Blocks a step; None for as many as are stable."""
@@ -293,12 +292,13 @@ class StepSize(Protocol):
     def keep_probability(self, counts: np.ndarray) -> np.ndarray:
         """The probability that subsampling keeps a token, by word: float64[V]."""
 
-    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray, words: Sequence[str]) -> float:
         """For the busiest row of a table: how many pairs it takes part in per predicted pair.
 
         Args:
           counts: of the vocabulary, int[V].
           share: of each word among the tokens that subsampling keeps, float64[V].
+          words: of the vocabulary, for a model whose words share rows.
         """
 
 

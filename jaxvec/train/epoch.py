@@ -26,6 +26,7 @@ from jaxvec.train.contracts import (
     Tunable,
 )
 from jaxvec.train.dealing import dealt_places
+from jaxvec.train.landing import buffers, gathered
 
 PyTree = Any
 
@@ -84,9 +85,10 @@ def run_segment(
         return losses.sum(), losses
 
     def step(carry, batch, rows, rate, inside):
-        state, scratch = carry
+        (state, scratch), landing = carry
+        vectors, landing = gathered(state.params, rows, landing)
         # every read of the tables done before the first write, so that writes are in place
-        vectors = lax.optimization_barrier(_gathered(state.params, rows))
+        vectors = lax.optimization_barrier(vectors)
         gradients, losses = jax.grad(summed, has_aux=True)(vectors, batch)
         # a GPU would cut the rate out for the products, in a kernel of its own
         gradients = made_once(gradients, "cuda")
@@ -103,7 +105,7 @@ def run_segment(
             state.params, state.opt_state, scratch, rows, gradients, rate, *curvature
         )
         after = jax.tree.map(kept(inside), state, State(params, opt_state))
-        return (after, scratch), losses
+        return ((after, scratch), landing), losses
 
     def kept(inside):
         """A step beyond the last changes no row that it is given; nor may it change a counter, or
@@ -156,22 +158,18 @@ def evaluate_segment(
     """
 
     def step(carry, batch, rows, rate, inside):
-        return carry, model.rows_loss(_gathered(params, rows), batch)
+        vectors, landing = gathered(params, rows, carry[1])
+        return (carry[0], landing), model.rows_loss(vectors, batch)
 
     return _run(model, params, constants, segment, key, step, (), jnp.zeros(2))[1]
-
-
-def _gathered(params: PyTree, rows: PyTree) -> PyTree:
-    return jax.tree.map(
-        lambda table, ids: table.at[ids].get(mode="clip", wrap_negative_indices=False), params, rows
-    )
 
 
 def _run(
     model: Model, params, constants, segment, key, step: Callable, carry, rates, together=None,
     shards=1, loss_every=1,
 ) -> tuple[PyTree, Steps]:  # fmt: skip
-    """Takes ``carry, losses = step(carry, batch, rows, rate, inside)`` over a segment's batches.
+    """Takes ``(carry, landing), losses = step((carry, landing), batch, rows, rate, inside)`` over a
+    segment's batches; for `landing` see `gathered`.
 
     The steps go in draws of `STEPS_A_DRAW`. What does not depend on the tables is made for a
     whole draw: random bits, batches, ids of rows, rates. The loop over its steps has a fixed trip
@@ -207,6 +205,7 @@ def _run(
         weight = _where(inside, jax.vmap(model.weight)(batches), 0)
 
         now = batches, rows, _interpolate(rates, ts, plan.steps)
+        carry = carry, buffers(params, rows)
 
         def taken(k, carry):
             here = jax.tree.map(lambda part: lax.dynamic_index_in_dim(part, k, 0, False), now)
@@ -236,7 +235,7 @@ def _run(
         zeros = jnp.zeros(losses.shape, losses.dtype)
         every = loss_every if most >= _SAMPLED else 1
         ways = {"cpu": functools.partial(steps, every)} if every > 1 else {}
-        carry, total, first, told = lax.platform_dependent(
+        (carry, _), total, first, told = lax.platform_dependent(
             (carry, zeros, zeros), weight, **ways, default=functools.partial(steps, 1)
         )
         done = Steps(

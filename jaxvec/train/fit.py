@@ -130,9 +130,10 @@ def fit(
         10,000th of the first. Not with a schedule.
       valid: the fraction held out for `valid_loss`: of a corpus its end, of counts a
         random choice of chunks of cells.
-      init: vectors to begin with, matched by word; other words begin at random. Where the
-        model's vectors are the sum of two tables, each gets half. With `GloVe(mittens=…)`
-        words are drawn to these vectors, whether they begin there or at `start`.
+      init: vectors to begin with, matched by word, or made of its n-grams if they have some;
+        other words begin at random. Where the model's vectors are the sum of two tables, each
+        gets half. With `GloVe(mittens=…)` words are drawn to these vectors, whether they begin
+        there or at `start`.
       start: a `State` whose parts that are not None replace the model's parameters and the
         optimizer's state; or the `Result` of an earlier run, whose words go on from where it
         left them, matched by word, while new ones begin at random (see ``extend`` of
@@ -180,7 +181,7 @@ def fit(
     asked = model
     where, workers = resolved(sharding, workers, model)
     rule = rules(
-        [model], data.vocab.counts, optimizer, [learning_rate], min_learning_rate, device,
+        [model], data.vocab, optimizer, [learning_rate], min_learning_rate, device,
         dense=dense, grad_clip=grad_clip, write_back=as_before(checkpoints, write_back),
     )  # fmt: skip
     (model,), optimize = rule.models, rule.optimizer

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import jax
@@ -19,7 +20,7 @@ from jaxvec.train.options import Option
 from jaxvec.train.text_model import Constants, Text, TextModel
 from jaxvec.vectors.subwords import Subwords
 
-DEFAULT_BUCKETS = 200_000
+DEFAULT_BUCKETS = 500_000
 NGRAMS = "ngrams"
 """The name of the table whose rows are of n-grams, and of no word."""
 DOCUMENTS = "documents"
@@ -116,6 +117,24 @@ class NgramRows(TextModel):
             jnp.asarray(found.offsets, jnp.int32),
             jnp.zeros(room, bool),
         )
+
+    def moved_share(self, share: np.ndarray, words: Sequence[str]) -> np.ndarray:
+        """How many tokens' gradients move each word's input vector, per token: float64[V].
+
+        Without n-grams they are the word's own. With them a word is moved by each that shares a
+        row: its vector by the mean, over its rows, of how many tokens move the row.
+
+        Args:
+          share: of each word among the tokens, float64[V].
+          words: the `V` words.
+        """
+        if self.subwords is None or not len(words):
+            return share
+        ids, offsets = ngrams.hashed(words, *self.subwords, self.buckets)
+        sizes = np.diff(offsets)
+        of_rows = np.bincount(ids, np.repeat(share, sizes), minlength=self.buckets)
+        of_words = np.bincount(np.repeat(np.arange(len(words)), sizes), of_rows[ids], len(words))
+        return (share + of_words) / (1 + sizes)
 
     @property
     def input_tokens(self) -> int:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
@@ -124,10 +125,10 @@ class NegativeSampling(NgramRows):
         met = jnp.concatenate([of_contexts, of_noise], axis=-1)
         return Sampled(text, sampling.draw(constants.words, draws), met, ngrams)
 
-    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray, words: Sequence[str]) -> float:
         """See `contracts.StepSize`: a row as input, or as output, its negatives included."""
         noise = sampling.noise_distribution(counts, self.ns_exponent)
-        as_input = share * (1 + self.negative)
+        as_input = self.moved_share(share, words) * (1 + self.negative)
         as_output = share + noise * self.negative
         return float(max(as_input.max(), as_output.max()))
 

@@ -261,7 +261,8 @@ class Result(NamedTuple):
         """The likeliest words in a context: the softmax over the vocabulary of u_w · h.
 
         h is the mean of the context's input vectors (for `CBOW(cbow_mean=False)` the sum) and
-        u_w the output vector of a word. Unknown words are left out, as gensim does.
+        u_w the output vector of a word. Unknown words are left out, as gensim does, unless they
+        have n-grams.
 
         Args:
           context_words: the words around.
@@ -277,12 +278,15 @@ class Result(NamedTuple):
         if not isinstance(self.model, PredictsWords) or "input" not in self.params._fields:
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
-        ids = vocab.encode(term_list(context_words))
-        if not len(ids):
-            raise ValueError("no word of the context is in the vocabulary")
+        words = term_list(context_words)
+        ids = vocab.encode(words)
         rows, subwords = fetched(self.params.input[ids]), ngram_rows(self.model, self.params)
         if subwords is not None:
             rows = subwords.composed(rows, [vocab.words[i] for i in ids])
+            others, some = subwords.vectors([word for word in words if word not in vocab])
+            rows = np.concatenate([rows, others[some]])
+        if not len(rows):
+            raise ValueError("no word of the context is in the vocabulary")
         hidden = self.model.context_vector(rows)
         parts = row_parts(self.params.output, len(vocab))
         logits = np.concatenate([part @ hidden for part in parts])

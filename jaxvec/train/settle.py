@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import optax
 
 from jaxvec.optim import writeback
@@ -11,6 +10,7 @@ from jaxvec.optim.named import Schedule, accelerators_own, rates, resolve_optimi
 from jaxvec.optim.probe import Choice
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import damped
+from jaxvec.text.vocab import Vocab
 from jaxvec.train.contracts import Model
 from jaxvec.train.devices import Device, here
 from jaxvec.train.stability import resized, settled
@@ -30,7 +30,7 @@ class Rules(NamedTuple):
 
 def rules(
     models: Sequence[Model],
-    counts: np.ndarray,
+    vocab: Vocab,
     optimizer: str | optax.GradientTransformation | RowOptimizer | None,
     learning_rates: Sequence[float | Schedule | None],
     min_learning_rate: float | None,
@@ -44,7 +44,7 @@ def rules(
 
     Args:
       models: as asked for.
-      counts: of the vocabulary, int[V].
+      vocab: the words and their counts.
       optimizer: as for `fit`; None for the models' own.
       learning_rates: as for `fit`, one of each model.
       device: that trains, or whose defaults are taken.
@@ -70,7 +70,7 @@ def rules(
     )
     found, dampings, scales = zip(
         *(
-            settled(model, counts, optimizer, float(rates(schedule, 0, 1).max()))
+            settled(model, vocab.counts, optimizer, float(rates(schedule, 0, 1).max()), vocab.words)
             for model, schedule in zip(models, schedules, strict=True)
         ),
         strict=True,

@@ -74,7 +74,7 @@ def write_arrays(folder: Path, process: int, arrays: Sequence[Array], place: Seq
                 file.write(left[at : at + _CHUNK])
             pieces.append(_Piece(number, start, list(part.shape), offset, checksum))
             offset += len(left)
-    said = {"place": place, "pieces": pieces}
+    said = {"place": place, "process": process, "pieces": pieces}
     write_sealed(folder / f"arrays.{process}.json", said)
 
 
@@ -117,6 +117,8 @@ def check_arrays(folder: Path, processes: int, sizes: Sequence[int], place: Sequ
 def _pieces(folder: Path, process: int) -> tuple[list[_Piece], list[int]]:
     """What is in a file of arrays, and the place that they are of."""
     said = read_sealed(folder / f"arrays.{process}.json")
+    if said.get("process", process) != process:  # older states do not say it
+        raise ValueError(f"arrays.{process}.json is of process {said['process']}")
     return [_Piece(*fields) for fields in said["pieces"]], said["place"]
 
 

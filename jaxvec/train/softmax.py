@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -66,10 +67,10 @@ class Softmax(TextModel):
             found["blocks"] = most if most > DEFAULT_BLOCKS else None
         return found
 
-    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray, words: Sequence[str]) -> float:
         """Twice the busiest word's share: its own pairs, and the softmax's contrast with others;
         see `contracts.StepSize`."""
-        del counts
+        del counts, words
         return float(2 * share.max())
 
     @property

@@ -5,6 +5,7 @@ step that is too large makes vectors grow where word2vec's would not. Two produc
 
 - n · η: a row that n pairs of a step share moves by n · η times its partners, and they by as much
   times it. `largest_step` keeps that of the busiest row below `MOST_PUSH` by the number of tokens.
+  Where words share rows of n-grams, n counts the pairs of all words by which a vector is moved.
 - (η · `model.step_norm`)²: the weights of a block's pairs are a matrix, `M` by its contexts and
   negatives, by which the two sides move each other. The square of η times its spectral norm is
   the growth of one step where all vectors agree, and no number of blocks changes it.
@@ -17,6 +18,7 @@ pair.
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from typing import Any, cast
 
 import jax
@@ -38,19 +40,23 @@ DEFAULT_BLOCKS = 2  # more are no faster on a CPU, see benchmarks/README.md
 _TRIAL_STEPS = 500  # until the steps of a momentum of 0.99 have added up
 
 
-def largest_step(model: StepSize, counts: np.ndarray, rate: float) -> float:
+def largest_step(
+    model: StepSize, counts: np.ndarray, rate: float, words: Sequence[str] = ()
+) -> float:
     """The most tokens of a step in which the busiest row has n · η of at most `MOST_PUSH`.
 
     Args:
       model: whose pairs they are.
       counts: of the vocabulary, int[V].
       rate: η, the highest of the run; for a rule with momentum the sum of its steps.
+      words: of the vocabulary, where n-grams are shared by them.
     """
-    pairs = model.pairs_a_token * model.steepest_share(counts, _kept_share(model, counts))
+    steepest = model.steepest_share(counts, _kept_share(model, counts), words)
+    pairs = model.pairs_a_token * steepest
     return MOST_PUSH / (rate * pairs)
 
 
-def damping(model: StepSize, counts: np.ndarray, rate: float) -> float:
+def damping(model: StepSize, counts: np.ndarray, rate: float, words: Sequence[str] = ()) -> float:
     """How much `optim.damped` must hold a model's steps back; 0 for not at all.
 
     The pairs of a word pull in as many directions as it has different partners, n, and the mean of
@@ -58,33 +64,35 @@ def damping(model: StepSize, counts: np.ndarray, rate: float) -> float:
 
     Args:
       model: of a given number of blocks.
-      counts, rate: as for `largest_step`.
+      counts, rate, words: as for `largest_step`.
     """
     growth = (rate * model.step_norm) ** 2
-    if model.step_tokens <= largest_step(model, counts, rate) and growth <= MOST_GROWTH:
+    if model.step_tokens <= largest_step(model, counts, rate, words) and growth <= MOST_GROWTH:
         return 0.0
     partners = 1 / float(np.square(_kept_share(model, counts)).sum())  # were all as frequent
     return float(np.clip(round(2 / partners**0.5, 2), LEAST_DAMPING, 1))
 
 
-def stable(model: StepSize, counts: np.ndarray, rate: float) -> tuple[Any, float]:
+def stable(
+    model: StepSize, counts: np.ndarray, rate: float, words: Sequence[str] = ()
+) -> tuple[Any, float]:
     """A model with `blocks` chosen, if not given, and the damping that it needs.
 
     Args:
       model: as asked for.
-      counts, rate: as for `largest_step`.
+      counts, rate, words: as for `largest_step`.
 
     Returns:
       The model, with `block_tokens` smaller where one block is too much; and its `damping`.
     """
-    tokens = largest_step(model, counts, rate)
+    tokens = largest_step(model, counts, rate, words)
     if model.blocks is None and tokens < LEAST_STEP:
         model = _resized(model, blocks=1)
     elif model.blocks is None:
         size = int(min(tokens, model.block_tokens))
         blocks = int(np.clip(tokens / size, 1, DEFAULT_BLOCKS))
         model = _resized(model, block_tokens=size, blocks=blocks)
-    return model, damping(model, counts, rate)
+    return model, damping(model, counts, rate, words)
 
 
 def settled(
@@ -92,6 +100,7 @@ def settled(
     counts: np.ndarray,
     optimizer: str | optax.GradientTransformation | RowOptimizer,
     rate: float,
+    words: Sequence[str] = (),
 ) -> tuple[Any, float, float]:
     """The model, damping and scale with which `optim.damped` keeps a run's optimizer stable.
 
@@ -100,6 +109,7 @@ def settled(
       counts: of the vocabulary, int[V].
       optimizer: a name, an optax transformation, or a `RowOptimizer`, which is left as it is.
       rate: the highest of the run, which multiplies the transformation's updates.
+      words: as for `largest_step`.
 
     Returns:
       The model, the damping (0 for none) and the scale of the optimizer. A model without
@@ -114,7 +124,7 @@ def settled(
     scale, has_memory = _response(optimizer, model)
     if scale is None:
         return model, 0.0, 1.0
-    steady, held_back = stable(model, counts, scale * rate)
+    steady, held_back = stable(model, counts, scale * rate, words)
     growth = scale * rate * steady.step_norm
     if has_memory and MOST_GROWTH_WITH_MEMORY < growth**2 < math.inf:
         most = MOST_GROWTH**0.5 / growth

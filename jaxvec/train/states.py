@@ -24,6 +24,7 @@ LOCK = ".lock"
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
 _PROGRESS = "progress.json"
 _OLD_PROGRESS = "progress"  # of versions without checksums
+_SAID = {"at", "settings", "write_back", "words", "arrays", "processes"}
 _MARKS = {_PROGRESS, "arrays.0", "arrays.0.json", _OLD_PROGRESS}
 
 
@@ -67,7 +68,10 @@ def facts(folder: Path, number: int) -> dict[str, Any]:
     path = folder / str(number)
     if (path / _OLD_PROGRESS).exists():
         raise ValueError("it is of a version of jaxvec that wrote no checksums")
-    return read_sealed(path / _PROGRESS)
+    said = read_sealed(path / _PROGRESS)
+    if not isinstance(said, dict) or not said.keys() >= _SAID:
+        raise ValueError(f"{_PROGRESS} is another file, or of another version of jaxvec")
+    return said
 
 
 def place(said: dict[str, Any]) -> list[int]:

@@ -102,7 +102,7 @@ def sweep(
     _check_alike(models)
     models = filled(models, here(), data)
     rule = rules(
-        models, data.vocab.counts, optimizer, learning_rates, min_learning_rate, here(),
+        models, data.vocab, optimizer, learning_rates, min_learning_rate, here(),
         write_back=write_back,
     )  # fmt: skip
     models = rule.models

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxvec.train.contracts import Steps
+from jaxvec.train.ngrams import NGRAMS
 
 MOST_LOSS = 1.25  # in units of the loss of untrained vectors, or of the first step
 LONGEST_ROW = 100.0  # trained rows have lengths of 3 to 30
+LONGEST_PART = 1000.0  # with n-grams, 3 to 200: vectors are means of rows, which cancel out
 _ADVICE = "lower the learning rate or, for a text model, lower blocks or raise block_negatives"
 
 
@@ -49,7 +51,8 @@ class Watch:
         self._raises = raises
         self._bound = untrained
         self._begun = False
-        self._longest = max(LONGEST_ROW, 10 * longest)
+        self._usual = LONGEST_PART if NGRAMS in getattr(params, "_fields", ()) else LONGEST_ROW
+        self._longest = max(self._usual, 10 * longest)
 
     def steps(self, steps: Steps, epoch: int, segment: int) -> None:
         """Checks the losses of a segment's steps, [draws], or of `N` workers', [N, draws].
@@ -111,7 +114,7 @@ class Watch:
         if longest > self._longest:
             raise DivergedError(
                 f"epoch {epoch + 1} made a vector of length {longest:.4g}, where usual ones are "
-                f"shorter than {LONGEST_ROW:g}: training diverged; {_ADVICE}"
+                f"shorter than {self._usual:g}: training diverged; {_ADVICE}"
             )
 
 

@@ -84,7 +84,7 @@ def align(
 ) -> WordVectors:
     """Vectors rotated into the space of others, by the `rotation` of shared words.
 
-    Lengths, and cosines of rotated vectors with each other, stay.
+    Lengths, and cosines of rotated vectors with each other, stay. Rows of n-grams are rotated, too.
 
     Args:
       vectors: the vectors to rotate, also of words that `to` lacks.
@@ -121,12 +121,14 @@ def align(
         sides = [unit(side) for side in sides]
     if center:
         sides = [side - side.mean(axis=0) for side in sides]
+    turn = rotation(*sides)
     return WordVectors(
         vectors.index_to_key,
-        vectors.vectors @ rotation(*sides),
+        vectors.vectors @ turn,
         attributes=vectors.attributes,
         metadata=vectors.metadata,
         dtype=vectors.vectors.dtype,
+        subwords=None if vectors.subwords is None else vectors.subwords.rotated(turn),
     )
 
 

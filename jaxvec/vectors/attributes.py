@@ -48,6 +48,18 @@ def blank(like: np.ndarray, size: int) -> np.ndarray:
     return np.full(size, None) if like.dtype == object else np.zeros(size, like.dtype)
 
 
+def taken(values: np.ndarray, places: np.ndarray) -> np.ndarray:
+    """The values of an attribute at places, and what `blank` has at place -1.
+
+    Args:
+      values: the array [V].
+      places: int[n].
+    """
+    found = blank(values, len(places))
+    found[places >= 0] = values[places[places >= 0]]
+    return found
+
+
 def put(name: str, old: np.ndarray, places: Sequence[int] | np.ndarray, new: np.ndarray) -> None:
     """Writes values [n] at places of an attribute's array, in place.
 

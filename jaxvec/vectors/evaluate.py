@@ -17,7 +17,7 @@ from jaxvec.vectors.analogies import solve
 from jaxvec.vectors.keys import limited
 from jaxvec.vectors.lines import decoded_lines
 from jaxvec.vectors.queries import WordQueries
-from jaxvec.vectors.ranking import units
+from jaxvec.vectors.ranking import unit, units
 
 Question = tuple[str, ...]  # of four words
 
@@ -53,8 +53,27 @@ class Pairs(NamedTuple):
     file: str
     spearman: float
     pearson: float
-    found: int  # pairs whose two words are known
+    found: int  # pairs whose two words have vectors, which are scored
     total: int
+    words: int  # of all pairs, each counted once
+    unknown: int  # of these, outside the vocabulary
+    composed: int  # of the unknown, with a vector made of n-grams
+
+
+class Judgments(NamedTuple):
+    """The `n` pairs of a file: people's scores and the words' cosines.
+
+    Attributes:
+      people: float64[n].
+      cosines: float64[n]; NaN where a word has no vector.
+      words, unknown, composed: as in `Pairs`.
+    """
+
+    people: np.ndarray
+    cosines: np.ndarray
+    words: int
+    unknown: int
+    composed: int
 
 
 def analogies(
@@ -129,32 +148,50 @@ def answers(
 
 
 def pairs(
-    vectors: WordQueries, path: str | os.PathLike[str], *, restrict_vocab: int | None = None
+    vectors: WordQueries,
+    path: str | os.PathLike[str],
+    *,
+    restrict_vocab: int | None = None,
+    oov: bool = False,
 ) -> Pairs:
     """Correlates the cosines of word pairs with people's scores.
 
     Case is ignored, and pairs with an unknown word are left out, as in gensim's
-    `evaluate_word_pairs`.
+    `evaluate_word_pairs`; with `oov` only those whose unknown word has no n-grams. Of a
+    file of rare words few pairs may be left: compare scores of the same number of pairs.
 
     Args:
       vectors: the word vectors.
       path: two words and a number a line, separated by tabs (or, without tabs, by spaces);
         lines beginning with ``#``, and a heading, are skipped.
       restrict_vocab: know only this many words, from the first on; None for all.
+      oov: whether unknown words have the vectors of their n-grams, see `Subwords.vector`; in lower
+        case, if all words of the vocabulary are.
 
     Raises:
       FileNotFoundError: if there is no such file.
-      ValueError: if a line has another form.
+      ValueError: if a line has another form; with `oov`, if the vectors have no n-grams.
+
+    >>> from jaxvec.vectors.subwords import Subwords
+    >>> file = getfixture("tmp_path") / "rare.txt"
+    >>> _ = file.write_text("cat dog 7\\ncat cats 9\\n")
+    >>> rows = Subwords(np.eye(3), minn=3, maxn=4)
+    >>> vectors = WordQueries(["cat", "dog"], [[0, 1, 2], [1, 1, 1]], subwords=rows)
+    >>> found = pairs(vectors, file, oov=True)
+    >>> found.found, found.words, found.unknown, found.composed
+    (2, 3, 1, 1)
+    >>> pairs(vectors, file).found
+    1
     """
     from scipy import stats  # here, as it takes long to load
 
-    people, cosines = judgments(vectors, path, restrict_vocab)
+    people, cosines, *words = judgments(vectors, path, restrict_vocab, oov=oov)
     known = ~np.isnan(cosines)
     spearman = pearson = float("nan")
     if known.sum() > 1:
         spearman = float(stats.spearmanr(cosines[known], people[known]).statistic)
         pearson = float(stats.pearsonr(cosines[known], people[known]).statistic)
-    return Pairs(os.fspath(path), spearman, pearson, int(known.sum()), len(people))
+    return Pairs(os.fspath(path), spearman, pearson, int(known.sum()), len(people), *words)
 
 
 def judgments(
@@ -164,36 +201,52 @@ def judgments(
     case_insensitive: bool = True,
     delimiter: str | None = None,
     encoding: str = "utf8",
-) -> tuple[np.ndarray, np.ndarray]:
-    """People's scores of the `n` pairs of a file, and the words' cosines: float64[n] each.
+    oov: bool = False,
+) -> Judgments:
+    """People's scores of the pairs of a file, and the words' cosines.
 
     Args:
-      vectors, path, restrict_vocab: as for `pairs`.
+      vectors, path, restrict_vocab, oov: as for `pairs`.
       case_insensitive: whether words are the same in upper and lower case.
       delimiter: what stands between words and score; by default tabs or, in lines without, white
         space.
       encoding: of the file.
 
-    Returns:
-      Both arrays; the cosine of a pair with an unknown word is NaN.
-
     Raises:
       FileNotFoundError, ValueError: as `pairs`.
     """
+    if oov and vectors.subwords is None:
+        raise ValueError(
+            "oov=True makes unknown words' vectors of n-grams, and these vectors have none: train "
+            "with subwords=(3, 6), and save as .npz, .safetensors or .fasttext.bin"
+        )
     fold = _folding(case_insensitive)
     spellings = _spellings(vectors, restrict_vocab, fold)
+    lower = oov and case_insensitive and all(word == word.lower() for word in vectors.index_to_key)
+
+    def vector(word: str) -> np.ndarray | None:
+        if places := spellings.get(fold(word)):
+            row = vectors.vectors[places[0]]
+        elif oov and vectors.subwords is not None:
+            row = vectors.subwords.vector(word.lower() if lower else word)
+        else:
+            return None
+        return None if row is None else unit(row.astype(np.float64))
+
+    found: dict[str, np.ndarray | None] = {}  # by folded word
     people: list[float] = []
     cosines: list[float] = []
     for word1, word2, score in _read_pairs(path, delimiter, encoding):
-        word1, word2 = fold(word1), fold(word2)
-        known = word1 in spellings and word2 in spellings
+        for word in (word1, word2):
+            if fold(word) not in found:
+                found[fold(word)] = vector(word)
+        first, second = found[fold(word1)], found[fold(word2)]
         people.append(score)
-        cosines.append(
-            vectors.similarity(spellings[word1][0], spellings[word2][0]) if known else float("nan")
-        )
+        cosines.append(float("nan") if first is None or second is None else float(first @ second))
     if not people:
         raise ValueError(f"{path} holds no word pairs")
-    return np.array(people), np.array(cosines)
+    unknown = [row is not None for word, row in found.items() if word not in spellings]
+    return Judgments(np.array(people), np.array(cosines), len(found), len(unknown), sum(unknown))
 
 
 def _folding(case_insensitive: bool) -> Callable[[str], str]:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from jaxvec.storage.door import reading
-from jaxvec.storage.files import expanded, to_json, umask, writable
+from jaxvec.storage.files import expanded, synced_folder, to_json, umask, writable
 from jaxvec.storage.tensors import Tensors
 from jaxvec.vectors.formats.archive import import_safetensors
 from jaxvec.vectors.formats.checks import check_numbers
@@ -39,7 +39,7 @@ def save(
     scores: Mapping[str, Any] | None = None,
     license: str | None = None,
 ) -> None:
-    """Writes a folder; it appears whole or not at all.
+    """Writes a folder; it appears whole or not at all, even after a power failure.
 
     Args:
       vectors: the words, their vectors, counts and metadata; other attributes are left out.
@@ -210,18 +210,24 @@ def _write(temporary: Path, text: str) -> None:
 
 @contextlib.contextmanager
 def _new_folder(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """A folder beside the one asked for, which takes its name if the block succeeds."""
+    """A folder beside the one asked for, which is on the disk and takes its name if the block
+    succeeds."""
     target = writable(folder)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ValueError(f"{folder} exists: give a name that is free, or an empty folder")
     made = Path(tempfile.mkdtemp(prefix=f".{target.name[:40]}.", suffix=".part", dir=target.parent))
     try:
         yield made
+        for path in made.iterdir():
+            with open(path, "rb+") as file:
+                os.fsync(file.fileno())
+        synced_folder(made)
         made.chmod(0o777 & ~umask())
         made.replace(target)
     except BaseException:
         shutil.rmtree(made)
         raise
+    synced_folder(target.parent)
 
 
 def _hub() -> ModuleType:

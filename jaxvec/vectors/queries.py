@@ -248,19 +248,19 @@ class WordQueries(Similarities):
         check_jax_runs("most_similar_many")
         from jaxvec.vectors import neighbors  # starts JAX, which no other query needs
 
-        asked = np.array([self.get_index(word) for word in key_list(words)], np.int32)
+        terms = key_list(words)
+        rows = self.get_normed_vectors(terms)
+        asked = np.array([self.get_index(word, len(self)) for word in terms], np.int32)
         known = limited(restrict_vocab)
         if check_whole("topn", topn, least=None) < 1 or not len(asked):
             return [[] for _ in asked]
         units = ranking.units(self.vectors[:known])
-        top = neighbors.cosine_top(
-            units, self.get_normed_vectors(asked), min(topn + 1, len(units)), asked[:, None], recall
-        )
+        top = neighbors.cosine_top(units, rows, min(topn + 1, len(units)), asked[:, None], recall)
         found = []
-        for place, *row in zip(asked, top.indices.tolist(), np.asarray(top.scores), strict=True):
+        for term, *row in zip(terms, top.indices.tolist(), np.asarray(top.scores), strict=True):
             real = row[1] > -np.inf
             if (-np.diff(row[1][real]) <= ranking.DOUBT).any():
-                found.append(self.similar_by_key(int(place), topn, restrict_vocab))
+                found.append(self.similar_by_key(term, topn, restrict_vocab))
                 continue
             pairs = zip(*row, real, strict=True)
             found.append([(self.index_to_key[i], float(s)) for i, s, kept in pairs if kept][:topn])
@@ -279,8 +279,10 @@ class WordQueries(Similarities):
         >>> WordQueries(["a", "b", "c"], [[1, 0], [1, 1], [0, 1]]).closer_than("a", "c")
         ['b']
         """
-        distances, asked = self.distances(key1), self.get_index(key1)
-        nearer = np.flatnonzero(distances < distances[self.get_index(key2)])
+        distances, asked = self.distances(key1), self.get_index(key1, -1)
+        other = self.get_index(key2, -1)
+        limit = distances[other] if other >= 0 else self.distances(key1, [key2])
+        nearer = np.flatnonzero(distances < limit)
         return [self.index_to_key[i] for i in nearer if i != asked]
 
     def rank(self, key1: Key, key2: Key) -> int:

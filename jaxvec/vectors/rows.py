@@ -14,6 +14,9 @@ _RARE = 100  # words, as in the GloVe program
 def matched(vectors: WordTable, vocab: Vocab, vector_size: int) -> tuple[np.ndarray, np.ndarray]:
     """The vectors of a vocabulary's words, float32[V, D], zeros for unknown ones.
 
+    A word that only the n-grams of the vectors know has the vector that they make. A special, such
+    as padding, has one only if it is a word of the vectors.
+
     Args:
       vectors: where the words are looked up.
       vocab: the `V` words.
@@ -36,9 +39,14 @@ def matched(vectors: WordTable, vocab: Vocab, vector_size: int) -> tuple[np.ndar
         )
     places = np.array([vectors.key_to_index.get(word, -1) for word in vocab.words])
     known = places >= 0
+    rows = np.where(known[:, None], vectors.vectors[places], 0)
+    if vectors.subwords is not None:
+        others = [i for i in np.flatnonzero(~known).tolist()
+                  if i >= vocab.specials and vocab.words[i] != vocab.unk]  # fmt: skip
+        rows[others], known[others] = vectors.subwords.vectors([vocab.words[i] for i in others])
     if not known.any():
         raise ValueError("no word of the vocabulary is among the vectors to start from")
-    return np.where(known[:, None], vectors.vectors[places], 0), known
+    return rows, known
 
 
 def unk_vector(vectors: WordTable) -> np.ndarray:

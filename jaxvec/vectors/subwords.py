@@ -29,6 +29,15 @@ def _stretches(words: Sequence[str], numbers: int) -> Iterator[tuple[int, int]]:
         yield start, len(words)
 
 
+def _encodes(word: str) -> bool:
+    """Whether a word has bytes; one with half a surrogate pair has none."""
+    try:
+        word.encode(errors="surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclasses.dataclass(frozen=True)
 class Subwords:
     """A table of rows of n-grams, fastText's.
@@ -73,13 +82,40 @@ class Subwords:
 
     def vector(self, word: str) -> np.ndarray | None:
         """The mean of the rows of a word's n-grams, [D]; None if it has none."""
-        try:
-            ids = self.ids(word)
-        except UnicodeEncodeError:  # half a surrogate pair
-            return None
-        if not len(ids):
-            return None
-        return self.table[ids].mean(0, dtype=np.float64).astype(self.table.dtype)
+        (found,), (some,) = self.vectors([word])
+        return found if some else None
+
+    def vectors(self, words: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The means of the rows of words' n-grams alone, as of words that have no row of their own.
+
+        Args:
+          words: `n` words.
+
+        Returns:
+          The means, [n, D], zeros for a word without n-grams; and bool[n], which words have some.
+
+        >>> rows, some = Subwords(np.eye(2), 3, 3).vectors(["of", ""])
+        >>> rows.tolist(), some.tolist()
+        ([[0.5, 0.5], [0.0, 0.0]], [True, False])
+        """
+        words = [word if _encodes(word) else ngrams.END_OF_LINE for word in words]
+        found = np.zeros((len(words), self.table.shape[1]), self.table.dtype)
+        some = np.zeros(len(words), bool)
+        for start, stop in _stretches(words, self.maxn * max(1, self.table.shape[1])):
+            ids, offsets = self.hashed(words[start:stop])
+            sizes = np.diff(offsets)
+            some[start:stop] = sizes > 0
+            places = np.flatnonzero(sizes)
+            if len(places):
+                rows = self.table[ids].astype(np.float64)
+                sums = np.add.reduceat(rows, offsets[:-1][places], axis=0)
+                found[start + places] = sums / sizes[places, None]
+        return found, some
+
+    def rotated(self, turn: np.ndarray) -> "Subwords":
+        """The rows times a matrix [D, D], so that vectors that are made of them are, too."""
+        table = (self.table @ turn).astype(self.table.dtype)
+        return dataclasses.replace(self, table=table)
 
     def composed(
         self, own: np.ndarray, words: Sequence[str], *, in_place: bool = False

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from jaxvec.text.vocab import UnknownWord, word_list
 from jaxvec.vectors import ranking
-from jaxvec.vectors.attributes import COUNT, blank, column, put
+from jaxvec.vectors.attributes import COUNT, blank, column, put, taken
 from jaxvec.vectors.keys import NO_KEY, Key, is_key, key_list, no_key
 from jaxvec.vectors.subwords import Subwords
 
@@ -331,9 +331,9 @@ class WordTable:
         """A copy of the vectors of some words, in the order asked for, each once.
 
         Args:
-          keys: words, of which unknown ones are left out.
-          allow_inference: whether a number stands for the word at that place, or is unknown.
-            (gensim's FastText infers vectors of unknown words then; here write ``wv[words]``.)
+          keys: words, of which unknown ones are left out. The n-grams stay.
+          allow_inference: whether a number stands for the word at that place, and n-grams make
+            vectors of words that these vectors lack, or both are unknown.
           copy_vecattrs: whether to keep their counts and other attributes.
 
         Raises:
@@ -344,18 +344,17 @@ class WordTable:
         >>> some.index_to_key, some.counts.tolist()
         (['c', 'a'], [1, 9])
         """
-        asked = key_list(keys)
-        found = [
-            self.get_index(key, -1) for key in asked if allow_inference or isinstance(key, str)
-        ]
-        places = list(dict.fromkeys(place for place in found if place >= 0))
-        kept = {name: values[places] for name, values in self.attributes.items()}
+        found: dict[str, int] = {}
+        for key in key_list(keys):
+            place = self.get_index(key, -1) if allow_inference or isinstance(key, str) else -1
+            if place >= 0 or (allow_inference and self.has_vector_for(key)):
+                found[self.index_to_key[place] if place >= 0 else str(key)] = place
+        places = np.array([*found.values()], int)
+        kept = {name: taken(values, places) for name, values in self.attributes.items()}
         return type(self)(
-            [self.index_to_key[place] for place in places],
-            self.vectors[places],
-            attributes=kept if copy_vecattrs else None,
-            dtype=self.vectors.dtype,
-        )
+            list(found), self[list(found)], attributes=kept if copy_vecattrs else None,
+            dtype=self.vectors.dtype, subwords=self.subwords,
+        )  # fmt: skip
 
     def sort_by_descending_frequency(self) -> None:
         """Puts the words into falling order of count, in place.

@@ -8,9 +8,10 @@ directions.
 
 import itertools
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -31,8 +32,9 @@ _TEXTS = 4**6
 
 
 class _Batch(NamedTuple):
-    ids: np.ndarray  # int32[T]
+    ids: np.ndarray  # int32[T], from `V` on of the others
     lengths: np.ndarray  # int[B], how many of them each text has
+    others: list[str]  # unknown words, each once, which n-grams may know
 
 
 def encode(
@@ -42,6 +44,7 @@ def encode(
     weighting: Weighting = None,
     remove_components: int | ArrayLike = 0,
     tokenizer: str | Tokenizer = "whitespace",
+    ngrams: bool = True,
 ) -> np.ndarray:
     """A vector for each text: the mean of weight(w) · v(w) over its `m` known words w,
 
@@ -53,12 +56,16 @@ def encode(
     Args:
       vectors: the word vectors, with counts for ``"sif"``.
       texts: `n` strings, which the tokenizer splits, or lists of words. Unknown words are left
-        out, even if they have n-grams.
+        out; of vectors with n-grams only those without any.
       weighting: None for plain means; ``"sif"``, see `sif_weights`; ``"idf"``, see `idf_weights`,
-        of these texts; or a weight for each word, [V], such as of other texts.
+        of these texts; or a weight for each word, [V], such as of other texts. A word that n-grams
+        alone know weighs what the rarest does: 1 by ``"sif"``, as of the count 0, and the highest
+        of an array; by ``"idf"`` it is counted in these texts like the others.
       remove_components: the number of directions, found in these texts by `components` (SIF
         removes 1); or directions of other texts, [k, D].
       tokenizer: for strings; preferably the one that the vectors were trained with.
+      ngrams: whether n-grams make vectors of unknown words, as in fastText's
+        ``get_sentence_vector`` (which takes the mean of vectors scaled to length 1).
 
     Returns:
       float32[n, D]. The vector of a text without a known word is 0, before and after directions
@@ -82,24 +89,15 @@ def encode(
     [[0.   0.09]
      [0.09 0.  ]]
     """
-    batches: Iterable[_Batch] = _batches(vectors, texts, tokenizer)
+    batches: Iterable[_Batch] = _batches(vectors, texts, tokenizer, ngrams)
     weights: jax.Array | None
     if isinstance(weighting, str) and weighting == "idf":
         batches = list(batches)
-        weights = jnp.asarray(_idf(batches, len(vectors)))
+        of_words, of_others = _idf(batches, len(vectors))
+        weights = jnp.asarray(of_words)
     else:
-        weights = _weights(vectors, weighting)
-    table = jnp.asarray(vectors.vectors, jnp.float32)
-    empty, parts = 0, [np.zeros((0, vectors.vector_size), np.float32)]
-    for ids, lengths in batches:
-        empty += int((lengths == 0).sum())
-        size, room = _padded(len(lengths)), _padded(len(ids))
-        places = np.full(room, size, np.int32)  # of no text
-        places[: len(ids)] = np.repeat(np.arange(len(lengths)), lengths)
-        ids = np.pad(ids, (0, room - len(ids)))
-        means = segment_means(table, ids, places, size, weights)
-        parts.append(np.asarray(means[: len(lengths)]))
-    found = np.concatenate(parts)
+        weights, of_others = _weights(vectors, weighting)
+    found, empty = _encoded(vectors, batches, weights, of_others)
     if empty:
         warnings.warn(
             f"{empty:,} of {len(found):,} texts have no known word: their vectors are 0",
@@ -110,6 +108,39 @@ def encode(
     if np.ndim(remove_components) == 0:
         remove_components = components(found, check_whole("remove_components", remove_components))
     return np.asarray(without(found, remove_components))
+
+
+def _encoded(
+    vectors: WordTable,
+    batches: Iterable[_Batch],
+    weights: jax.Array | None,
+    of_others: Callable[[str], float],
+) -> tuple[np.ndarray, int]:
+    """The vectors of all texts, float32[n, D], and how many have no known word."""
+    table = jnp.asarray(vectors.vectors, jnp.float32)
+    empty, parts = 0, [np.zeros((0, vectors.vector_size), np.float32)]
+    for batch in batches:
+        texts = np.repeat(np.arange(len(batch.lengths)), batch.lengths)
+        own = batch.ids < len(vectors)
+        tokens = np.bincount(texts[own], minlength=len(batch.lengths))
+        size, room = _padded(len(tokens)), _padded(int(own.sum()))
+        places = np.full(room, size, np.int32)  # of no text
+        places[: own.sum()] = texts[own]
+        ids = np.pad(batch.ids[own], (0, room - own.sum()))
+        means = np.asarray(segment_means(table, ids, places, size, weights)[: len(tokens)])
+        if batch.others:
+            assert vectors.subwords is not None
+            rows, some = vectors.subwords.vectors(batch.others)
+            rows = rows * np.array([of_others(word) for word in batch.others])[:, None]
+            known = np.flatnonzero(~own)
+            known = known[some[batch.ids[known] - len(vectors)]]
+            sums = means * tokens[:, None]
+            np.add.at(sums, texts[known], rows[batch.ids[known] - len(vectors)])
+            tokens += np.bincount(texts[known], minlength=len(tokens))
+            means = (sums / np.maximum(tokens, 1)[:, None]).astype(np.float32)
+        empty += int((tokens == 0).sum())
+        parts.append(means)
+    return np.concatenate(parts), empty
 
 
 @partial(jax.jit, static_argnames="texts")
@@ -197,7 +228,7 @@ def idf_weights(
     >>> print(idf_weights(WordTable(["a", "b"], np.eye(2)), ["a b a", "a"]).round(3))
     [1.    1.405]
     """
-    return _idf(_batches(vectors, texts, tokenizer), len(vectors))
+    return _idf(_batches(vectors, texts, tokenizer), len(vectors))[0]
 
 
 def components(vectors: ArrayLike, count: int) -> jax.Array:
@@ -288,9 +319,12 @@ def all_but_the_top(table: ArrayLike, count: int) -> jax.Array:
     return without(moved, components(moved, count))
 
 
-def _weights(vectors: WordTable, weighting: Weighting) -> jax.Array | None:
+def _weights(
+    vectors: WordTable, weighting: Weighting
+) -> tuple[jax.Array | None, Callable[[str], float]]:
+    """The weights of words, and of a word that n-grams alone know."""
     if weighting is None:
-        return None
+        return None, lambda word: 1.0
     if isinstance(weighting, str):
         if weighting != "sif":
             raise ValueError(f'weighting must be "sif", "idf", weights [V] or None; got '
@@ -300,40 +334,56 @@ def _weights(vectors: WordTable, weighting: Weighting) -> jax.Array | None:
                 'weighting="sif" needs the counts of words, which these vectors lack: load them '
                 "with fvocab=, or set wv.counts"
             )
-        return jnp.asarray(sif_weights(vectors.counts))
+        return jnp.asarray(sif_weights(vectors.counts)), lambda word: 1.0
     weights = jnp.asarray(weighting, jnp.float32)
     if weights.shape != (len(vectors),):
         raise ValueError(f"weights must be [{len(vectors)}]; got {list(weights.shape)}")
-    return weights
+    rarest = float(weights.max()) if len(weights) else 1.0
+    return weights, lambda word: rarest
 
 
 def _batches(
-    vectors: WordTable, texts: Iterable[str | Sequence[str]], tokenizer: str | Tokenizer
+    vectors: WordTable,
+    texts: Iterable[str | Sequence[str]],
+    tokenizer: str | Tokenizer,
+    ngrams: bool = False,
 ) -> Iterator[_Batch]:
     """The ids of texts, in batches of about `_TOKENS` tokens."""
     ids: list[int] = []
     lengths: list[int] = []
-    known = vectors.key_to_index
+    others: dict[str, int] = {}
+    known, size = vectors.key_to_index, len(vectors)
+    ngrams = ngrams and vectors.subwords is not None
     for words, _ in document_pieces(texts, tokenizer):
         if not all(issubclass(found, str) for found in set(map(type, words))):
             word_list(words)  # raises
-        text = [known[word] for word in words if word in known]
-        if lengths and (len(lengths) == _TEXTS or len(ids) + len(text) > _TOKENS):
-            yield _Batch(np.array(ids, np.int32), np.array(lengths))
-            ids, lengths = [], []
-        ids += text
-        lengths.append(len(text))
+        here = words if ngrams else [word for word in words if word in known]
+        if lengths and (len(lengths) == _TEXTS or len(ids) + len(here) > _TOKENS):
+            yield _Batch(np.array(ids, np.int32), np.array(lengths), list(others))
+            ids, lengths, others = [], [], {}
+        for word in here:
+            place = known.get(word)
+            ids.append(size + others.setdefault(word, len(others)) if place is None else place)
+        lengths.append(len(here))
     if lengths:
-        yield _Batch(np.array(ids, np.int32), np.array(lengths))
+        yield _Batch(np.array(ids, np.int32), np.array(lengths), list(others))
 
 
-def _idf(batches: Iterable[_Batch], size: int) -> np.ndarray:
-    texts, found = 0, np.zeros(size, np.int64)
-    for ids, lengths in batches:
+def _idf(batches: Iterable[_Batch], size: int) -> tuple[np.ndarray, Callable[[str], float]]:
+    """The inverse document frequencies of words, float32[V], and of others."""
+    texts, found, of_others = 0, np.zeros(size, np.int64), Counter[str]()
+    for ids, lengths, others in batches:
+        width = size + len(others)
         of = np.repeat(np.arange(len(lengths)), lengths)
-        found += np.bincount(np.unique(of * size + ids) % size, minlength=size)
+        having = np.bincount(np.unique(of * width + ids) % width, minlength=width)
+        found += having[:size]
+        of_others.update(dict(zip(others, having[size:].tolist(), strict=True)))
         texts += len(lengths)
-    return (np.log((1 + texts) / (1 + found)) + 1).astype(np.float32)
+
+    def idf(having: Any) -> Any:
+        return np.log((1 + texts) / (1 + having)) + 1
+
+    return idf(found).astype(np.float32), lambda word: idf(of_others[word])
 
 
 def _padded(length: int) -> int:

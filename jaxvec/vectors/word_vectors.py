@@ -209,7 +209,7 @@ class WordVectors(WordQueries):
             order = np.argsort(-values, kind="stable")
             words, table, values = [words[i] for i in order], table[order], values[order]
         vocab = None if fvocab is None else Vocab(words, values)
-        ordered = WordTable(words, table, dtype=table.dtype)
+        ordered = WordTable(words, table, dtype=table.dtype, subwords=self.subwords)
         formats.save(ordered, fname, format=_format(binary, write_header).suffixes[0])
         if fvocab is not None and vocab is not None:
             vocab.save(fvocab)
@@ -347,6 +347,8 @@ class WordVectors(WordQueries):
         restrict_vocab: Limit = _GENSIMS_LIMIT,
         case_insensitive: bool = True,
         dummy4unknown: bool = False,
+        *,
+        oov: bool = False,
     ) -> tuple[Any, Any, float]:
         """The correlation of word pairs' cosines with people's scores, as `evaluate.pairs`.
 
@@ -359,22 +361,23 @@ class WordVectors(WordQueries):
           case_insensitive: whether words are the same in upper and lower case.
           dummy4unknown: whether pairs with unknown words count with a cosine of 0, or not at
             all.
+          oov: whether unknown words have the vectors of their n-grams, as for `evaluate.pairs`.
 
         Returns:
           scipy's results for Pearson's and for Spearman's correlation, each with statistic and
-          p-value, and the percentage of pairs with unknown words.
+          p-value, and the percentage of pairs with a word that has no vector.
 
         Raises:
           FileNotFoundError: if there is no such file.
-          ValueError: if a line has another form, which gensim skips; or if fewer than two
-            pairs are known.
+          ValueError: if a line has another form, which gensim skips; if fewer than two pairs
+            are known; with `oov`, if the vectors have no n-grams.
         """
         from scipy import stats  # here, as it takes long to load
 
         from jaxvec.vectors import evaluate
 
-        people, cosines = evaluate.judgments(
-            self, pairs, restrict_vocab, case_insensitive, delimiter, encoding
+        people, cosines, *_ = evaluate.judgments(
+            self, pairs, restrict_vocab, case_insensitive, delimiter, encoding, oov
         )
         unknown = np.isnan(cosines)
         if dummy4unknown:

@@ -257,8 +257,8 @@ def load(
         the dtype; the message names the line or byte.
 
     Warns:
-      UserWarning: if text or word2vec binary holds a word twice; the first is taken, as in
-        gensim.
+      UserWarning: if a file holds a word twice, as by `errors`, but for `.npz` and safetensors;
+        the first is taken, as in gensim.
 
     >>> path = getfixture("tmp_path") / "v.vec"
     >>> _ = path.write_text("2 3\\nthe 1 2 3\\ncat 4 5 6\\n")
@@ -325,7 +325,8 @@ def _recognized(source: Source, kind: str | None = None) -> Format:
 def info(path: str | os.PathLike[str], *, force_size: bool = False) -> Info:
     """The contents of a file of word vectors, without reading all of it.
 
-    Lines of text are counted, and compared with the header; their numbers are not read.
+    Lines of text are counted, and compared with the header; their numbers are not read, nor are
+    rows of n-grams.
 
     Args:
       path: the file.
@@ -344,7 +345,7 @@ def info(path: str | os.PathLike[str], *, force_size: bool = False) -> Info:
         found = _recognized(source)
         assert found.read is not None
         count = found.count(source.rewound()) if found.count else None
-        shown = Options(limit=_SHOWN, errors="replace", force_size=force_size)
+        shown = Options(limit=_SHOWN, errors="replace", force_size=force_size, ngrams=False)
         vectors = found.read(source.rewound(), shown)
         return Info(
             found.name,

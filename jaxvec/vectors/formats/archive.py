@@ -117,7 +117,7 @@ def read_npz(source: Source, options: Options) -> WordTable:
     arrays = load_arrays(
         source.path,
         mapped=mmap,
-        names=_HELD,
+        names=_names(options),
         checks=dict.fromkeys(("vectors", "ngrams"), _check_finite) if mmap else None,
         partly=() if limit is None else {"vectors"},
         force_size=options.force_size,
@@ -139,6 +139,11 @@ def count_npz(source: Source) -> int:
     return _rows(arrays["vectors"].shape)
 
 
+def _names(options: Options) -> set[str]:
+    """The arrays to read."""
+    return _HELD if options.ngrams else _HELD - _NGRAMS
+
+
 def _check_finite(numbers: np.ndarray) -> None:
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
         raise ValueError("a number of its vectors is not finite")
@@ -156,7 +161,9 @@ def read_safetensors(source: Source, options: Options) -> WordTable:
     """
     with reading(source.name, "a safetensors file"):
         tensors = _tensors(source)
-        arrays = {name: tensors.read(name) for name in _HELD & set(tensors.found) - {"vectors"}}
+        arrays = {
+            name: tensors.read(name) for name in _names(options) & set(tensors.found) - {"vectors"}
+        }
         arrays["vectors"] = tensors.read("vectors", options.limit)
         metadata = tensors.metadata.get("metadata", "{}")
         return _made(source.name, arrays, metadata, tensors.found["vectors"].shape, options)

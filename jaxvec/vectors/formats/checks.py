@@ -9,6 +9,7 @@ from numpy.typing import DTypeLike
 
 from jaxvec.storage.arrays import release
 from jaxvec.vectors.ranking import not_finite
+from jaxvec.vectors.subwords import Subwords
 from jaxvec.vectors.table import FLOATING, WordTable
 
 LENIENT = (
@@ -103,7 +104,13 @@ def check_blanks(words: Sequence[str]) -> None:
 
 
 def checked(
-    path: str | os.PathLike[str], words: list[str], table: np.ndarray, place: Callable[[int], str]
+    path: str | os.PathLike[str],
+    words: list[str],
+    table: np.ndarray,
+    place: Callable[[int], str],
+    *,
+    counts: np.ndarray | None = None,
+    subwords: Subwords | None = None,
 ) -> WordTable:
     """The vectors of a file; of a word that comes twice the first, as in gensim.
 
@@ -112,6 +119,8 @@ def checked(
       words: the `n` words.
       table: [n, D].
       place: where in the file the word of a place stands, for the warning.
+      counts: of the words, int[n], if they are known.
+      subwords: the rows of n-grams, if there are any.
 
     Raises:
       ValueError: if they make no table.
@@ -129,7 +138,8 @@ def checked(
         )
         kept = sorted(firsts.values())
         words, table = [words[i] for i in kept], table[kept]
+        counts = None if counts is None else counts[kept]
     try:
-        return WordTable(words, table, dtype=table.dtype)
+        return WordTable(words, table, counts=counts, dtype=table.dtype, subwords=subwords)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -18,7 +18,7 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from jaxvec.text.ngrams import LONGEST
-from jaxvec.vectors.formats.checks import LENIENT, check_lines, fill
+from jaxvec.vectors.formats.checks import LENIENT, check_lines, checked, fill
 from jaxvec.vectors.formats.format import Format, Options
 from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.subwords import Subwords
@@ -92,18 +92,17 @@ def read(source: Source, options: Options) -> WordTable:
 
     Raises:
       ValueError: as `formats.load`; if the model is supervised, or quantised.
+
+    Warns:
+      UserWarning: as `formats.load`.
     """
     model = read_model(source, options)
     subwords, words = model.subwords(), model.words
     if subwords is not None:  # in place: with the two matrices there is nothing else in memory
         subwords.composed(model.own, words, in_place=True)
     shown = _shown(source.name, words, options)
-    try:
-        return WordTable(
-            shown, model.own, counts=model.counts, dtype=model.own.dtype, subwords=subwords
-        )
-    except ValueError as error:
-        raise ValueError(f"{source.name}: {error}") from None
+    return checked(source.name, shown, model.own, lambda i: f"word {i + 1}",
+                   counts=model.counts, subwords=subwords)  # fmt: skip
 
 
 def read_model(source: Source, options: Options, *, output: bool = False) -> Model:
@@ -129,7 +128,8 @@ def read_model(source: Source, options: Options, *, output: bool = False) -> Mod
             f"{settings.bucket} buckets of {settings.dim} numbers need "
             f"[{size + settings.bucket}, {settings.dim}]"
         )
-    width, buckets = 4 * settings.dim, settings.bucket if settings.maxn else 0
+    width = 4 * settings.dim
+    buckets = settings.bucket if settings.maxn and options.ngrams else 0
     own = _rows(data, wanted, settings.dim, dtype)
     data.go(start + width * size)
     ngrams = _rows(data, buckets, settings.dim, dtype)

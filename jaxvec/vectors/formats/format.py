@@ -34,6 +34,9 @@ class Options(NamedTuple):
     force_size: bool = False
     """Whether a packed file may unpack to any size."""
 
+    ngrams: bool = True
+    """Whether to read the rows of n-grams; if not, the vectors of fastText are words' own rows."""
+
 
 @dataclass(frozen=True)
 class Format:
