@@ -1,6 +1,7 @@
 """Paragraph vectors (PV-DBOW) as a `contracts.Model`: documents that predict their words."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import jax
@@ -183,7 +184,7 @@ class ParagraphVectors(NegativeSampling):
         """1: the document and the token."""
         return 1.0
 
-    def steepest_share(self, counts: np.ndarray, share: np.ndarray) -> float:
+    def steepest_share(self, counts: np.ndarray, share: np.ndarray, words: Sequence[str]) -> float:
         """See `contracts.StepSize`: a word, or the longest document."""
         of_longest = (self.longest_document or 0) / counts.sum() * (1 + self.negative)
-        return max(super().steepest_share(counts, share), of_longest)
+        return max(super().steepest_share(counts, share, words), of_longest)
