@@ -176,8 +176,10 @@ def test_a_longer_document_takes_smaller_steps(corpus):
     share = counts / counts.sum()
     model = SMALL.of(corpus)
     longer = dataclasses.replace(model, longest_document=3000)
-    shares = [each.steepest_share(counts, share) for each in (model, longer)]
-    assert shares[0] == pytest.approx(max(6 * 60 / 6000, SkipGram().steepest_share(counts, share)))
+    shares = [each.steepest_share(counts, share, []) for each in (model, longer)]
+    assert shares[0] == pytest.approx(
+        max(6 * 60 / 6000, SkipGram().steepest_share(counts, share, []))
+    )
     assert shares[1] == pytest.approx(6 * 3000 / 6000)
 
 
