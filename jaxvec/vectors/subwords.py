@@ -94,9 +94,9 @@ class Subwords:
         Returns:
           The means, [n, D], zeros for a word without n-grams; and bool[n], which words have some.
 
-        >>> rows, some = Subwords(np.eye(2), 3, 3).vectors(["of", ""])
+        >>> rows, some = Subwords(np.eye(3), 3, 3).vectors(["of", ""])
         >>> rows.tolist(), some.tolist()
-        ([[0.5, 0.5], [0.0, 0.0]], [True, False])
+        ([[0.0, 0.5, 0.5], [0.0, 0.0, 0.0]], [True, False])
         """
         words = [word if _encodes(word) else ngrams.END_OF_LINE for word in words]
         found = np.zeros((len(words), self.table.shape[1]), self.table.dtype)
