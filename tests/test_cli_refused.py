@@ -63,7 +63,7 @@ BAD = {
     "sample": (["train", "text.txt", "--sample", "-1", *NEW], "--sample"),
     "valid": (["train", "text.txt", "--valid", "1", *NEW], "at least 0 and below 1, not '1'"),
     "optimizer": (["train", "text.txt", "--optimizer", "sgdd", *NEW], "one of sgd, adagrad"),
-    "model": (["train", "text.txt", "--model", "lda", *NEW], "glove, ppmi-svd; got 'lda'"),
+    "model": (["train", "text.txt", "--model", "lda", *NEW], "glove, pv-dbow, ppmi-svd; got 'lda'"),
     "tokenizer": (["train", "text.txt", "--tokenizer", "bert", *NEW], "one of whitespace"),
     "other model": (["train", "text.txt", "--model", "glove", "--sample", "0", *NEW], "is for"),
     "x-max": (["train", "text.txt", "--model", "glove", "--x-max", "0", *NEW], "--x-max"),

@@ -78,7 +78,8 @@ def infer(
     >>> model = ParagraphVectors(vector_size=8, sample=0)
     >>> result = fit(corpus, model, key=jax.random.key(0), epochs=20)
     >>> found = infer(result, ["a cat sat", "ran"])
-    >>> result.documents().similar_by_vector(found[1], topn=1)[0][0] in ("1", "3")
+    >>> int(result.documents().similar_by_vector(found[1], topn=1)[0][0]) % 2
+    1
     """
     if not isinstance(result, Result):
         raise TypeError(f"infer takes the Result of fit, then texts; got {kind(result)}")
