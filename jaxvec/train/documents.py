@@ -81,7 +81,7 @@ class ParagraphVectors(NegativeSampling):
         return pure.init(key, vocab_size, self.documents, self.vector_size)
 
     def for_device(self, device: Device, data: Any, workers: int = 1) -> dict[str, int | None]:
-        """As for all models of text, and what is known of the documents.
+        """The device's blocks and segments, and the documents counted.
 
         Args:
           device: that trains.

@@ -25,10 +25,10 @@ def gathered(params: PyTree, rows: PyTree, landing: PyTree) -> tuple[PyTree, PyT
     """The rows of tables, and `landing` for the next step.
 
     XLA's CPU compiler splits a gather among the threads of its pool by the size of the table, not
-    of the rows: above 512 KiB it hands the 85 kB of a step of skip-gram to another thread, which
-    takes as long as a quarter of the step, and moves the step to another core where each has a
-    worker. Updates in place are never split: so there rows are gathered into a buffer, one row
-    longer than they are, as an update of a whole buffer is no update in place.
+    of the rows: above 512 KiB it hands half of the 59 kB of a step of skip-gram to another thread,
+    which costs more than the gather. Updates in place are never split: so there rows are gathered
+    into a buffer, one row longer than they are, as an update of a whole buffer is no update in
+    place.
 
     Args:
       params: the tables, [V, D].
