@@ -193,7 +193,7 @@ def test_command(folder, capsys):
         (["--valid", "0.1"], "--valid is for models that are trained"),
         (["--checkpoint", "run"], "--checkpoint is for models that are trained"),
         (["--save-run", "run"], "--save-run is for models that are trained"),
-        (["--negative", "5"], "--negative is for --model sgns or cbow, not ppmi-svd"),
+        (["--negative", "5"], "--negative is for --model sgns, cbow or pv-dbow, not ppmi-svd"),
         (["--header"], "--header is for --model glove, not ppmi-svd"),
         (["--shift", "0"], "argument --shift: expected a finite number of at least 1, not '0'"),
         (["--probe", "nothing"], "'nothing' is not in the vocabulary"),

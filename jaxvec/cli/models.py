@@ -131,7 +131,8 @@ def _refuse_foreign(options: argparse.Namespace) -> None:
     for model in MODELS:
         for name, declared in flags_of(model).items():
             if getattr(options, name) is not None and name not in taken:
-                having = " or ".join(other for other in MODELS if name in flags_of(other))
+                *others, last = (other for other in MODELS if name in flags_of(other))
+                having = f"{', '.join(others)} or {last}" if others else last
                 flag = _flag(name, declared)
                 raise ValueError(f"{flag} is for --model {having}, not {options.model}")
     for name in options.trained:
