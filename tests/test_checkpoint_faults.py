@@ -14,12 +14,13 @@ import pytest
 from jax.sharding import NamedSharding
 from jax.sharding import PartitionSpec as P
 
-from jaxvec import Checkpoints, SkipGram, fit, sgns
+from jaxvec import Checkpoints, Corpus, SkipGram, fit, sgns
 from jaxvec.storage import locks
+from jaxvec.storage.sealed import read_sealed, write_sealed
 from jaxvec.train import snapshot, states
-from jaxvec.train.checkpoint import Progress
 from jaxvec.train.contracts import State
 from jaxvec.train.fit import Stopped
+from jaxvec.train.progress import Progress
 from tests import faults
 
 V, D = 12, 4
@@ -118,6 +119,61 @@ def test_files_in_the_place_of_others_are_told(tmp_path):
     shutil.copy(f"{arrays}.json", tmp_path / "2" / "progress.json")
     with pytest.warns(UserWarning, match=r"/2 is not whole, progress\.json is another file"):
         assert restored(tmp_path)[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "place", "value"),
+    [
+        ("progress.json", ("at", "steps"), -1),
+        ("progress.json", ("at", "epoch"), 0.5),
+        ("progress.json", ("at", "loss"), float("nan")),
+        ("progress.json", ("at", "history"), [[1, "x"]]),
+        ("progress.json", ("at", "ended"), 1),
+        ("progress.json", ("at", "chosen"), {"blocks": "2"}),
+        ("progress.json", ("at", "more"), 1),
+        ("progress.json", ("settings",), None),
+        ("progress.json", ("write_back",), 3),
+        ("progress.json", ("arrays",), [["a", [-1], "f4"]]),
+        ("progress.json", ("arrays", 0, 2), "|O8"),
+        ("progress.json", ("processes",), 0),
+        ("arrays.0.json", ("pieces", 0, 1), [1, 0]),
+        ("arrays.0.json", ("pieces", 0, 3), -4),
+        ("arrays.0.json", ("pieces", 0, 0), 99),
+        ("arrays.0.json", ("pieces", 0), [0]),
+        ("arrays.0.json", ("pieces",), []),
+    ],
+)
+def test_a_state_that_says_what_cannot_be_is_not_whole(tmp_path, name, place, value):
+    """Its checksums are right; the one before is taken."""
+    save(tmp_path, 1, 2)
+    path = tmp_path / "2" / name
+    said = read_sealed(path)
+    at = said
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    write_sealed(path, said)
+    with pytest.warns(UserWarning, match=f"goes on from {tmp_path / '1'}"):
+        step, found = restored(tmp_path)
+    assert step == 1
+    assert same(found, state(1))
+
+
+def test_a_place_beyond_the_data_is_refused(tmp_path):
+    """A run of other data, in Python, whose settings are the caller's."""
+    corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)
+    fit(corpus, SkipGram(vector_size=4), key=jax.random.key(0), epochs=1,
+        checkpoints=Checkpoints(tmp_path, {}))  # fmt: skip
+    (number,) = states.numbers(tmp_path)
+    for name in ("progress.json", "arrays.0.json"):
+        path = tmp_path / str(number) / name
+        said = read_sealed(path)
+        said.get("at", {})["segment"] = 7
+        said["place"] = [1, 7, 1]
+        write_sealed(path, said)
+    with pytest.raises(ValueError, match="at segment 7 of an epoch, and these have 1"):
+        fit(corpus, SkipGram(vector_size=4), key=jax.random.key(0), epochs=2,
+            checkpoints=Checkpoints(tmp_path, {}))  # fmt: skip
 
 
 def test_no_whole_state_is_an_error_that_names_the_folder(tmp_path):

@@ -3,6 +3,7 @@ read of them."""
 
 import functools
 import json
+import math
 import random
 import shutil
 import tempfile
@@ -14,9 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.fuzz.mutations import damaged
+from jaxvec.storage.sealed import read_sealed, write_sealed
 
 _WORDS, _SIZE = 6, 4
 _SETTINGS = {"window": 5, "key": [0, 1]}
+_VALUES = (0, -1, 1, 2, 3, 2**31, 2**63, 10**30, 0.5, 1e300, None, True, "", "x", "<f4", "|O", "f8",
+           [], {}, [0], [[]], [1] * 40, {"x": 1}, [6, 4], [2**40, 2**40])  # fmt: skip
 
 
 class Restored(NamedTuple):
@@ -52,7 +56,7 @@ def _begun() -> Any:
 def seeds() -> list[bytes]:
     """Two states in a folder: whole tables of one process, and shards of two."""
     from jaxvec import Checkpoints
-    from jaxvec.train.checkpoint import Progress
+    from jaxvec.train.progress import Progress
 
     with tempfile.TemporaryDirectory() as parent:
         whole, shards = Path(parent) / "whole", Path(parent) / "shards"
@@ -130,6 +134,38 @@ def misfiled(content: bytes, random_: random.Random) -> bytes:
     return _packed(files)
 
 
+def resealed(content: bytes, random_: random.Random) -> bytes:
+    """One or two other values in what a state or its arrays say, whose checksum is right."""
+    files = _unpacked(content)
+    with tempfile.TemporaryDirectory() as parent:
+        path = Path(parent) / "sealed"
+        for _ in range(random_.choice((1, 1, 2))):
+            name = random_.choice([name for name in sorted(files) if name.endswith(".json")])
+            path.write_bytes(files[name])
+            write_sealed(path, _altered(read_sealed(path), random_))
+            files[name] = path.read_bytes()
+    return _packed(files)
+
+
+def _altered(value: Any, random_: random.Random) -> Any:
+    """The value, or one within it, is another."""
+    if value and isinstance(value, dict | list) and random_.random() < 0.9:
+        value = value.copy()
+        at = (
+            random_.choice(sorted(value))
+            if isinstance(value, dict)
+            else random_.randrange(len(value))
+        )
+        if random_.random() < 0.1:
+            del value[at]
+        else:
+            value[at] = _altered(value[at], random_)
+        return value
+    if isinstance(value, int) and random_.random() < 0.5:
+        return value + random_.choice((-1, 1, 3))
+    return random_.choice(_VALUES)
+
+
 def read(path: Path) -> Restored:
     """Resumes a run from the folder that a file holds."""
     from jaxvec import Checkpoints
@@ -159,16 +195,32 @@ def read(path: Path) -> Restored:
     return Restored(at, [np.asarray(one) for one in (*params, *more)], newest, bool(told))
 
 
+def impossible(found: Restored) -> str:
+    """What is wrong with what a run goes on from, if a state may say other things of itself than
+    were written: all but the arrays is believed that can be."""
+    steps = [steps for steps in (0, 1, 2) if _same(found.arrays, steps)]
+    if not steps or (steps == [0]) != (found.at == (0,) * 3 + (0.0,) * 3 + ([], False, {})):
+        return f"arrays that were not written, at {found.at}"
+    numbers = [*found.at[:6], *(one for one in found.at.chosen.values() if one is not None)]
+    right = all(isinstance(one, int | float) and abs(one) < math.inf for one in numbers)
+    return "" if right and min(found.at[:3]) >= 0 else f"the run goes on at {found.at}"
+
+
 def faults(found: Restored) -> str:
     """What is wrong with what a run goes on from; "" for nothing."""
-    from jaxvec.train.checkpoint import Progress
+    from jaxvec.train.progress import Progress
 
     steps = found.at.steps
     if found.at != Progress(steps=steps, history=[]) or steps not in (0, 1, 2):
         return f"the run goes on at {found.at}"
     if steps != found.newest and not found.warned:
         return f"the run goes on at step {steps} without a word"
-    for one, expected in zip(found.arrays, _arrays(steps), strict=True):
-        if one.dtype != expected.dtype or one.tobytes() != expected.tobytes():
-            return f"other arrays than were written at step {steps}"
-    return ""
+    return "" if _same(found.arrays, steps) else f"other arrays than were written at step {steps}"
+
+
+def _same(arrays: list[np.ndarray], steps: int) -> bool:
+    """Whether arrays are those that were written at a step."""
+    return all(
+        one.dtype == expected.dtype and one.tobytes() == expected.tobytes()
+        for one, expected in zip(arrays, _arrays(steps), strict=True)
+    )

@@ -14,9 +14,9 @@ from jax.sharding import NamedSharding
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.storage.arrays import crc
 from jaxvec.text.corpus import Corpus
-from jaxvec.train.checkpoint import Progress
 from jaxvec.train.contracts import State
 from jaxvec.train.processes import check_alike, digest, several
+from jaxvec.train.progress import Progress
 
 _PIECES = 64
 _LENGTH = 1 << 12

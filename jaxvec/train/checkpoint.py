@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import numpy as np
@@ -21,20 +21,7 @@ from jaxvec.train import snapshot, states
 from jaxvec.train.contracts import State
 from jaxvec.train.ngrams import DOCUMENTS, NGRAMS
 from jaxvec.train.processes import check_alike, failed, is_first, of_first, several
-
-
-class Progress(NamedTuple):
-    """How far a run has come, with the sums that the report of the current epoch needs."""
-
-    epoch: int = 0  # epochs done
-    segment: int = 0  # segments done of the next
-    steps: int = 0  # steps done in all
-    loss: float = 0.0  # sums over the current epoch
-    pairs: float = 0.0
-    seconds: float = 0.0
-    history: list = []  # noqa: RUF012  a Report, as a list, for each epoch done
-    ended: bool = False  # by a callback: no further epoch is trained
-    chosen: dict = {}  # noqa: RUF012  what followed from the device that the run began on, by name
+from jaxvec.train.progress import Progress
 
 
 @explained("write Checkpoints(folder, {'text': 'its name', 'epochs': 5}), minutes=… beside it")
@@ -230,7 +217,8 @@ class Checkpoints:
         arrays, reason = [], ""
         try:
             path = self.folder / str(number)
-            arrays = snapshot.read_arrays(path, facts["processes"], likes)
+            shapes = [shape for _, shape, _ in facts["arrays"]]
+            arrays = snapshot.read_arrays(path, facts["processes"], likes, shapes)
         except Exception as error:
             reason = _why(error)
         return arrays, failed(reason)

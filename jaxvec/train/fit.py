@@ -213,7 +213,7 @@ def fit(
     )  # fmt: skip
     watches = loop.watched(job, states, raises=True)
     with contextlib.nullcontext() if checkpoints is None else checkpoints.held():
-        at = begin.resumed(checkpoints, states, len(data.vocab))
+        at = begin.resumed(checkpoints, states, len(data.vocab), len(segments.sizes))
         at = check_states(states, at._replace(chosen=followed(asked, workers)))
         reports = StepReports(report_every, step_callbacks, at.steps // workers)
         hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)

@@ -16,7 +16,7 @@ from jaxvec.storage.pool import give_back, prefetch
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
-from jaxvec.train.checkpoint import Checkpoints, Progress
+from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import (
     Model,
     Parallel,
@@ -30,6 +30,7 @@ from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel.one import One
 from jaxvec.train.placement import ON_ONE, Placement
 from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
+from jaxvec.train.progress import Progress
 from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.steps import StepReports
 from jaxvec.train.watch import Watch, check_pairs, mean, sums

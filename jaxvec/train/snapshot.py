@@ -13,6 +13,7 @@ of devices. Before, the bytes of all pieces are read once against their checksum
 process reads its share of the files.
 """
 
+import math
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ import numpy as np
 from jaxvec.storage.files import synced
 from jaxvec.storage.sealed import read_sealed, write_sealed
 from jaxvec.train.processes import is_first, several
+from jaxvec.train.progress import is_whole
 
 _CHUNK = 1 << 20  # bytes
 
@@ -119,7 +121,17 @@ def _pieces(folder: Path, process: int) -> tuple[list[_Piece], list[int]]:
     said = read_sealed(folder / f"arrays.{process}.json")
     if said.get("process", process) != process:  # older states do not say it
         raise ValueError(f"arrays.{process}.json is of process {said['process']}")
-    return [_Piece(*fields) for fields in said["pieces"]], said["place"]
+    return [_piece(fields) for fields in said["pieces"]], said["place"]
+
+
+def _piece(fields: Any) -> _Piece:
+    """A piece of what a file says; ValueError for what is none."""
+    if isinstance(fields, list) and len(fields) == len(_Piece._fields):
+        piece = _Piece(*fields)
+        lists = isinstance(piece.start, list) and isinstance(piece.shape, list)
+        if lists and all(map(is_whole, (*piece.start, *piece.shape, *piece[3:], piece.array))):
+            return piece
+    raise ValueError(f"{str(fields)[:80]} is no piece of an array")
 
 
 def _check(file: Any, name: str, piece: _Piece, size: int) -> None:
@@ -135,16 +147,20 @@ def _check(file: Any, name: str, piece: _Piece, size: int) -> None:
         raise ValueError(f"{name} is damaged: the checksum of array {piece.array} is wrong")
 
 
-def read_arrays(folder: Path, processes: int, likes: Sequence[Like]) -> list[jax.Array]:
+def read_arrays(
+    folder: Path, processes: int, likes: Sequence[Like], shapes: Sequence[Sequence[int]]
+) -> list[jax.Array]:
     """Reads arrays; each device its own part.
 
     Args:
       folder: what `write_arrays` wrote to, checked.
       processes: how many wrote.
-      likes: what they are to be like. Rows that were not written are zeros.
+      likes: what they are to be like. Rows beyond those that were written are zeros.
+      shapes: of the arrays as they were written.
 
     Raises:
       OSError: if they cannot be read.
+      ValueError: if the pieces of one are not all of it.
     """
     found: list[list[tuple[_Piece, np.ndarray]]] = [[] for _ in likes]
     for process in range(processes):
@@ -155,7 +171,21 @@ def read_arrays(folder: Path, processes: int, likes: Sequence[Like]) -> list[jax
             until = piece.offset + int(np.prod(piece.shape)) * dtype.itemsize
             numbers = file[piece.offset : until].view(dtype).reshape(piece.shape)
             found[piece.array].append((piece, numbers))
+    for number, (pieces, shape) in enumerate(zip(found, shapes, strict=True)):
+        if not _are_all_of([piece for piece, _ in pieces], shape):
+            raise ValueError(f"the pieces of array {number} are not all of it, {[*shape]}")
     return [_placed(like, pieces) for like, pieces in zip(likes, found, strict=True)]
+
+
+def _are_all_of(pieces: Sequence[_Piece], shape: Sequence[int]) -> bool:
+    """Whether pieces fill an array: within it, at places of their own, of as many numbers."""
+    within = all(
+        len(piece.start) == len(piece.shape) == len(shape)
+        and all(map(int.__le__, map(int.__add__, piece.start, piece.shape), shape))
+        for piece in pieces
+    )
+    apart = len({tuple(piece.start) for piece in pieces}) == len(pieces)
+    return within and apart and sum(math.prod(p.shape) for p in pieces) == math.prod(shape)
 
 
 def _placed(like: Like, pieces: list[tuple[_Piece, np.ndarray]]) -> jax.Array:

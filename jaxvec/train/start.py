@@ -25,12 +25,13 @@ from jaxvec.optim.wrappers import shortened
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train import ngram_start, spectral
-from jaxvec.train.checkpoint import Checkpoints, Progress
+from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
 from jaxvec.train.dealing import padded
 from jaxvec.train.ngrams import DOCUMENTS, NGRAMS, NgramRows
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.processes import fetched, of_first, put
+from jaxvec.train.progress import Progress
 from jaxvec.train.result import Result, vector_size, vector_tables
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
@@ -164,18 +165,30 @@ def states(
     return [begun(*one) for one in zip(models, keys, optimizers, strict=True)], seconds
 
 
-def resumed(checkpoints: Checkpoints | None, states: list[State], words: int) -> Progress:
+def resumed(
+    checkpoints: Checkpoints | None, states: list[State], words: int, segments: int
+) -> Progress:
     """Replaces the state to begin with by that of the last checkpoint, if there is one.
 
     Args:
       checkpoints: where they are, if anywhere.
       states: the one to begin with.
       words: `V`.
+      segments: of an epoch.
 
     Returns:
       The place in the data.
+
+    Raises:
+      ValueError: as `Checkpoints.restore`; or if the place is beyond the data.
     """
-    return Progress() if checkpoints is None else checkpoints.restore(states, words)
+    at = Progress() if checkpoints is None else checkpoints.restore(states, words)
+    if at.segment and at.segment >= segments:
+        raise ValueError(
+            f"the checkpoints are of other data: the last is at segment {at.segment:,} of an "
+            f"epoch, and these have {segments:,}"
+        )
+    return at
 
 
 def warm(params: Any, table: Array, known: Array, which: str) -> Any:

@@ -17,8 +17,11 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from jaxvec.storage.files import synced_folder
 from jaxvec.storage.sealed import read_sealed, write_sealed
+from jaxvec.train.progress import is_whole, read_progress
 
 LOCK = ".lock"
 _NUMBER = re.compile("[1-9][0-9]{0,8}")
@@ -71,7 +74,25 @@ def facts(folder: Path, number: int) -> dict[str, Any]:
     said = read_sealed(path / _PROGRESS)
     if not isinstance(said, dict) or not said.keys() >= _SAID:
         raise ValueError(f"{_PROGRESS} is another file, or of another version of jaxvec")
+    read_progress(said["at"])
+    fits = {
+        "settings": isinstance(said["settings"], dict),
+        "write_back": isinstance(said["write_back"], str),
+        "words": is_whole(said["words"]),
+        "arrays": isinstance(said["arrays"], list) and all(map(_is_array, said["arrays"])),
+        "processes": is_whole(said["processes"]) and said["processes"] > 0,
+    }
+    for name, right in fits.items():
+        if not right:
+            raise ValueError(f"{_PROGRESS} has {name}={str(said[name])[:80]}")
     return said
+
+
+def _is_array(said: Any) -> bool:
+    """Whether this is the name, shape and dtype of an array of numbers."""
+    if not isinstance(said, list) or [*map(type, said)] != [str, list, str]:
+        return False
+    return all(map(is_whole, said[1])) and said[2] in np.sctypeDict
 
 
 def place(said: dict[str, Any]) -> list[int]:

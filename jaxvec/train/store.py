@@ -20,8 +20,9 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train import fasttext
 from jaxvec.train.contracts import Model
+from jaxvec.train.progress import read_reports
 from jaxvec.train.registry import MODELS
-from jaxvec.train.result import Report, Result
+from jaxvec.train.result import Result
 from jaxvec.vectors.formats.fasttext import SUFFIX
 
 _KIND = "run"
@@ -97,7 +98,7 @@ def load_run(path: str | os.PathLike[str]) -> Result:
         return Result(
             params,
             [_finite(arrays, f"state.{i}") for i in range(states)],
-            _history(scalar(arrays, "history", "U")),
+            read_reports(json.loads(scalar(arrays, "history", "U"))),
             Corpus(vocab, *nothing, raw_words=0),
             model,
         )
@@ -136,20 +137,6 @@ def _finite(arrays: dict[str, np.ndarray], name: str) -> np.ndarray:
     if not np.isfinite(arrays[name]).all():
         raise ValueError(f"its {name} holds a number that is not finite")
     return arrays[name]
-
-
-def _history(text: str) -> list[Report]:
-    """The reports that `save_run` wrote as JSON."""
-    rows = json.loads(text)
-    kinds = {Report._fields.index("loss_unit"): str}
-    least = len(Report._fields) - len(Report._field_defaults)
-    for row in rows:
-        if not isinstance(row, list) or not least <= len(row) <= len(Report._fields):
-            raise ValueError(f"its history has no reports but {str(row)[:80]}")
-        for i, value in enumerate(row):
-            if not isinstance(value, kinds.get(i, int | float | None)):
-                raise ValueError(f"its history has {Report._fields[i]}={str(value)[:80]!r}")
-    return [Report(*row) for row in rows]
 
 
 def _options(model: Any) -> dict[str, Any]:
