@@ -159,6 +159,26 @@ def test_a_state_that_says_what_cannot_be_is_not_whole(tmp_path, name, place, va
     assert same(found, state(1))
 
 
+@pytest.mark.parametrize(
+    ("starts", "sizes", "whole"),
+    [
+        ([(0, 0), (3, 0)], [(3, 4), (3, 4)], True),
+        ([(0, 0), (3, 0), (6, 0)], [(3, 4), (3, 4), (0, 4)], True),
+        ([(0, 0), (2, 0)], [(3, 4), (3, 4)], False),  # one over the other
+        ([(0, 0), (0, 0)], [(3, 4), (3, 4)], False),
+        ([(0, 0), (4, 0)], [(3, 4), (3, 4)], False),  # beyond the array
+        ([(0, 0)], [(3, 4)], False),
+        ([], [], False),
+    ],
+)
+def test_pieces_fill_an_array(starts, sizes, whole):
+    pieces = [
+        snapshot._Piece(0, start, size, 0, 0) for start, size in zip(starts, sizes, strict=True)
+    ]
+    assert snapshot._are_all_of(pieces, (6, 4)) == whole
+    assert snapshot._are_all_of([snapshot._Piece(0, [], [], 0, 0)], ())
+
+
 def test_a_place_beyond_the_data_is_refused(tmp_path):
     """A run of other data, in Python, whose settings are the caller's."""
     corpus = Corpus.from_documents(["the cat sat on the mat"] * 20, min_count=1)

@@ -178,14 +178,15 @@ def read_arrays(
 
 
 def _are_all_of(pieces: Sequence[_Piece], shape: Sequence[int]) -> bool:
-    """Whether pieces fill an array: within it, at places of their own, of as many numbers."""
-    within = all(
-        len(piece.start) == len(piece.shape) == len(shape)
-        and all(map(int.__le__, map(int.__add__, piece.start, piece.shape), shape))
-        for piece in pieces
-    )
-    apart = len({tuple(piece.start) for piece in pieces}) == len(pieces)
-    return within and apart and sum(math.prod(p.shape) for p in pieces) == math.prod(shape)
+    """Whether pieces fill an array: within it, none over another, of as many numbers."""
+    if any(len(piece.start) != len(shape) or len(piece.shape) != len(shape) for piece in pieces):
+        return False
+    starts = np.array([piece.start for piece in pieces], np.int64).reshape(len(pieces), len(shape))
+    sizes = np.array([piece.shape for piece in pieces], np.int64).reshape(starts.shape)
+    stops = starts + sizes
+    common = (starts[:, None] < stops) & (starts < stops[:, None])
+    apart = common.all(axis=2).sum() == (sizes > 0).all(axis=1).sum()  # each meets itself alone
+    return bool(apart and (stops <= shape).all() and sizes.prod(axis=1).sum() == math.prod(shape))
 
 
 def _placed(like: Like, pieces: list[tuple[_Piece, np.ndarray]]) -> jax.Array:
