@@ -159,4 +159,4 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys, topic_documents):
     assert b.metadata["run"]["spectral_words"] == 0
     assert not np.allclose(a.vectors, b.vectors, atol=0.01)
     assert main([*command, "-o", "c.npz", "--model", "glove", "--spectral-words", "9"]) == 2
-    assert "--spectral-words is for --model sgns or cbow" in capsys.readouterr().err
+    assert "--spectral-words is for --model sgns, cbow or pv-dbow" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def kmeans(
 
     def iterate(state: tuple[Classes, jax.Array, jax.Array]):
         classes, iteration, _ = state
-        new = assign(units, means(units, classes.labels, k))
+        new = assign(units, means(units, classes.labels, k), classes.labels)
         return new, iteration + 1, (new.labels == classes.labels).all()
 
     def continues(state: tuple[Classes, jax.Array, jax.Array]):
@@ -137,8 +137,9 @@ def first_centers(key: jax.Array, units: jax.Array, k: int) -> jax.Array:
 
 
 @jax.jit
-def assign(units: jax.Array, centers: jax.Array) -> Classes:
-    """Assigns each vector to the class of its nearest center, the first if several are equal.
+def assign(units: jax.Array, centers: jax.Array, labels: jax.Array | None = None) -> Classes:
+    """Assigns each vector to the class of its nearest center: its own if none is nearer by more
+    than rounding, else the first of several that are equal.
 
     A class without vectors takes the vector farthest from its center, among all but the nearest
     of each class; that vector becomes its center. Several empty classes take the farthest
@@ -147,16 +148,22 @@ def assign(units: jax.Array, centers: jax.Array) -> Classes:
     Args:
       units: vectors of length 1, float[V, D].
       centers: of length 1, float[k, D].
+      labels: the class of each before, int32[V]; None for none.
     """
     real = centers.any(axis=1)
 
-    def nearest(vector: jax.Array):
+    def nearest(vector: jax.Array, label: jax.Array):
         squares = squared_distances(vector[None], centers)[0]
         losses = jnp.where(real & vector.any(), squares / 2, 1)
-        return losses.argmin().astype(jnp.int32), losses.min()
+        # among equal vectors centers differ by rounding, and would take turns in having them
+        rounding = jnp.finfo(losses.dtype).eps ** 2  # the square of a unit vector's
+        stays = (label >= 0) & (losses[label] <= losses.min() + rounding)
+        found = jnp.where(stays, label, losses.argmin().astype(jnp.int32))
+        return found, losses[found]
 
     block = max(1, _COSINES // len(centers))
-    labels, losses = jax.lax.map(nearest, units, batch_size=block)
+    before = jnp.full(len(units), -1, jnp.int32) if labels is None else labels
+    labels, losses = jax.lax.map(lambda one: nearest(*one), (units, before), batch_size=block)
     sizes = jnp.zeros(len(centers), jnp.int32).at[labels].add(1)
     labels, losses, centers = jax.lax.cond(
         (sizes == 0).any(), _filled, lambda *same: same[:3], labels, losses, centers, units, sizes
