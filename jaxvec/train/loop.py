@@ -252,7 +252,7 @@ def _epoch(
 ) -> tuple[Any, list[Progress]]:
     """Trains on the segments that are left of an epoch."""
     sizes, edges, epoch = job.segments.sizes, job.edges(), tallies[0].epoch
-    keys = jax.vmap(jax.random.fold_in, (0, None))(job.train_keys, epoch)
+    keys = _epoch_keys(job.train_keys, epoch)
     since = time.perf_counter()
     for i, part in _parts(job.parallel, job.segments, keys, tallies[0].segment):
         until = min(i + job.parallel.workers, len(sizes))
@@ -286,6 +286,19 @@ def _epoch(
             states.clear()
         since = time.perf_counter()
     return training, tallies
+
+
+@jax.jit
+def _epoch_keys(keys: jax.Array, epoch: int) -> jax.Array:
+    """The key of an epoch, of each model: keys [k]."""
+    return jax.vmap(jax.random.fold_in, (0, None))(keys, epoch)
+
+
+@jax.jit
+def _segment_keys(keys: jax.Array, numbers: np.ndarray) -> jax.Array:
+    """The data of the key of each segment, of each model: uint32[k, number of segments, …]."""
+    of_each = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
+    return jax.random.key_data(of_each(keys, numbers))
 
 
 def _added(tally: Progress, steps: Steps, until: int, seconds: float) -> Progress:
@@ -333,9 +346,7 @@ def _parts(
     count = len(segments.sizes)
     numbers = np.arange(count + parallel.workers)  # the last call's may go beyond the data
     # computed before the devices are busy, where they would wait
-    each_segment = jax.vmap(jax.random.fold_in, (None, 0))
-    segment_keys = jax.vmap(each_segment, (0, None))(keys, numbers)
-    key_data = np.asarray(jax.random.key_data(segment_keys))
+    key_data = np.asarray(_segment_keys(keys, numbers))
     readers = [segments.epoch(key) for key in (keys if segments.shuffled else keys[:1])]
 
     def ready(i: int) -> PyTree:
