@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-MODELS = ("sgns", "cbow", "glove", "softmax")
+MODELS = ("sgns", "cbow", "glove", "softmax", "pv-dbow")
 SMALL_SEGMENTS = 4_000, 4_000  # of tokens and of cells, so that little text has several
 PROGRAM = [
     sys.executable,
