@@ -1,6 +1,7 @@
 """`fit`: trains one model."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Collection, Sequence
 
 import jax
@@ -23,7 +24,7 @@ from jaxvec.train.alike import check_states
 from jaxvec.train.arguments import checked
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
-from jaxvec.train.contracts import Model, Program, State, Stratified
+from jaxvec.train.contracts import HeadStart, Model, Program, State, Stratified
 from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
 from jaxvec.train.documents import ParagraphVectors
@@ -204,13 +205,17 @@ def fit(
     frozen = _mask(data.vocab, freeze, where)
     program = Program(compiled_for(model), optimize, constants, frozen, jax.random.key_impl(key))
     how = parallel.on(workers, program, len(data.vocab), where)
-    states, start_seconds = begin.states(
-        [model], data, segments, init_key[None], [optimize], given, where
-    )
     job = loop.Job(
         data, [model], rule.schedules, [constants], train_key[None], valid_key[None],
         segments, held_out, how, epochs, written,
     )  # fmt: skip
+    head_start, start_seconds, compile_seconds = None, 0.0, 0.0
+    if isinstance(model, HeadStart) and not given.tables:
+        head_start, start_seconds, compile_seconds = loop.begun_beside(
+            job, begin.like(model, optimize, key, len(data.vocab)),
+            functools.partial(begin.head_start, model, segments),
+        )  # fmt: skip
+    states = begin.states([model], data, init_key[None], [optimize], head_start, given, where)
     watches = loop.watched(job, states, raises=True)
     with contextlib.nullcontext() if checkpoints is None else checkpoints.held():
         at = begin.resumed(checkpoints, states, len(data.vocab), len(segments.sizes))
@@ -218,8 +223,9 @@ def fit(
         reports = StepReports(report_every, step_callbacks, at.steps // workers)
         hooks = loop.Hooks(callbacks, reports, checkpoints, should_stop)
         (result,) = loop.train(
-            job, states, at, hooks, watches, start_seconds=start_seconds, progress=progress
-        )
+            job, states, at, hooks, watches, start_seconds=start_seconds,
+            compile_seconds=compile_seconds, progress=progress,
+        )  # fmt: skip
     return result
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jax
@@ -27,6 +28,7 @@ from jaxvec.train.contracts import (
     UntrainedLoss,
 )
 from jaxvec.train.epoch import compiled_for, evaluate_segment
+from jaxvec.train.parallel import compile_ahead
 from jaxvec.train.parallel.one import One
 from jaxvec.train.placement import ON_ONE, Placement
 from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
@@ -123,6 +125,7 @@ def train(
     watches: Sequence[Watch],
     *,
     start_seconds: float = 0.0,
+    compile_seconds: float = 0.0,
     progress: bool | None = None,
 ) -> list[Result]:
     """Trains to the last epoch, or to an early end.
@@ -133,7 +136,8 @@ def train(
       at: where the run is.
       hooks: what is called.
       watches: one of each model.
-      start_seconds: how long a warm start took, for the first report.
+      start_seconds, compile_seconds: of a warm start and of compilation before, for the first
+        report.
       progress: whether to show a bar; see `bar`.
 
     Returns:
@@ -148,7 +152,7 @@ def train(
     states.clear()
     training = _compiled(job, training)
     give_back()  # the compiler's memory
-    compiled = time.perf_counter() - since
+    compiled = compile_seconds + time.perf_counter() - since
     histories = [[Report(*report) for report in at.history], *([] for _ in job.models[1:])]
     last = at.epoch if at.ended else job.epochs
     tallies = [at] * len(job.models)
@@ -210,6 +214,28 @@ def watched(job: Job, states: Sequence[State], *, raises: bool) -> list[Watch]:
     ]
 
 
+def begun_beside(
+    job: Job, like: State, learn: Callable[[], PyTree | None]
+) -> tuple[PyTree | None, float, float]:
+    """What `learn` returns, on a thread, while the program of a segment is compiled.
+
+    Args:
+      job: of one model.
+      like: shapes and dtypes of its state.
+      learn: a warm start, on the host.
+
+    Returns:
+      The warm start, the seconds it took beyond compilation, and those of compilation.
+    """
+    since = time.perf_counter()
+    with ThreadPoolExecutor(1) as beside:
+        learning = beside.submit(learn)
+        compile_ahead(job.parallel, like, *_nothing(job))
+        compiled = time.perf_counter()
+        found = learning.result()
+    return found, 0.0 if found is None else time.perf_counter() - compiled, compiled - since
+
+
 def evaluated(job: Job, m: int, params: PyTree) -> float:
     """The mean loss of a model on what is held out.
 
@@ -235,11 +261,16 @@ def evaluated(job: Job, m: int, params: PyTree) -> float:
 
 def _compiled(job: Job, training: Any) -> Any:
     """The state after a call on segments without data: the program is compiled, nothing changes."""
+    training, _ = job.parallel.train(training, *_nothing(job))
+    return jax.block_until_ready(training)
+
+
+def _nothing(job: Job) -> tuple[PyTree, np.ndarray]:
+    """Segments without data, as `share` sends them, and the rates of the run's start."""
     key_data = np.asarray(jax.random.key_data(job.train_keys))
     empty = job.segments.empty()
     part = job.parallel.share([[(empty, data)] * len(job.parallel.own) for data in key_data])
-    training, _ = job.parallel.train(training, part, job.rates(0, 0))
-    return jax.block_until_ready(training)
+    return part, job.rates(0, 0)
 
 
 def _epoch(

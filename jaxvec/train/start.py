@@ -11,7 +11,6 @@ In order, each on top of the one before:
 5. the last checkpoint.
 """
 
-import time
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,6 +32,7 @@ from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.processes import fetched, of_first, put
 from jaxvec.train.progress import Progress
 from jaxvec.train.result import Result, vector_size, vector_tables
+from jaxvec.train.workers import by_itself
 from jaxvec.vectors.rows import matched
 from jaxvec.vectors.word_vectors import WordVectors
 
@@ -102,38 +102,57 @@ def segments(
     return train, held_out
 
 
+def like(model: Model, optimizer: RowOptimizer, key: jax.Array, words: int) -> State:
+    """Shapes and dtypes of the state that a model begins with.
+
+    Args:
+      model: what is trained.
+      optimizer: whose state it is.
+      key: of any run.
+      words: `V`.
+    """
+    params = jax.eval_shape(lambda: model.init(key, words))
+    return State(params, jax.eval_shape(optimizer.init, params))
+
+
+def head_start(model: Model, segments: Segments) -> PyTree | None:
+    """A model's warm start, learned by this process; None if it has none.
+
+    Args:
+      model: what is trained.
+      segments: what it is trained on.
+    """
+    if not isinstance(model, HeadStart):
+        return None
+    with by_itself():  # it may run on a thread, whose mesh and guards are not the caller's
+        return model.head_start(segments)
+
+
 def states(
     models: list[Model],
     data: Corpus | Cooccurrence,
-    segments: Segments,
     keys: jax.Array,
     optimizers: list[RowOptimizer],
+    head_start: PyTree | None,
     given: Given = NOTHING,
     where: Placement | OneDevice = ON_ONE,
-) -> tuple[list[State], float]:
+) -> list[State]:
     """The states that `k` models begin with.
 
     Args:
       models: which differ at most in `Tunable` options.
       data: the text or its counts.
-      segments: what is trained on, which a warm start is learned from.
       keys: one of each model, [k].
       optimizers: whose states they are, `k`.
+      head_start: of all of them, if they have one.
       given: what to begin with.
       where: the tables are.
-
-    Returns:
-      The states, and the seconds that the warm start took.
 
     Raises:
       ValueError: if what is given does not fit the model, its optimizer or the vocabulary.
     """
-    began = time.perf_counter()
-    head_start = None
-    if isinstance(models[0], HeadStart) and not given.tables:
-        # of the first process: another kind of machine may have other bits, or signs
-        head_start = of_first(models[0].head_start(segments))
-    seconds = 0.0 if head_start is None else time.perf_counter() - began
+    # of the first process: another kind of machine may have other bits, or signs
+    head_start = of_first(head_start)
 
     def begun(model: Model, key: jax.Array, optimizer: RowOptimizer) -> State:
         # without the sharding that the key may have in a mesh of the caller's
@@ -162,7 +181,7 @@ def states(
             return extended(own, earlier, data.vocab, given.start.data.vocab, leaves)
         return own if given.start is None else replaced(own, given.start, len(data.vocab))
 
-    return [begun(*one) for one in zip(models, keys, optimizers, strict=True)], seconds
+    return [begun(*one) for one in zip(models, keys, optimizers, strict=True)]
 
 
 def resumed(

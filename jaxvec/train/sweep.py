@@ -1,6 +1,7 @@
 """`sweep`: many models in one compiled program, from many keys and with many settings."""
 
 import dataclasses
+import time
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -121,7 +122,10 @@ def sweep(
     optimize = rule.optimizer
     if rule.free and written is not None:
         optimize = rule.writing(written.name)
-    states, start_seconds = start.states(models, data, segments, init_keys, rule.inits)
+    began = time.perf_counter()
+    head_start = start.head_start(models[0], segments)
+    start_seconds = 0.0 if head_start is None else time.perf_counter() - began
+    states = start.states(models, data, init_keys, rule.inits, head_start)
     program = Program(
         compiled_for(models[0]), optimize, stacked(constants, over), None,
         jax.random.key_impl(key),

@@ -1,13 +1,32 @@
 """Ways to train, each a `contracts.Parallel`: `one` worker, `copies` of the tables or `strata` of
 them with several, `many` models together."""
 
-from jaxvec.train.contracts import Parallel, Program, Stratified
+from typing import Any
+
+import numpy as np
+
+from jaxvec.train.contracts import Parallel, Program, State, Stratified
 from jaxvec.train.parallel.copies import Copies
 from jaxvec.train.parallel.one import One
 from jaxvec.train.parallel.strata import Strata
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, of_model
 from jaxvec.train.processes import check_spans, put, several
 from jaxvec.train.workers import mesh
+
+PyTree = Any
+
+
+def compile_ahead(how: Parallel, like: State, part: PyTree, rates: np.ndarray) -> None:
+    """Compiles what ``how.train`` runs, before there is a state; JAX finds it at the first call.
+    Nothing for tables that are split, and for ways that have no `compile`.
+
+    Args:
+      how: to train one model.
+      like: shapes and dtypes of its state.
+      part, rates: as for `contracts.Parallel.train`.
+    """
+    if isinstance(how, One | Copies):
+        how.compile(like, part, rates)
 
 
 def on(

@@ -67,6 +67,17 @@ class Copies:
             self.placement, model, optimizer, training, constants, *part, rates[0], frozen
         )
 
+    def compile(self, like: State, part: PyTree, rates: np.ndarray) -> None:
+        """See `parallel.compile_ahead`."""
+        if self.placement.whole is None or self.placement.shards > 1:
+            return
+        model, optimizer, constants, frozen, _ = self.program
+        shardings = self.placement.shardings(self.placement.specs(optimizer, like))
+        like = jax.tree.map(lambda leaf, sharding: leaf.update(sharding=sharding), like, shardings)
+        train_copies.lower(
+            self.placement, model, optimizer, Twins(like, like), constants, *part, rates[0], frozen
+        ).compile()
+
     def end(self, training: Twins) -> list[State]:
         """The merged state."""
         return [self.placement.left(self.program.optimizer, training.end)]

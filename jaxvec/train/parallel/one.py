@@ -47,6 +47,14 @@ class One:
             model, optimizer, training, constants, *part, rates[0], frozen, self.where.shards
         )
 
+    def compile(self, like: State, part: PyTree, rates: np.ndarray) -> None:
+        """See `parallel.compile_ahead`."""
+        if self.where is ON_ONE:
+            model, optimizer, constants, frozen, _ = self.program
+            train_segment.lower(
+                model, optimizer, like, constants, *part, rates[0], frozen, self.where.shards
+            ).compile()
+
     def end(self, training: State) -> list[State]:
         """The state in the order of the vocabulary."""
         return [self.where.left(self.program.optimizer, training)]
