@@ -225,15 +225,19 @@ def begun_beside(
       learn: a warm start, on the host.
 
     Returns:
-      The warm start, the seconds it took beyond compilation, and those of compilation.
+      The warm start, the seconds it took, and those of compilation.
     """
-    since = time.perf_counter()
+
+    def timed(act: Callable[[], Any]) -> tuple[Any, float]:
+        since = time.perf_counter()
+        found = act()
+        return found, time.perf_counter() - since
+
     with ThreadPoolExecutor(1) as beside:
-        learning = beside.submit(learn)
-        compile_ahead(job.parallel, like, *_nothing(job))
-        compiled = time.perf_counter()
-        found = learning.result()
-    return found, 0.0 if found is None else time.perf_counter() - compiled, compiled - since
+        learning = beside.submit(timed, learn)
+        _, compiled = timed(lambda: compile_ahead(job.parallel, like, *_nothing(job)))
+        found, seconds = learning.result()
+    return found, 0.0 if found is None else seconds, compiled
 
 
 def evaluated(job: Job, m: int, params: PyTree) -> float:
