@@ -179,8 +179,8 @@ def log_expected(distribution: np.ndarray, drawn: int) -> jax.Array:
       distribution: `q`, [V], as from `sampling.noise_distribution`.
       drawn: `K`.
 
-    >>> log_expected(np.array([0.75, 0.25, 0]), 4).tolist()
-    [1.0986123085021973, 0.0, -87.33654022216797]
+    >>> [round(x, 2) for x in log_expected(np.array([0.75, 0.25, 0]), 4).tolist()]
+    [1.1, 0.0, -87.34]
     """
     expected = np.maximum(drawn * np.asarray(distribution), np.finfo(np.float32).tiny)
     return jnp.asarray(np.log(expected), jnp.float32)
