@@ -162,7 +162,7 @@ class Softmax(TextModel):
         return softmax.SampledBlocks(centers, text.ids, words, log_expected, weights)
 
     def rows(self, batch: Step) -> Params:
-        """The rows of `input` that a batch touches, and all of `output`, or the rows of its words."""
+        """The rows of `input` that a batch touches; of `output` all, or its words."""
         blocks = self.expanded(batch)
         if isinstance(blocks, softmax.SampledBlocks):
             return softmax.sampled_rows(blocks)
