@@ -192,6 +192,37 @@ def softmax_gradients(input_table, output_table, centers, contexts, weights):
     return d_input, d_output
 
 
+def sampled_softmax(input_table, output_table, centers, contexts, negatives, log_expected, weights):
+    """The cross-entropy of each pair over its context and its samples, one after another."""
+    total = 0.0
+    pairs = zip(centers, contexts, negatives, log_expected, weights, strict=True)
+    for center, context, drawn, logs, weight in pairs:
+        scores = np.exp(output_table.astype(np.float64) @ input_table[center])
+        others = [scores[word] / np.exp(log) for word, log in zip(drawn, logs, strict=True)
+                  if word != context]  # fmt: skip
+        total -= weight * np.log(scores[context] / (scores[context] + sum(others)))
+    return total
+
+
+def sampled_softmax_gradients(
+    input_table, output_table, centers, contexts, negatives, log_expected, weights
+):
+    """The gradient of `sampled_softmax`, pair by pair."""
+    inputs, outputs = (table.astype(np.float64) for table in (input_table, output_table))
+    d_input, d_output = np.zeros_like(inputs), np.zeros_like(outputs)
+    pairs = zip(centers, contexts, negatives, log_expected, weights, strict=True)
+    for center, context, drawn, logs, weight in pairs:
+        times = np.zeros(len(outputs))  # each word stands in the sum
+        np.add.at(times, drawn, np.exp(-logs.astype(np.float64)))
+        times[context] = 1
+        errors = times * np.exp(outputs @ inputs[center])
+        errors /= errors.sum()
+        errors[context] -= 1
+        d_input[center] += weight * errors @ outputs
+        d_output += weight * np.outer(errors, inputs[center])
+    return d_input, d_output
+
+
 def bigrams(documents, connectors):
     """How often each word, and each two words with what connectors are between, occur."""
     words, found, total = Counter(), Counter(), 0

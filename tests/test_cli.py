@@ -263,6 +263,7 @@ def test_output_to_a_closed_pipe_is_quiet(folder):
 @pytest.mark.parametrize(
     ("flags", "expected"),
     [(["cbow"], CBOW()), (["cbow", "--cbow-sum"], CBOW(cbow_mean=False)), (["softmax"], Softmax()),
+     (["softmax", "--sampled", "64", "--ns-exponent", "1"], Softmax(sampled=64, ns_exponent=1)),
      (["sgns", "--blocks", "16"], SkipGram(blocks=16))],
 )  # fmt: skip
 def test_models(flags, expected):

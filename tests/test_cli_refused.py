@@ -169,6 +169,10 @@ def test_counts_out_of_range_are_one_line(tmp_path, monkeypatch, capsys, count):
 def test_options_of_other_models_are_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("text.txt").write_text("a b " * 50)
-    for model, flag in [("softmax", "--negative"), ("cbow", "--alpha"), ("glove", "--blocks")]:
+    for model, flag in [("softmax", "--negative"), ("cbow", "--alpha"), ("glove", "--blocks"),
+                        ("sgns", "--sampled")]:  # fmt: skip
         assert main(["train", "text.txt", "--model", model, flag, "2", "-o", "new.txt"]) == 2
         assert f"{flag} is for --model" in capsys.readouterr().err
+    alone = ["--model", "softmax", "--ns-exponent", "1", "-o", "new.txt"]
+    assert main(["train", "text.txt", *alone]) == 2
+    assert "--ns-exponent is for the words that --sampled draws" in capsys.readouterr().err

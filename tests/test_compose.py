@@ -1,5 +1,7 @@
 """The losses are plain functions: `grad`, `hessian`, `vmap` and `scan` apply to them."""
 
+import types
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -21,6 +23,10 @@ LOSSES = {
     "glove": (glove, glove.Batch(ids(B), ids(B), jnp.array([0.5, 3.0, 200.0, 1.0, 0.0]))),
     "cbow": (cbow, cbow.Batch(ids(B), ids(B, 2), ids(B, 4), jnp.ones((B, 2)))),
     "softmax": (softmax, softmax.Batch(ids(B), ids(B), jnp.ones(B))),
+    "sampled softmax": (
+        types.SimpleNamespace(init=softmax.init, loss=softmax.sampled_loss),
+        softmax.SampledBatch(ids(B), ids(B), ids(B, 4), jnp.zeros((B, 4)), jnp.ones(B)),
+    ),
 }
 
 

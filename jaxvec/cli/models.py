@@ -116,6 +116,8 @@ def set_defaults(options: argparse.Namespace) -> None:
     if options.model not in MODELS:
         raise ValueError(f"model must be one of {', '.join(MODELS)}; got {options.model!r}")
     _refuse_foreign(options)
+    if options.model == "softmax" and options.ns_exponent is not None and options.sampled is None:
+        raise ValueError("--ns-exponent is for the words that --sampled draws: give both")
     if MODELS[options.model].trained:
         for name, value in _defaults(options, recipe).items():
             if getattr(options, name, None) is None:

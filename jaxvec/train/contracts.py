@@ -1,9 +1,8 @@
 """What the trainer asks of a model, of data and of a way to run in parallel.
 
 A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
-hashable object, such as a frozen dataclass; `README.md` in this folder has one of 25 lines. What
-only some models can do is an optional ability, a Protocol below that the trainer asks for with
-`isinstance`.
+hashable object, such as a frozen dataclass; `README.md` here has one of 25 lines. What only some
+models can do is an optional ability, a Protocol that the trainer asks for with `isinstance`.
 
 Static is what the program is compiled for: the model (without the options that `Tunable` and
 `HeadStart` name), the optimizer and all shapes. Traced, so that another value runs the same
@@ -76,12 +75,11 @@ class Objective(Protocol):
         """
 
     def rows(self, batch: Batch) -> PyTree:
-        """For each table the ids of the rows that a batch reads, int32 of any shape, with
-        repeats; structured as the tables."""
+        """For each table the ids of the rows that a batch reads, int32[…], with repeats."""
 
     def rows_loss(self, vectors: PyTree, batch: Batch) -> jax.Array:
-        """The weighted losses of a batch, whose sum is minimized: a scalar, or an array of any
-        shape, such as a loss for each word, which then is summed once for many steps.
+        """The weighted losses of a batch, whose sum is minimized: a scalar, or an array, say of a
+        loss for each word, which is summed once for many steps.
 
         Args:
           vectors: for each table its rows at ``rows(batch)``, float32[*shape of the ids, …].
@@ -101,10 +99,8 @@ class Plan(Protocol):
 
 
 class Segments(Protocol):
-    """Data cut into segments of the same shapes, each trained on by one compiled call.
-
-    A segment is read when it is asked for, so that the data may be memory-mapped.
-    """
+    """Data cut into segments of the same shapes, each trained on by one compiled call, and read
+    when it is asked for, so that the data may be memory-mapped."""
 
     sizes: np.ndarray
     """How much of the data each segment holds, int[number of segments], in units."""
@@ -218,6 +214,14 @@ class SparseLoss(Protocol):
 
 
 @runtime_checkable
+class Approximate(Protocol):
+    """Trains on an approximation of its loss, such as a sampled one."""
+
+    def exact(self) -> Model:
+        """The model whose loss held-out data have; itself if that is its own."""
+
+
+@runtime_checkable
 class HeadStart(Protocol):
     """Has a warm start that is learned from the data. A dataclass."""
 
@@ -225,8 +229,7 @@ class HeadStart(Protocol):
     """The names of the fields that only `head_start` reads; not compiled in."""
 
     def head_start(self, segments: Any) -> PyTree | None:
-        """Tables [T, …], structured as `init`'s, to add to the first T rows of these; None if there
-        is nothing to learn.
+        """Tables [T, …] to add to the first T rows of `init`'s; None if there is nothing to learn.
 
         Args:
           segments: what is trained on.
@@ -238,8 +241,7 @@ class Curvature(Protocol):
     """Bounds its curvature, which `optim.damped` asks for."""
 
     def rows_curvature(self, vectors: PyTree, batch: Batch) -> PyTree:
-        """For each gathered row a bound or an estimate of the loss's second derivative along it;
-        the shapes of ``rows(batch)``.
+        """For each gathered row a bound or an estimate of the loss's second derivative along it.
 
         Args:
           vectors, batch: as for `Objective.rows_loss`.
@@ -321,10 +323,8 @@ class ByDevice(Protocol):
 @runtime_checkable
 class Stratified(Protocol):
     """Trains on cells of a matrix, each of which touches one row and one column: several workers
-    share the tables out (`parallel.strata`) rather than copy them (`parallel.copies`).
-
-    ``segments(…, workers=N)`` then has arrays [N, …] by phase, of ids within shards.
-    """
+    share the tables out (`parallel.strata`) rather than copy them (`parallel.copies`), and
+    ``segments(…, workers=N)`` has arrays [N, …] by phase, of ids within shards."""
 
     columns: PyTree
     """Structured as the tables: True for tables of columns, whose shards move from worker to

@@ -19,6 +19,7 @@ from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import (
+    Approximate,
     Model,
     Parallel,
     Prior,
@@ -250,6 +251,8 @@ def evaluated(job: Job, m: int, params: PyTree) -> float:
     """
     assert job.held_out is not None
     model, constants = job.models[m], job.constants[m]
+    if isinstance(model, Approximate) and (exact := model.exact()) != model:
+        model, constants = exact, exact.constants(job.data)
     if isinstance(model, Prior) and model.has_prior:
         constants = model.free(constants)
     over = mesh_of(params)

@@ -17,7 +17,7 @@ from jaxvec.text.ngrams import hashed
 from jaxvec.train import spectral
 from jaxvec.train.ngram_start import spread
 from jaxvec.train.ngrams import NgramRows
-from jaxvec.train.options import Option
+from jaxvec.train.options import NsExponent, Option
 from jaxvec.train.segments import TokenSegments
 from jaxvec.train.text_model import Constants, Plan, Text
 
@@ -47,7 +47,7 @@ class NegativeSampling(NgramRows):
     """
 
     negative: Annotated[int, Option("negative samples of a prediction", "K", least=1)] = 5
-    ns_exponent: Annotated[float, Option("draw negatives by counts to the power A", "A")] = 0.75
+    ns_exponent: NsExponent = 0.75
     block_negatives: int | None = None
     spectral_words: Annotated[
         int, Option("words counted for the spectral start; 0 for a random start", least=0)

@@ -42,6 +42,7 @@ class Declared(NamedTuple):
 
 
 VectorSize = Annotated[int, Option("numbers in a vector", "D", least=1)]
+NsExponent = Annotated[float, Option("draw negatives by counts to the power A", "A")]
 Products = Annotated[
     str | None,
     Option(
