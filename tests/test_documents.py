@@ -17,7 +17,8 @@ from jaxvec.train.fit import Stopped
 from tests import reference
 
 KEY = jax.random.key(0)
-SMALL = ParagraphVectors(vector_size=32, sample=0, spectral_words=0, segment_tokens=2100)
+SIZE = 32
+SMALL = ParagraphVectors(vector_size=SIZE, sample=0, spectral_words=0, segment_tokens=2100)
 
 
 def own_nearest(found, trained):
@@ -102,7 +103,8 @@ def test_an_inferred_vector_is_nearest_to_the_trained_one(texts, corpus, result)
     assert repr(result).startswith("Result of ParagraphVectors: 100 documents, 199 words, 32")
 
 
-def test_the_vector_is_the_least_of_the_loss(texts, result):
+@pytest.mark.parametrize("penalty", [0.3, 3.0, 100.0])
+def test_the_vector_is_the_least_of_the_loss(texts, result, penalty):
     """SciPy finds the same, from the whole noise distribution."""
     vocab, output = result.data.vocab, np.asarray(result.params.output, np.float64)
     noise = np.asarray(vocab.counts, np.float64) ** 0.75
@@ -112,10 +114,34 @@ def test_the_vector_is_the_least_of_the_loss(texts, result):
     def loss(d):
         words = np.log(reference.sigmoid(output[ids] @ d)).sum()
         contrast = noise @ np.log(reference.sigmoid(-output @ d))
-        return -words - 5 * len(ids) * contrast + 1.5 * d @ d
+        return -words - 5 * len(ids) * contrast + penalty * d @ d / 2
 
-    best = optimize.minimize(loss, np.zeros(32), method="BFGS").x
-    assert np.allclose(infer(result, [texts[5]])[0], best, atol=2e-3)
+    def slope(d):
+        rising = reference.sigmoid(output @ d)
+        of_words = (rising[ids] - 1) @ output[ids]
+        return of_words + 5 * len(ids) * (noise * rising) @ output + penalty * d
+
+    best = optimize.minimize(loss, np.zeros(SIZE), jac=slope, method="BFGS", tol=1e-9).x
+    found = infer(result, texts[:9], penalty=penalty)[5]
+    assert np.abs(found - best).max() < 2e-4 * np.abs(best).max()
+
+
+def test_the_slope_of_vectors_by_words():
+    """By differences, as the least point moves with the words."""
+    rng = np.random.default_rng(0)
+    output, direction = rng.normal(size=(2, 6, 4))
+    noise = documents.Noise(jnp.arange(6), jnp.full(6, 1 / 6))
+    ids, counts = jnp.asarray([[0, 1], [2, 0]]), jnp.asarray([[3.0, 1.0], [2.0, 0.0]])
+
+    def found(step):
+        return documents.fitted(jnp.asarray(output + step * direction), noise, ids, counts, 5, 1.0)
+
+    with jax.enable_x64(True):
+        expected = (found(1e-4) - found(-1e-4)) / 2e-4
+        slopes = jax.jacobian(lambda out: documents.fitted(out, noise, ids, counts, 5, 1.0))(
+            jnp.asarray(output)
+        )
+    assert np.allclose(np.einsum("bdve,ve->bd", slopes, direction), expected, atol=1e-3)
 
 
 def test_a_text_has_one_vector_whatever_is_beside_it(texts, result):
