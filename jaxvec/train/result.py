@@ -16,8 +16,9 @@ from jaxvec.optim.probe import Choice
 from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
+from jaxvec.train.documents import DOCUMENTS
 from jaxvec.train.joining import PASSES, joined
-from jaxvec.train.ngrams import DOCUMENTS, NGRAMS, ngram_rows
+from jaxvec.train.ngrams import NGRAMS, ngram_rows
 from jaxvec.train.processes import fetched
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
