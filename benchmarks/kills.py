@@ -61,7 +61,8 @@ def arguments(text: Path, output: Path, model: str, epochs: int) -> list[str]:
       model: its name.
       epochs: of five segments each, on text from `make_text`.
     """
-    quick = ["--vector-size", "8", "--window", "4", "--epochs", str(epochs)]
+    quick = ["--vector-size", "8", "--epochs", str(epochs)]
+    quick += [] if model == "pv-dbow" else ["--window", "4"]
     return ["train", str(text), "--model", model, "-o", str(output), *quick]
 
 
