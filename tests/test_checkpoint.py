@@ -127,7 +127,7 @@ def arguments(text, folder, name, model, epochs=12):
     return kills.arguments(text, folder / f"{name}.bin", model, epochs)
 
 
-@pytest.mark.parametrize("model", ["sgns", "glove"])
+@pytest.mark.parametrize("model", ["sgns", "glove", "pv-dbow"])
 def test_killed_thrice_from_the_shell(text, tmp_path, monkeypatch, model):
     monkeypatch.setattr(token_segments, "SEGMENT_TOKENS", kills.SMALL_SEGMENTS[0])
     monkeypatch.setattr(cell_segments, "SEGMENT_CELLS", kills.SMALL_SEGMENTS[1])

@@ -106,6 +106,7 @@ def test_convert_and_info(folder, capsys):
             "bytes": Path(name).stat().st_size,
             "metadata": {},
             "first": first.index_to_key[:8],
+            "ngrams": {},
         }
 
 

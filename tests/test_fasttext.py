@@ -207,7 +207,7 @@ def test_of_words_that_become_equal_the_first_is_taken(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", [".npz", ".safetensors", ".fasttext.bin"])
-def test_info_reads_no_ngrams(tmp_path, suffix):
+def test_info_reads_no_ngrams(tmp_path, capsys, suffix):
     rows = Subwords(np.ones((1_000_000, 4), np.float32), 3, 4)
     path = tmp_path / f"v{suffix}"
     WordVectors(["a", "b"], np.eye(2, 4), subwords=rows).save(path)
@@ -219,6 +219,10 @@ def test_info_reads_no_ngrams(tmp_path, suffix):
     assert tracemalloc.get_traced_memory()[1] > rows.table.nbytes
     tracemalloc.stop()
     assert (found.words, found.vector_size, found.first) == (2, 4, ["a", "b"])
+    assert found.ngrams == {"lengths": [3, 4], "buckets": 1_000_000}
+    assert main(["info", str(path)]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert "n-grams    3 to 4 characters in 1,000,000 buckets" in told
 
 
 def test_words_that_the_format_cannot_hold():

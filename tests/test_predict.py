@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from gensim.models import Word2Vec
 
-from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, glove, sgns
+from jaxvec import CBOW, Corpus, GloVe, SkipGram, Softmax, glove, sgns, subwords
 from jaxvec.train.result import Result
 
 DOCUMENTS = [["a", "b", "c", "d", "e"][: i + 1] * 3 for i in range(5)]
@@ -40,6 +40,26 @@ def test_unknown_contexts():
         result(SkipGram()).predict_output_word(["unheard"])
     known = result(SkipGram(), unk="<unk>")
     assert known.predict_output_word(["unheard"]) == known.predict_output_word(["<unk>"])
+
+
+@pytest.mark.parametrize("unk", [None, "<unk>"])
+def test_words_of_ngrams_are_known_by_them(unk):
+    """Also where other unknown words, without an n-gram, are <unk>."""
+    words = [["walk", "talk", "walking"]] * 3
+    corpus = Corpus.from_documents(words, min_count=1, unk=unk)
+    rng, size = np.random.default_rng(0), len(corpus.vocab)
+    params = subwords.Params(
+        *(rng.normal(size=(n, 4)).astype(np.float32) for n in (size, size, 30))
+    )
+    found = Result(params, None, [], corpus, CBOW(subwords=(3, 4), buckets=30))
+    vectors = found.vectors()
+    context = [vectors["walk"], vectors["talked"], *([vectors[unk]] if unk else [])]
+    logits = params.output @ np.mean(context, axis=0)
+    shares = np.exp(logits) / np.exp(logits).sum()
+    predicted = dict(found.predict_output_word(["talked", "walk", "\ud800"], topn=size))
+    for i, word in enumerate(corpus.vocab.words):
+        assert predicted[word] == pytest.approx(shares[i], rel=1e-4)
+    assert found.predict_output_word(["talked"], topn=1)[0][0] in corpus.vocab.words
 
 
 def test_glove_does_not_predict():

@@ -262,6 +262,19 @@ def test_vectors_that_are_given_are_begun_with(corpus):
     np.testing.assert_allclose(made[known], table[known], atol=1e-5)
 
 
+@pytest.mark.parametrize("buckets", [90, 60])
+def test_words_that_only_ngrams_know_are_begun_with(corpus, buckets):
+    """Whether or not the model has the n-grams of the vectors."""
+    rng = np.random.default_rng(1)
+    rows = Subwords(rng.normal(size=(90, 3)).astype(np.float32), 3, 6)
+    given = WordVectors(["talking", "cat"], rng.normal(size=(2, 3)), subwords=rows)
+    model = SkipGram(vector_size=3, subwords=(3, 6), buckets=buckets, spectral_words=0)
+    found = fit(corpus, model, key=jax.random.key(0), epochs=1, init=given, learning_rate=1e-20)
+    words = ["talking", "cat", "walking", "talkers"]
+    assert set(words[2:]).isdisjoint(given.index_to_key)
+    np.testing.assert_allclose(found.vectors()[words], given[words], atol=1e-5)
+
+
 def test_a_run_goes_on(corpus, tmp_path):
     model = SkipGram(vector_size=4, subwords=(3, 6), buckets=90, sample=0)
     options = {"key": jax.random.key(0), "epochs": 1, "optimizer": "row_adagrad"}

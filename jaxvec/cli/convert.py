@@ -48,8 +48,9 @@ def add_convert_options(parser: argparse.ArgumentParser) -> None:
 def add_info_options(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `info` to a parser."""
     parser.description = (
-        "Prints format, number of words, dimension, dtype, size on disk, metadata and first "
-        "words of a file of word vectors, without reading all of its numbers."
+        "Prints format, number of words, dimension, dtype, size on disk, metadata, lengths and "
+        "buckets of n-grams, and first words of a file of word vectors, without reading all of its "
+        "numbers."
     )
     parser.epilog = "example:\n  jaxvec info vectors.npz"
     add = Flags(parser)
@@ -89,4 +90,7 @@ def info(options: argparse.Namespace) -> None:
     print(f"bytes      {found.bytes:,}")
     if found.metadata:
         print(f"metadata   {json.dumps(found.metadata, ensure_ascii=False)}")
+    if found.ngrams:
+        least, most = found.ngrams["lengths"]
+        print(f"n-grams    {least} to {most} characters in {found.ngrams['buckets']:,} buckets")
     print(f"first      {' '.join(found.first)}")

@@ -19,7 +19,8 @@ from jaxvec.storage import locks
 from jaxvec.storage.files import expanded, to_json, writable
 from jaxvec.train import snapshot, states
 from jaxvec.train.contracts import State
-from jaxvec.train.ngrams import DOCUMENTS, NGRAMS
+from jaxvec.train.documents import DOCUMENTS
+from jaxvec.train.ngrams import NGRAMS
 from jaxvec.train.processes import check_alike, failed, is_first, of_first, several
 from jaxvec.train.progress import Progress
 

@@ -21,6 +21,9 @@ from jaxvec.train.noise import NegativeSampling
 from jaxvec.train.segments import Tokens, TokenSegments
 from jaxvec.train.text_model import Constants
 
+DOCUMENTS = "documents"
+"""The name of the table whose rows are of documents."""
+
 
 class DocumentPlan(NamedTuple):
     """A segment after subsampling, padded at its end."""

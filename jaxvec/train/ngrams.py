@@ -23,8 +23,6 @@ from jaxvec.vectors.subwords import Subwords
 DEFAULT_BUCKETS = 500_000
 NGRAMS = "ngrams"
 """The name of the table whose rows are of n-grams, and of no word."""
-DOCUMENTS = "documents"
-"""The name of the table whose rows are of documents."""
 _ROOM = 1.5  # places a step, in units of what its words' n-grams take on average
 
 

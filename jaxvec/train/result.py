@@ -1,6 +1,7 @@
 """What `fit` and `sweep` report and return: `Report` and `Result`."""
 
 import functools
+import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -16,8 +17,9 @@ from jaxvec.optim.probe import Choice
 from jaxvec.storage.runs import GrowingArray
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.contracts import Model, PredictsWords
+from jaxvec.train.documents import DOCUMENTS
 from jaxvec.train.joining import PASSES, joined
-from jaxvec.train.ngrams import DOCUMENTS, NGRAMS, ngram_rows
+from jaxvec.train.ngrams import NGRAMS, ngram_rows
 from jaxvec.train.processes import fetched
 from jaxvec.vectors.keys import term_list
 from jaxvec.vectors.ranking import highest
@@ -279,12 +281,18 @@ class Result(NamedTuple):
             raise ValueError(f"{type(self.model).__name__} does not predict words from a context")
         vocab = self.data.vocab
         words = term_list(context_words)
+        subwords, made = ngram_rows(self.model, self.params), []
+        if subwords is not None:
+            unknown = [word for word in words if word not in vocab]
+            others, some = subwords.vectors(unknown)
+            made = [*others[some]]
+            of_ngrams = {*itertools.compress(unknown, some)}
+            words = [word for word in words if word not in of_ngrams]
         ids = vocab.encode(words)
-        rows, subwords = fetched(self.params.input[ids]), ngram_rows(self.model, self.params)
+        rows = fetched(self.params.input[ids])
         if subwords is not None:
             rows = subwords.composed(rows, [vocab.words[i] for i in ids])
-            others, some = subwords.vectors([word for word in words if word not in vocab])
-            rows = np.concatenate([rows, others[some]])
+            rows = np.concatenate([rows, *(row[None] for row in made)])
         if not len(rows):
             raise ValueError("no word of the context is in the vocabulary")
         hidden = self.model.context_vector(rows)

@@ -27,7 +27,8 @@ from jaxvec.train import ngram_start, spectral
 from jaxvec.train.checkpoint import Checkpoints
 from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
 from jaxvec.train.dealing import padded
-from jaxvec.train.ngrams import DOCUMENTS, NGRAMS, NgramRows
+from jaxvec.train.documents import DOCUMENTS
+from jaxvec.train.ngrams import NGRAMS, NgramRows
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement, table_rows
 from jaxvec.train.processes import fetched, of_first, put
 from jaxvec.train.progress import Progress

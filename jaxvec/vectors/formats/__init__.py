@@ -9,7 +9,6 @@ import re
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -20,7 +19,7 @@ from jaxvec.text.vocab import Vocab
 from jaxvec.vectors.attributes import COUNT, column
 from jaxvec.vectors.formats import archive, binary, fasttext, projector, text
 from jaxvec.vectors.formats.checks import check_numbers, floating
-from jaxvec.vectors.formats.format import Format, Options
+from jaxvec.vectors.formats.format import Format, Info, Options
 from jaxvec.vectors.formats.source import Source, opened
 from jaxvec.vectors.keys import limited
 from jaxvec.vectors.lines import checked_encoding, decoded_lines
@@ -39,31 +38,6 @@ FORMATS: tuple[Format, ...] = (
 
 _SHOWN = 8  # words that `info` tells
 _PICKLE = rb"\x80[\x02-\x05]"  # how protocols 2 to 5 begin
-
-
-class Info(NamedTuple):
-    """The contents of a file of word vectors."""
-
-    format: str
-    """The name of its format."""
-
-    words: int
-    """Their number, repeated ones too; of word2vec binary, that of the header."""
-
-    vector_size: int
-    """Numbers of a vector."""
-
-    dtype: str
-    """``float32`` and its like, or ``text``."""
-
-    bytes: int
-    """Size on disk."""
-
-    metadata: dict[str, Any]
-    """What `.npz` and safetensors hold about the vectors."""
-
-    first: list[str]
-    """The first few words."""
 
 
 def described(readable: bool = False) -> str:
@@ -347,6 +321,7 @@ def info(path: str | os.PathLike[str], *, force_size: bool = False) -> Info:
         count = found.count(source.rewound()) if found.count else None
         shown = Options(limit=_SHOWN, errors="replace", force_size=force_size, ngrams=False)
         vectors = found.read(source.rewound(), shown)
+        ngrams = found.ngrams(source.rewound()) if found.ngrams else None
         return Info(
             found.name,
             len(vectors) if count is None else count,
@@ -355,6 +330,7 @@ def info(path: str | os.PathLike[str], *, force_size: bool = False) -> Info:
             source.path.stat().st_size,
             vectors.metadata,
             vectors.index_to_key[:_SHOWN],
+            {} if ngrams is None else {"lengths": list(ngrams[:2]), "buckets": ngrams[2]},
         )
 
 

@@ -139,6 +139,13 @@ def count_npz(source: Source) -> int:
     return _rows(arrays["vectors"].shape)
 
 
+def ngrams_npz(source: Source) -> tuple[int, int, int] | None:
+    """See `Format.ngrams`."""
+    arrays = load_arrays(source.path, names=_NGRAMS, partly={"ngrams"})
+    with reading(source.name, "a file of word vectors"):
+        return _lengths(arrays) if arrays else None
+
+
 def _names(options: Options) -> set[str]:
     """The arrays to read."""
     return _HELD if options.ngrams else _HELD - _NGRAMS
@@ -173,6 +180,16 @@ def count_safetensors(source: Source) -> int:
     """The number of words of a safetensors file."""
     with reading(source.name, "a safetensors file"):
         return _rows(_tensors(source).found["vectors"].shape)
+
+
+def ngrams_safetensors(source: Source) -> tuple[int, int, int] | None:
+    """See `Format.ngrams`."""
+    with reading(source.name, "a safetensors file"):
+        tensors = _tensors(source)
+        names = _NGRAMS & set(tensors.found)
+        arrays = {name: tensors.read(name, 0 if name == "ngrams" else None) for name in names}
+        found = _lengths(arrays) if arrays else None
+        return found and (*found[:2], tensors.found["ngrams"].shape[0])
 
 
 def _tensors(source: Source) -> Tensors:
@@ -238,18 +255,25 @@ def _subwords(arrays: dict[str, np.ndarray], dtype: np.dtype, *, check: bool) ->
     """The rows of n-grams, if there are any; ValueError if they are damaged."""
     if not _NGRAMS & arrays.keys():
         return None
-    if not arrays.keys() >= _NGRAMS:
-        raise ValueError("it has n-grams without their lengths, or lengths without n-grams")
-    table = _plain(arrays["ngrams"], "n-grams", "f2 f4 f8", dimensions=2)
-    lengths = _plain(arrays["ngram_lengths"], "lengths of n-grams", "i4 i8", dimensions=1)
-    if len(lengths) != 2:
-        raise ValueError(f"its lengths of n-grams are {len(lengths)} numbers, not 2")
+    minn, maxn, _ = _lengths(arrays)
+    table = arrays["ngrams"]
     with np.errstate(over="ignore"):
         table = table.astype(dtype, copy=False)
     bad = not_finite(table) if check else None
     if bad is not None:
         raise ValueError(f"row {bad + 1} of its n-grams is not finite in {dtype}")
-    return Subwords(table, *map(int, lengths))
+    return Subwords(table, minn, maxn)
+
+
+def _lengths(arrays: dict[str, np.ndarray]) -> tuple[int, int, int]:
+    """The lengths of n-grams and the number of rows; ValueError if they are damaged."""
+    if not arrays.keys() >= _NGRAMS:
+        raise ValueError("it has n-grams without their lengths, or lengths without n-grams")
+    lengths = _plain(arrays["ngram_lengths"], "lengths of n-grams", "i4 i8", dimensions=1)
+    if len(lengths) != 2:
+        raise ValueError(f"its lengths of n-grams are {len(lengths)} numbers, not 2")
+    table = _plain(arrays["ngrams"], "n-grams", "f2 f4 f8", dimensions=2)
+    return int(lengths[0]), int(lengths[1]), len(table)
 
 
 def _plain(array: np.ndarray, name: str, dtypes: str, dimensions: int | None = None) -> np.ndarray:
@@ -294,7 +318,7 @@ def _converted(vectors: np.ndarray, dtype: np.dtype | None, words: list[str]) ->
 
 NPZ = Format(
     "npz", (".npz",), write_npz, recognizes_npz, read_npz, count_npz, keeps_all=True,
-    keeps_ngrams=True, maps=True,
+    keeps_ngrams=True, ngrams=ngrams_npz, maps=True,
 )  # fmt: skip
 SAFETENSORS = Format(
     "safetensors",
@@ -305,5 +329,6 @@ SAFETENSORS = Format(
     count_safetensors,
     keeps_all=True,
     keeps_ngrams=True,
+    ngrams=ngrams_safetensors,
     check_ready=import_safetensors,
 )

@@ -83,6 +83,13 @@ def count(source: Source) -> int:
     return _header(_Bytes(source))[1]
 
 
+def ngrams(source: Source) -> tuple[int, int, int] | None:
+    """See `Format.ngrams`."""
+    settings = _header(_Bytes(source))[0]
+    found = settings.minn, settings.maxn, settings.bucket
+    return found if settings.maxn and settings.bucket else None
+
+
 def read(source: Source, options: Options) -> WordTable:
     """Reads the words' vectors, and the rows of n-grams.
 
@@ -381,5 +388,6 @@ FORMAT = Format(
     count,
     check_words=check,
     keeps_ngrams=True,
+    ngrams=ngrams,
     about="fastText model, always float32",
 )

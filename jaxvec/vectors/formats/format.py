@@ -1,16 +1,45 @@
-"""`Format`: the contract of a file format of word vectors, and `Options`, how it is read."""
+"""`Format`, the contract of a file format of word vectors; `Options`, how it is read; `Info`."""
 
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jaxvec.vectors.formats.checks import check_lines
 from jaxvec.vectors.formats.source import Source
 from jaxvec.vectors.table import WordTable
+
+
+class Info(NamedTuple):
+    """The contents of a file of word vectors."""
+
+    format: str
+    """The name of its format."""
+
+    words: int
+    """Their number, repeated ones too; of word2vec binary, that of the header."""
+
+    vector_size: int
+    """Numbers of a vector."""
+
+    dtype: str
+    """``float32`` and its like, or ``text``."""
+
+    bytes: int
+    """Size on disk."""
+
+    metadata: dict[str, Any]
+    """What `.npz` and safetensors hold about the vectors."""
+
+    first: list[str]
+    """The first few words."""
+
+    ngrams: dict[str, Any]
+    """Of n-grams, if it has any: the ``"lengths"`` of the shortest and the longest, and how many
+    ``"buckets"``."""
 
 
 class Options(NamedTuple):
@@ -71,6 +100,10 @@ class Format:
 
     keeps_ngrams: bool = False
     """Whether it keeps the rows of n-grams, from which unknown words get vectors."""
+
+    ngrams: Callable[[Source], tuple[int, int, int] | None] | None = None
+    """The shortest and the longest n-gram of a file, at its start, and how many rows these share;
+    None if it has none, or if the format keeps none."""
 
     maps: bool = False
     """Whether vectors can be left on disk."""
