@@ -142,8 +142,37 @@ def test_bad_numbers_of_words(words, error):
 def test_other_models_have_none(topic_corpus):
     report = fit(topic_corpus, Softmax(vector_size=16), key=KEY, epochs=1).history[0]
     assert report.start_seconds == 0
-    counts = cooccurrence.count(topic_corpus, window=2)
-    assert fit(counts, GloVe(), key=KEY, epochs=1).history[0].start_seconds == 0
+
+
+def test_glove_begins_at_the_counts_pmi(topic_corpus):
+    """With a lower cost than from random vectors, whatever the workers, which hold the cells."""
+    counts = cooccurrence.count(topic_corpus, window=5)
+    model = GloVe(vector_size=16, x_max=10)
+    random = GloVe(vector_size=16, x_max=10, spectral_start=False)
+    informed, plain = (fit(counts, m, key=KEY, epochs=3) for m in (model, random))
+    assert informed.history[0].start_seconds > 0
+    assert plain.history[0].start_seconds == 0
+    assert informed.history[0].loss < 0.9 * plain.history[0].loss
+    found = []
+    for workers in (1, 2):
+        cells, _ = model.segments(counts, 0.0, KEY, workers)
+        np.testing.assert_array_equal(cells.head(20).toarray(), counts.matrix()[:20, :20].toarray())
+        found.append(model.head_start(cells))
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_array_equal(one, other)
+    pmi = ppmi.matrix(counts).toarray()
+    products = np.asarray(found[0].input) @ np.asarray(found[0].output).T
+    assert np.linalg.norm(products - pmi) < 0.6 * np.linalg.norm(pmi)
+    assert not np.any(found[0].input_bias)
+
+
+def test_held_out_cells_are_no_part_of_the_start(topic_corpus):
+    counts = cooccurrence.count(topic_corpus, window=5)
+    cells, held_out = GloVe().segments(counts, 0.5, KEY)
+    ours, theirs = (part.head(1000).toarray() for part in (cells, held_out))
+    np.testing.assert_array_equal(ours + theirs, counts.matrix().toarray())
+    assert not np.any((ours > 0) & (theirs > 0))
+    assert 0.3 < (ours > 0).sum() / len(counts) < 0.7
 
 
 def test_on_the_command_line(tmp_path, monkeypatch, capsys, topic_documents):

@@ -176,7 +176,8 @@ def glove_stanford() -> Recipe:
     """
     fit = {"epochs": 25, "optimizer": "glove_adagrad", "learning_rate": 0.05, "grad_clip": 100.0}
     counting = {"window": 15}
-    return Recipe(GloVe(vector_size=50, x_max=100.0, alpha=0.75), {"min_count": 1}, fit, counting)
+    model = GloVe(vector_size=50, x_max=100.0, alpha=0.75, spectral_start=False)
+    return Recipe(model, {"min_count": 1}, fit, counting)
 
 
 def d2l_glove() -> Recipe:
@@ -196,7 +197,9 @@ def d2l_glove() -> Recipe:
       Embedding with Global Vectors (GloVe)", for the model; batches, optimizer and reports
       are taken from code that courses train it with.
     """
-    model = GloVe(vector_size=100, x_max=100.0, alpha=0.75, chunk_cells=1, chunks=1024)
+    model = GloVe(
+        vector_size=100, x_max=100.0, alpha=0.75, spectral_start=False, chunk_cells=1, chunks=1024
+    )
     fit = {
         "epochs": 5,
         "optimizer": "adagrad",

@@ -35,6 +35,7 @@ class CellSegments:
 
     Args:
       parts: the cells of each part in chunks, [N][N].
+      words: `V`.
       multiple: the number of chunks of a segment is a multiple of this.
       cells: the most that a segment holds, by default `SEGMENT_CELLS`.
 
@@ -45,8 +46,14 @@ class CellSegments:
     unit = "cell"
     shuffled = True
 
-    def __init__(self, parts: Sequence[Sequence[Cells]], multiple: int, cells: int | None = None):
-        self.parts = parts
+    def __init__(
+        self,
+        parts: Sequence[Sequence[Cells]],
+        words: int,
+        multiple: int,
+        cells: int | None = None,
+    ):
+        self.parts, self.words = parts, words
         self.workers = len(parts)
         chunk_cells = parts[0][0].contexts.shape[1]
         chunks = np.array([[len(part.words) for part in row] for row in parts])
@@ -93,7 +100,7 @@ class CellSegments:
             )
         parts = _parts(cells, chunk_cells, workers)
         if not valid:
-            return cls(parts, multiple, most), None
+            return cls(parts, len(cells.vocab), multiple, most), None
         random = _generator(key)
         kept: list[list[Cells]] = []
         held_out = []
@@ -107,7 +114,8 @@ class CellSegments:
         rest = Cells(*map(np.concatenate, zip(*held_out, strict=True)))
         if not len(rest.words) or not sum(len(part.words) for row in kept for part in row):
             raise ValueError(f"{len(cells)} cells are too few to hold out {valid} of them")
-        return cls(kept, multiple, most), cls([[rest]], multiple, most)
+        of_all = len(cells.vocab), multiple, most
+        return cls(kept, *of_all), cls([[rest]], *of_all)
 
     def epoch(self, key: jax.Array) -> Reader:
         """A reader of the segments of the epoch with that key, which shuffles each part."""
@@ -125,6 +133,25 @@ class CellSegments:
             for source, target in zip(self.parts[worker][q], segment, strict=True):
                 np.take(source, chosen, axis=0, out=target[phase, : len(chosen)], mode="clip")
         return self._phases(segment)
+
+    def head(self, words: int) -> sparse.csr_array:
+        """The cells of the most frequent words among each other, float32[T, T].
+
+        Args:
+          words: `T`, or `V` if that is less.
+        """
+        words, found = min(words, self.words), []
+        for p, row in enumerate(self.parts):
+            for q, part in enumerate(row):
+                last = np.searchsorted(part.words * self.workers + p, words)
+                for start in range(0, int(last), _CHUNKS):
+                    own, contexts, counts = (a[start : start + _CHUNKS] for a in part)
+                    own, contexts = own * self.workers + p, contexts * self.workers + q
+                    inside = (contexts < words) & (counts > 0) & (own < words)[:, None]
+                    own = np.broadcast_to(own[:, None], contexts.shape)
+                    found.append((own[inside], contexts[inside], counts[inside]))
+        rows, columns, data = map(np.concatenate, zip(*found, strict=True))
+        return sparse.csr_array((data, (rows, columns)), shape=(words, words))
 
     def empty(self) -> Cells:
         """A segment without cells."""

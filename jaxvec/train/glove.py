@@ -14,6 +14,7 @@ from jaxvec.messages.gensim import explained_model
 from jaxvec.messages.numbers import check_whole
 from jaxvec.models import glove
 from jaxvec.models.products import check_products
+from jaxvec.train import spectral
 from jaxvec.train.cells import Cells, CellSegments
 from jaxvec.train.contracts import STEPS_A_DRAW
 from jaxvec.train.devices import DEFAULT_CHUNKS, Device, segment_length, step_chunks
@@ -57,6 +58,8 @@ class GloVe:
       mittens: μ, draws words that have a vector r in `fit`'s `init` to it: an epoch adds
         μ/2 ‖w + c - r‖² to the cost of each that has cells in its row, in equal parts over the
         row's chunks (less those held out). 0 for no pull. On one worker.
+      spectral_start: begin from the SVD of the counts' positive PMI, see `spectral.of_cells`, added
+        to the C program's random numbers; False for these alone.
       chunk_cells: `L`, the most cells of a row that make a chunk.
       chunks: `R`, chunks a step. None for the device's default: 16 on a CPU, up to 256 on an
         accelerator, see `devices`.
@@ -75,6 +78,9 @@ class GloVe:
     mittens: Annotated[
         float, Option("pull words towards their vectors in --init, with strength M", "M", least=0)
     ] = 0.0
+    spectral_start: Annotated[
+        bool, Option("begin from random vectors alone, as the C program does")
+    ] = True
     chunk_cells: int = 32
     chunks: int | None = None
     segment_cells: int | None = None
@@ -85,6 +91,7 @@ class GloVe:
     default_vectors = "sum"
     loss_unit = "cell"
     traced: ClassVar[tuple[str, ...]] = ("x_max", "alpha")
+    start_options: ClassVar[tuple[str, ...]] = ("spectral_start",)
     device_options: ClassVar[tuple[str, ...]] = ("chunks", "segment_cells")
     columns = cast(Any, glove.Params)(input=False, output=True, input_bias=False, output_bias=True)
 
@@ -137,6 +144,16 @@ class GloVe:
         return CellSegments.split(
             data, self.chunk_cells, self.step_chunks, valid, key, workers, self.segment_cells
         )
+
+    def head_start(self, segments: CellSegments) -> glove.Params | None:
+        """`spectral.of_cells` of the most frequent words, and biases of 0; None if that is off."""
+        if not self.spectral_start:
+            return None
+        found = spectral.of_cells(segments.head(spectral.MOST_WORDS), self.vector_size)
+        if found is None:
+            return None
+        nothing = jnp.zeros_like(found.input[:, 0])
+        return glove.Params(*found, nothing, nothing)
 
     def constants(self, data: Cooccurrence) -> Constants:
         """The numbers of the weight f(x)."""

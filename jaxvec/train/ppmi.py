@@ -75,9 +75,19 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
         raise ValueError(f"cds must be 0 or positive; got {cds}")
     if not 1 <= shift < np.inf:
         raise ValueError(f"shift must be at least 1; got {shift}")
-    size = len(counts.vocab)
+    return positive(counts.matrix(), cds=cds, shift=shift)
+
+
+def positive(cells: sparse.csr_array, *, cds: float = 0.75, shift: float = 1.0) -> sparse.csr_array:
+    """`matrix` of counts [V, V] that are no `Cooccurrence`.
+
+    Args:
+      cells: the counts, none below 0.
+      cds, shift: as for `matrix`.
+    """
+    size = cells.shape[0]
     rows, columns = np.zeros(size), np.zeros(size)
-    for part, words, contexts, data in _row_slices(counts):
+    for part, words, contexts, data in _row_slices(cells):
         rows[part] = np.bincount(words, data, part.stop - part.start)
         columns += np.bincount(contexts, data, size)
     smoothed = np.where(columns > 0, columns, 1) ** cds
@@ -86,7 +96,7 @@ def matrix(counts: Cooccurrence, *, cds: float = 0.75, shift: float = 1.0) -> sp
 
     lengths = np.zeros(size + 1, np.int64)
     kept_contexts, kept = [np.empty(0, np.int32)], [np.empty(0, np.float32)]
-    for part, words, contexts, data in _row_slices(counts):
+    for part, words, contexts, data in _row_slices(cells):
         pmi = (np.log(data) + of_word[part][words] + of_context[contexts]).astype(np.float32)
         positive = pmi > 0
         lengths[1:][part] = np.bincount(words[positive], minlength=part.stop - part.start)
@@ -277,15 +287,17 @@ def vectors(
     return vectors
 
 
-def _row_slices(counts: Cooccurrence) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
-    """Splits the matrix of counts into slices of rows with about `_CELLS` cells each.
+def _row_slices(
+    counts: sparse.csr_array,
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """Splits a matrix of counts into slices of rows with about `_CELLS` cells each.
 
     Yields:
       (rows, words, contexts, data): the slice of rows, and for each of its cells the row within
       the slice int64[n], the column int32[n] and the count float64[n].
     """
     ends = np.asarray(counts.indptr)
-    edges = np.searchsorted(ends[:-1], np.arange(0, len(counts) + _CELLS, _CELLS)).tolist()
+    edges = np.searchsorted(ends[:-1], np.arange(0, int(ends[-1]) + _CELLS, _CELLS)).tolist()
     for first, last in zip(edges, [*edges[1:], len(ends) - 1], strict=True):
         cells = slice(ends[first], ends[last])
         still_whole(counts.indices, counts.data)

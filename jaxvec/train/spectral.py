@@ -4,7 +4,8 @@ From random vectors a model first has to find the directions along which words d
 the other, the strongest first (Saxe, McClelland and Ganguli 2014), and that takes most of a short
 run. But skip-gram with negative sampling factorizes the pointwise mutual information of words
 and contexts (Levy and Goldberg 2014), and to factorize that of a few million words of the text
-takes about a second.
+takes about a second. GloVe fits the logarithm of a count, which is the PMI plus a number of each of
+the two words.
 
 Letters: `V` vocabulary, `T` frequent words, `D` dimension.
 """
@@ -14,6 +15,7 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+from scipy import sparse
 
 from jaxvec import cooccurrence
 from jaxvec.models.sgns import Params
@@ -68,9 +70,26 @@ def tables(
     )
     give_back()
     pmi = ppmi.matrix(counts)[:size, :size] if len(counts) else None
-    if pmi is None or not pmi.nnz:
-        return None
     del counts
+    return None if pmi is None else _of_pmi(pmi, vector_size)
+
+
+def of_cells(cells: sparse.csr_array, vector_size: int) -> Params | None:
+    """`tables` of counts, with the PMI of the words that these have.
+
+    Args:
+      cells: of `T` words, [T, T].
+      vector_size: `D`.
+    """
+    if cells.shape[0] <= vector_size or not cells.nnz:
+        return None
+    return _of_pmi(ppmi.positive(cells), vector_size)
+
+
+def _of_pmi(pmi: sparse.csr_array, vector_size: int) -> Params | None:
+    """U √Σ and V √Σ of a positive PMI; None if all of it is 0."""
+    if not pmi.nnz:
+        return None
     factors = ppmi.svd(pmi, vector_size, iterations=_ITERATIONS)
     give_back()
     return Params(*(jnp.asarray(ppmi.weighted(factors, which=name)) for name in Params._fields))
