@@ -24,8 +24,8 @@ SMALL = SkipGram(vector_size=16, window=3, blocks=2)
 
 
 @pytest.fixture(scope="module")
-def cells(short_corpus):
-    return cooccurrence.count(short_corpus, window=5)
+def cells(topic_corpus):
+    return cooccurrence.count(topic_corpus, window=5)
 
 
 def assert_solo(results, data, models, keys, rates, **options):
@@ -81,9 +81,9 @@ def test_glove(cells, optimizer):
 
 
 @pytest.mark.parametrize("model", [CBOW(vector_size=8, blocks=1), Softmax(vector_size=8, blocks=1)])
-def test_other_models(short_corpus, model):
-    results = sweep(short_corpus, model, key=KEYS[:2], epochs=1)
-    assert_solo(results, short_corpus, [model] * 2, KEYS[:2], [None] * 2, epochs=1)
+def test_other_models(topic_corpus, model):
+    results = sweep(topic_corpus, model, key=KEYS[:2], epochs=1)
+    assert_solo(results, topic_corpus, [model] * 2, KEYS[:2], [None] * 2, epochs=1)
 
 
 def test_held_out_cells_are_those_of_the_first_key(cells):
@@ -115,19 +115,19 @@ def test_one_that_diverges_stops_no_other(short_corpus):
     assert_solo(results[:1], short_corpus, [SMALL], KEYS[:1], [0.02], **options)
 
 
-def test_one_program_for_all_sweeps_of_a_shape(short_corpus, caplog):
+def test_one_program_for_all_sweeps_of_a_shape(topic_corpus, caplog):
     model = dataclasses.replace(SMALL, vector_size=9)
     with segment_programs(caplog) as programs:
         for seed in (1, 2):
             keys = jax.random.split(jax.random.key(seed), 4)
-            sweep(short_corpus, model, key=keys, epochs=2, learning_rate=0.01 * seed)
+            sweep(topic_corpus, model, key=keys, epochs=2, learning_rate=0.01 * seed)
     assert len(programs) == 1
 
 
-def swept(short_corpus, name, together) -> list[str]:
+def swept(topic_corpus, name, together) -> list[str]:
     """The copies of tables in a step of four models' one program."""
     optimizer, _ = resolve_optimizer(name, False, None, None)
-    constants = SMALL.constants(short_corpus)
+    constants = SMALL.constants(topic_corpus)
     one = functools.partial(run_segment, SMALL, optimizer, together=together)
 
     @functools.partial(jax.jit, donate_argnums=0)
@@ -136,21 +136,21 @@ def swept(short_corpus, name, together) -> list[str]:
             lambda state, key: one(state, constants, segment, key, jnp.ones(2)), axis_name="models"
         )(states, keys)
 
-    segment = TokenSegments(short_corpus).epoch(KEYS[0])(0)
-    params = SMALL.init(KEYS[0], len(short_corpus.vocab))
+    segment = TokenSegments(topic_corpus).epoch(KEYS[0])(0)
+    params = SMALL.init(KEYS[0], len(topic_corpus.vocab))
     state = State(params, optimizer.init(params))
     states = jax.tree.map(lambda a: jnp.stack([a] * 4), state)
     text = train.lower(states, KEYS).compile().as_text()
-    return copies_in_loops(text, 4, len(short_corpus.vocab), SMALL.vector_size)
+    return copies_in_loops(text, 4, len(topic_corpus.vocab), SMALL.vector_size)
 
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])
-def test_no_copy_of_the_tables_in_a_step(short_corpus, name):
-    assert swept(short_corpus, name, "models") == []
+def test_no_copy_of_the_tables_in_a_step(topic_corpus, name):
+    assert swept(topic_corpus, name, "models") == []
 
 
-def test_vmap_of_loops_of_different_lengths_would_copy_them(short_corpus):
-    assert len(swept(short_corpus, "sgd", None)) >= 2
+def test_vmap_of_loops_of_different_lengths_would_copy_them(topic_corpus):
+    assert len(swept(topic_corpus, "sgd", None)) >= 2
 
 
 @pytest.mark.parametrize(
@@ -164,6 +164,6 @@ def test_vmap_of_loops_of_different_lengths_would_copy_them(short_corpus):
         ({"epochs": 0}, "epochs must be at least 1"),
     ],
 )
-def test_what_does_not_fit(short_corpus, options, message):
+def test_what_does_not_fit(topic_corpus, options, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        sweep(short_corpus, **{"model": SMALL, "key": KEYS, **options})
+        sweep(topic_corpus, **{"model": SMALL, "key": KEYS, **options})
