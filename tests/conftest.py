@@ -60,6 +60,12 @@ def topic_corpus(topic_documents) -> Corpus:
     return Corpus.from_documents(topic_documents, min_count=1)
 
 
+@pytest.fixture(scope="session")
+def short_corpus(topic_documents) -> Corpus:
+    """Of a sixth of the text, with all its words: for tests in which nothing need be learned."""
+    return Corpus.from_documents(topic_documents[:100], min_count=1)
+
+
 @contextlib.contextmanager
 def segment_programs(caplog):
     """A list that has, after the block, a message for each program that was compiled in it to train

@@ -27,11 +27,15 @@ def batch(seed, words=V):
 
 
 def train(optimizer, params, batches, rate=0.1):
-    state, scratch = optimizer.init(params), optimizer.scratch(params)
-    for b in batches:
-        rows = sgns.rows(b)
-        gradients = jax.grad(sgns.rows_loss)(sgns.take(params, rows), b)
-        params, state, scratch = optimizer.update(params, state, scratch, rows, gradients, rate)
+    @jax.jit
+    def step(params, state, scratch, batch):
+        rows = sgns.rows(batch)
+        gradients = jax.grad(sgns.rows_loss)(sgns.take(params, rows), batch)
+        return optimizer.update(params, state, scratch, rows, gradients, rate)
+
+    state, scratch = jax.jit(optimizer.init)(params), optimizer.scratch(params)
+    for one in batches:
+        params, state, scratch = step(params, state, scratch, one)
     return params, state
 
 
@@ -167,14 +171,14 @@ def test_each_by_rows_is_as_dense_or_lazy_or_refused(name):
     by_rows = optim.row_sparse(transform)
 
     def run(optimizer, steps):
-        params, state, scratch = start, optimizer.init(start), optimizer.scratch(start)
-        draws = np.random.default_rng(1)
+        params, state, scratch = start, jax.jit(optimizer.init)(start), optimizer.scratch(start)
+        update, draws = jax.jit(optimizer.update), np.random.default_rng(1)
         for ids in steps:
             rows = sgns.Params(jnp.asarray(ids), jnp.asarray(ids))
             gradients = jax.tree.map(
                 lambda _: jnp.asarray(draws.normal(size=(3, 3)), jnp.float32), rows
             )
-            params, state, scratch = optimizer.update(params, state, scratch, rows, gradients, 1.0)
+            params, state, scratch = update(params, state, scratch, rows, gradients, 1.0)
         return np.stack(params)
 
     some, whole = [[0, 1, 1], [2, 0, 0], [1, 2, 1]], [[0, 1, 2]] * 3
@@ -231,7 +235,8 @@ def test_a_held_rows_gradient_goes_nowhere(name):
     def run(optimizer, ids, gradients):
         state, scratch = optimizer.init(table), optimizer.scratch(table)
         curvature = [jnp.ones(len(ids))] * optimizer.uses_curvature
-        return optimizer.update(table, state, scratch, ids, gradients, 1.0, *curvature)[:2]
+        update = jax.jit(optimizer.update)
+        return update(table, state, scratch, ids, gradients, 1.0, *curvature)[:2]
 
     held = run(optim.frozen(optimizer, mask), ids, gradients)
     free = jnp.flatnonzero(ids > 0)

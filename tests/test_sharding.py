@@ -212,16 +212,16 @@ def test_resumes_on_another_number_of_devices(topic_corpus, tmp_path, first, the
         assert jax.tree.all(jax.tree.map(np.array_equal, a, b))
 
 
-def test_starts_frozen_words_and_bounds(topic_corpus, tmp_path):
+def test_starts_frozen_words_and_bounds(short_corpus, tmp_path):
     """As whole tables have them; and the run in a file, its vectors and predictions."""
     options = {"key": KEY, "epochs": 1, "max_norm": 0.7, "freeze": ["the", "t1w1"], "workers": 1}
     sharding = over(ROWS, 8)
-    earlier = fit(topic_corpus, SMALL, **options)
+    earlier = fit(short_corpus, SMALL, **options)
     init = earlier.vectors()
     for begun in ({"init": init}, {"start": earlier}, {"start": State(earlier.params, None)}):
         begun = begun | {"workers": 1}
-        whole = fit(topic_corpus, SMALL, **options | begun)
-        shards = fit(topic_corpus, SMALL, **options | begun, sharding=sharding)
+        whole = fit(short_corpus, SMALL, **options | begun)
+        shards = fit(short_corpus, SMALL, **options | begun, sharding=sharding)
         assert np.array_equal(shards.vectors().vectors, whole.vectors().vectors)
         assert np.array_equal(shards.vectors()["t1w1"], init["t1w1"])
     assert shards.predict_output_word(["t1w1"], 3) == whole.predict_output_word(["t1w1"], 3)
@@ -232,8 +232,8 @@ def test_starts_frozen_words_and_bounds(topic_corpus, tmp_path):
     again = load_run(tmp_path / "run")
     assert np.array_equal(again.params.input, whole.params.input)
     on = {"sharding": over(ROWS, 2), "start": shards}
-    from_shards = fit(topic_corpus, SMALL, **options | on)
-    from_file = fit(topic_corpus, SMALL, **options | {"start": again})
+    from_shards = fit(short_corpus, SMALL, **options | on)
+    from_file = fit(short_corpus, SMALL, **options | {"start": again})
     assert np.array_equal(from_shards.vectors().vectors, from_file.vectors().vectors)
 
 

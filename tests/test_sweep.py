@@ -50,25 +50,25 @@ def assert_solo(results, data, models, keys, rates, **options):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
-def test_seeds(topic_corpus, monkeypatch, optimizer):
+def test_seeds(short_corpus, monkeypatch, optimizer):
     """Of several segments, and of lengths that subsampling makes different."""
-    monkeypatch.setattr(segments, "SEGMENT_TOKENS", 9000)
+    monkeypatch.setattr(segments, "SEGMENT_TOKENS", 1500)
     options = {"epochs": 2, "optimizer": optimizer, "valid": 0.1}
-    results = sweep(topic_corpus, SMALL, key=KEYS, workers=2, **options)
+    results = sweep(short_corpus, SMALL, key=KEYS, workers=2, **options)
     assert len({report.pairs for result in results for report in result.history}) > 4
-    assert_solo(results, topic_corpus, [SMALL] * 4, KEYS, [None] * 4, **options)
+    assert_solo(results, short_corpus, [SMALL] * 4, KEYS, [None] * 4, **options)
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-def test_rates_and_noise(topic_corpus, workers):
+def test_rates_and_noise(short_corpus, workers):
     two = [dataclasses.replace(SMALL, ns_exponent=e, sample=s) for e, s in [(1, 1e-3), (-0.5, 0)]]
     models = two * 2
     rates = [0.01, 0.02, 0.04, lambda progress: 0.03 * (1 - progress)]
     options = {"epochs": 1, "optimizer": "row_adagrad"}
     results = sweep(
-        topic_corpus, models, key=KEYS[0], learning_rate=rates, workers=workers, **options
+        short_corpus, models, key=KEYS[0], learning_rate=rates, workers=workers, **options
     )
-    assert_solo(results, topic_corpus, models, [KEYS[0]] * 4, rates, **options)
+    assert_solo(results, short_corpus, models, [KEYS[0]] * 4, rates, **options)
 
 
 @pytest.mark.parametrize("optimizer", [None, "adam"])
@@ -95,24 +95,24 @@ def test_held_out_cells_are_those_of_the_first_key(cells):
     assert len({result.history[-1].valid_loss for result in results}) == 4
 
 
-def test_steps_small_enough_for_all(topic_corpus):
+def test_steps_small_enough_for_all(short_corpus):
     """The highest rate asks for the smallest steps."""
     model = SkipGram(vector_size=8)
     rates = [0.01, 0.05]
-    sizes = [stable(model, topic_corpus.vocab.counts, rate)[0].step_tokens for rate in rates]
+    sizes = [stable(model, short_corpus.vocab.counts, rate)[0].step_tokens for rate in rates]
     assert sizes[0] > sizes[1]
-    results = sweep(topic_corpus, model, key=KEYS[0], learning_rate=rates, epochs=1)
+    results = sweep(short_corpus, model, key=KEYS[0], learning_rate=rates, epochs=1)
     assert {result.model.step_tokens for result in results} == {sizes[1]}
 
 
-def test_one_that_diverges_stops_no_other(topic_corpus):
+def test_one_that_diverges_stops_no_other(short_corpus):
     options = {"epochs": 1, "optimizer": "adam", "valid": 0.1}
     results = sweep(
-        topic_corpus, SMALL, key=KEYS[0], learning_rate=np.array([0.02, 1e4]), **options
+        short_corpus, SMALL, key=KEYS[0], learning_rate=np.array([0.02, 1e4]), **options
     )
     assert np.isnan(results[1].history[-1].loss)
     assert np.isnan(results[1].history[-1].valid_loss)
-    assert_solo(results[:1], topic_corpus, [SMALL], KEYS[:1], [0.02], **options)
+    assert_solo(results[:1], short_corpus, [SMALL], KEYS[:1], [0.02], **options)
 
 
 def test_one_program_for_all_sweeps_of_a_shape(topic_corpus, caplog):

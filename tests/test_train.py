@@ -136,9 +136,9 @@ def test_segments_hold_the_corpus(topic_corpus, tokens):
     assert starts == len(topic_corpus.offsets) - 1 + len(cut)
 
 
-def test_same_key_same_bits_and_other_key_others(topic_corpus):
+def test_same_key_same_bits_and_other_key_others(short_corpus):
     first, second, other = (
-        fit(topic_corpus, SMALL, key=jax.random.key(seed), epochs=2).params for seed in (1, 1, 2)
+        fit(short_corpus, SMALL, key=jax.random.key(seed), epochs=2).params for seed in (1, 1, 2)
     )
     for a, b, c in zip(first, second, other, strict=True):
         assert np.array_equal(a, b)
@@ -191,8 +191,8 @@ def dense_and_sparse(corpus, transform, rate=0.005):
     [optax.sgd(1.0), optax.adagrad(1.0), optim.row_adagrad(1.0)],
     ids=["sgd", "adagrad", "row_adagrad"],
 )
-def test_row_sparse_training_equals_dense(topic_corpus, transform):
-    dense, sparse = dense_and_sparse(topic_corpus, transform)
+def test_row_sparse_training_equals_dense(short_corpus, transform):
+    dense, sparse = dense_and_sparse(short_corpus, transform)
     for a, b in zip(dense.params, sparse.params, strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
 
@@ -222,10 +222,10 @@ def test_any_transformation_trains_densely(topic_corpus):
         fit(topic_corpus, SMALL, key=KEY, optimizer=transform)
 
 
-def test_schedules(topic_corpus):
+def test_schedules(short_corpus):
     def rates(**options):
         return [
-            r.learning_rate for r in fit(topic_corpus, SMALL, key=KEY, epochs=4, **options).history
+            r.learning_rate for r in fit(short_corpus, SMALL, key=KEY, epochs=4, **options).history
         ]
 
     np.testing.assert_allclose(rates(), np.linspace(0.03, 0.03e-4, 5)[1:], rtol=1e-6)
@@ -265,10 +265,10 @@ def test_reports(topic_corpus):
     assert math.log(2) * 6 > first.loss > last.loss
 
 
-def test_validation_does_not_change_training(topic_corpus):
-    train, _ = topic_corpus.split(0.1)
+def test_validation_does_not_change_training(short_corpus):
+    train, _ = short_corpus.split(0.1)
     alone = fit(train, SMALL, key=KEY, epochs=2)
-    validated = fit(topic_corpus, SMALL, key=KEY, epochs=2, valid=0.1)
+    validated = fit(short_corpus, SMALL, key=KEY, epochs=2, valid=0.1)
     assert np.array_equal(alone.params.input, validated.params.input)
 
 
@@ -364,8 +364,8 @@ def test_pure_loss_trains_with_plain_optax(topic_corpus):
 
 @pytest.mark.parametrize("key", [jax.random.key(1, impl="rbg"), jax.random.PRNGKey(1)])
 @pytest.mark.parametrize("workers", [1, 2])
-def test_keys_of_any_kind(topic_corpus, key, workers):
-    a, b = (fit(topic_corpus, SMALL, key=key, epochs=1, workers=workers) for _ in range(2))
+def test_keys_of_any_kind(short_corpus, key, workers):
+    a, b = (fit(short_corpus, SMALL, key=key, epochs=1, workers=workers) for _ in range(2))
     assert np.array_equal(a.params.input, b.params.input)
 
 
