@@ -20,6 +20,12 @@ def add_parser(suites) -> None:
     add("--x-max", type=float, default=10.0)
     add("--workers", type=int, default=2, help="of each program (default: %(default)s)")
     add("--chunks", type=int, default=16, help="chunks per step (default: %(default)s)")
+    add(
+        "--no-spectral-start",
+        action="store_false",
+        dest="spectral_start",
+        help="begin from random vectors",
+    )
     add("--gensim", action="store_true", help="time an epoch of gensim's SGNS in each round")
     add("--after", type=int, nargs="+", default=[], metavar="N",
         help="also score the vectors after these iterations")  # fmt: skip
@@ -82,7 +88,8 @@ def _train(job: dict) -> dict:
             result.vectors().save(_vectors(job, report.epoch))
 
     cells = jaxvec.cooccurrence.Cooccurrence.load(Path(job["folder"]) / "cells")
-    model = jaxvec.GloVe(vector_size=job["vector_size"], x_max=job["x_max"], chunks=job["chunks"])
+    names = ("vector_size", "x_max", "chunks", "spectral_start")
+    model = jaxvec.GloVe(**{name: job[name] for name in names})
     key = jax.random.key(job["seed"])
     start = time.perf_counter()
     result = jaxvec.fit(
@@ -100,7 +107,7 @@ def _train(job: dict) -> dict:
     return {
         "workers": job["workers"],
         "compile, s": round(compiling, 2),
-        "laying out, s": round(total - trained - compiling, 2),  # and callbacks
+        "laying out, s": round(total - trained - compiling, 2),  # the start, and callbacks
         "iteration, s": round(seconds, 2),
         "cells/s": round(len(cells) / seconds),
         "GB/s": round(len(cells) / seconds * a_cell / 1e9, 1),

@@ -20,7 +20,7 @@ from jaxvec.storage.sealed import read_sealed, write_sealed
 from jaxvec.train import snapshot, states
 from jaxvec.train.contracts import State
 from jaxvec.train.fit import Stopped
-from jaxvec.train.progress import Progress
+from jaxvec.train.progress import Progress, read_reports
 from tests import faults
 
 V, D = 12, 4
@@ -127,6 +127,7 @@ def test_files_in_the_place_of_others_are_told(tmp_path):
         ("progress.json", ("at", "steps"), -1),
         ("progress.json", ("at", "epoch"), 0.5),
         ("progress.json", ("at", "loss"), float("nan")),
+        ("progress.json", ("at", "seconds"), -1.0),
         ("progress.json", ("at", "history"), [[1, "x"]]),
         ("progress.json", ("at", "ended"), 1),
         ("progress.json", ("at", "chosen"), {"blocks": "2"}),
@@ -157,6 +158,23 @@ def test_a_state_that_says_what_cannot_be_is_not_whole(tmp_path, name, place, va
         step, found = restored(tmp_path)
     assert step == 1
     assert same(found, state(1))
+
+
+_REPORT = [1, 2.5, None, 0.0, 9, 30, 1.0, 9.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(0, None), (0, True), (1, None), (1, "2"), (2, True), (4, 2.5), (5, -1), (6, -1.0),
+     (7, float("inf")), (8, None)],
+)  # fmt: skip
+def test_reports_that_no_run_can_have(place, value):
+    assert read_reports([_REPORT])[0].words == 9
+    assert np.isnan(read_reports([[1, float("nan"), *_REPORT[2:]]])[0].loss)
+    with pytest.raises(ValueError, match="its history has "):
+        read_reports([[*_REPORT[:place], value, *_REPORT[place + 1 :]]])
+    with pytest.raises(ValueError, match="its history has no reports but 5"):
+        read_reports(5)
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,13 @@ def test_samples_too_large(topic_corpus):
         Softmax(blocks=10**6, sampled=len(counts)).choices(counts)
     with pytest.raises(ValueError, match="ns_exponent must be a finite number"):
         Softmax(sampled=2, ns_exponent=float("inf"))
+
+
+def test_an_exact_loss_that_does_not_fit_is_told_before_an_epoch(monkeypatch, topic_corpus):
+    monkeypatch.setattr("jaxvec.train.softmax._MOST_LOGITS", 2000)
+    model = Softmax(vector_size=4, block_tokens=32, sampled=8, blocks=1)
+    called = []
+    with pytest.raises(ValueError, match=r"valid=0\.2 asks for the exact loss, and a full softmax"):
+        fit(topic_corpus, model, key=KEY, epochs=1, valid=0.2,
+            callbacks=[lambda *of: called.append(of)])  # fmt: skip
+    assert not called

@@ -166,6 +166,14 @@ def test_glove_begins_at_the_counts_pmi(topic_corpus):
     assert not np.any(found[0].input_bias)
 
 
+def test_frequent_words_without_cells_have_no_start(topic_corpus):
+    counts = cooccurrence.count(topic_corpus, window=5)
+    cells, _ = GloVe().segments(counts, 0.0, KEY)
+    cells.parts = [[part._replace(words=part.words + 50) for part in row] for row in cells.parts]
+    assert cells.head(50).nnz == 0
+    assert spectral.of_cells(cells.head(50), 8) is None
+
+
 def test_held_out_cells_are_no_part_of_the_start(topic_corpus):
     counts = cooccurrence.count(topic_corpus, window=5)
     cells, held_out = GloVe().segments(counts, 0.5, KEY)

@@ -140,7 +140,8 @@ class CellSegments:
         Args:
           words: `T`, or `V` if that is less.
         """
-        words, found = min(words, self.words), []
+        words = min(words, self.words)
+        found = [(np.zeros(0, np.int32), np.zeros(0, np.int32), np.zeros(0, np.float32))]
         for p, row in enumerate(self.parts):
             for q, part in enumerate(row):
                 last = np.searchsorted(part.words * self.workers + p, words)

@@ -43,8 +43,9 @@ def infer(
     A text's vector is the one that predicts its words best: the least of the expected loss of
     PV-DBOW with a penalty, see `documents.fitted`. That is a convex problem, which is solved, not
     sampled: at the default penalty to about 1e-4 of the vector's largest number, at a tenth of it
-    to 1e-3. So there is no key: a text always has the same vector, whatever the order of its words
-    and whatever texts are beside it; on a CPU to the bit.
+    to 1e-3, and below that not as near, for no more than 100 steps are taken. So there is no key:
+    a text always has the same vector, whatever the order of its words and whatever texts are
+    beside it; on a CPU to the bit.
 
     A word counts as often as subsampling would keep it. Where the vocabulary has more than 2,048
     words, the noise distribution is taken by as many quantiles of it.

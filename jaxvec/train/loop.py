@@ -218,7 +218,8 @@ def watched(job: Job, states: Sequence[State], *, raises: bool) -> list[Watch]:
 def begun_beside(
     job: Job, like: State, learn: Callable[[], PyTree | None]
 ) -> tuple[PyTree | None, float, float]:
-    """What `learn` returns, on a thread, while the program of a segment is compiled.
+    """What `learn` returns, on a thread, while the program of a segment is compiled; see
+    `parallel.compile_ahead`. An error, or Ctrl-C, waits for the thread.
 
     Args:
       job: of one model.

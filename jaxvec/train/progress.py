@@ -40,7 +40,8 @@ def read_progress(said: Any) -> Progress:
         raise ValueError(f"its place has no {', '.join(Progress._fields)} but {str(said)[:80]}")
     chosen = said["chosen"]
     right = {name: is_whole(said[name]) for name in ("epoch", "segment", "steps")}
-    right |= {name: _is_sum(said[name]) for name in ("loss", "pairs", "seconds")}
+    right |= {name: _is_number(said[name], least=0) for name in ("pairs", "seconds")}
+    right["loss"] = _is_number(said["loss"])
     right["history"] = isinstance(said["history"], list) and len(said["history"]) == said["epoch"]
     right["ended"] = isinstance(said["ended"], bool)
     right["chosen"] = isinstance(chosen, dict) and all(
@@ -65,15 +66,28 @@ def read_reports(rows: Any) -> list[Report]:
     >>> read_reports([[1, 2.5, None, 0.0, 9, 30, 1.0, 9.0, 0.1]])[0].loss
     2.5
     """
-    kinds = {Report._fields.index("loss_unit"): str}
+    if not isinstance(rows, list):
+        raise ValueError(f"its history has no reports but {str(rows)[:80]}")
     least = len(Report._fields) - len(Report._field_defaults)
     for row in rows:
         if not isinstance(row, list) or not least <= len(row) <= len(Report._fields):
             raise ValueError(f"its history has no reports but {str(row)[:80]}")
-        for i, value in enumerate(row):
-            if not isinstance(value, kinds.get(i, int | float | None)):
-                raise ValueError(f"its history has {Report._fields[i]}={str(value)[:80]!r}")
+        for name, value in zip(Report._fields, row, strict=False):
+            if not _of_report(name, value):
+                raise ValueError(f"its history has {name}={str(value)[:80]!r}")
     return [Report(*row) for row in rows]
+
+
+def _of_report(name: str, value: Any) -> bool:
+    """Whether a field of a report can have a value; losses of nothing are NaN."""
+    if name == "loss_unit":
+        return isinstance(value, str)
+    if name in ("epoch", "words", "pairs"):
+        return is_whole(value)
+    if name in ("loss", "valid_loss"):
+        missing = value is None and name == "valid_loss"
+        return missing or (isinstance(value, float | int) and not isinstance(value, bool))
+    return _is_number(value, least=0)
 
 
 def is_whole(value: Any) -> bool:
@@ -88,6 +102,6 @@ def is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 1 << 63
 
 
-def _is_sum(value: Any) -> bool:
+def _is_number(value: Any, least: float = -sys.float_info.max) -> bool:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and abs(value) <= sys.float_info.max
+    return is_number and least <= value <= sys.float_info.max

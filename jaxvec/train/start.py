@@ -25,7 +25,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
 from jaxvec.train import ngram_start, spectral
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.contracts import HeadStart, Model, Prior, Segments, State
+from jaxvec.train.contracts import Approximate, HeadStart, Model, Prior, Segments, State
 from jaxvec.train.dealing import padded
 from jaxvec.train.documents import DOCUMENTS
 from jaxvec.train.ngrams import NGRAMS, NgramRows
@@ -100,6 +100,11 @@ def segments(
     train, held_out = model.segments(data, valid, key, workers)
     if valid and held_out is None:
         raise ValueError(f"{type(model).__name__} holds nothing out: leave out valid={valid:g}")
+    if held_out is not None and isinstance(model, Approximate):
+        try:
+            model.exact().constants(data)  # before an epoch is trained
+        except ValueError as error:
+            raise ValueError(f"valid={valid:g} asks for the exact loss, and {error}") from None
     return train, held_out
 
 
@@ -117,7 +122,7 @@ def like(model: Model, optimizer: RowOptimizer, key: jax.Array, words: int) -> S
 
 
 def head_start(model: Model, segments: Segments) -> PyTree | None:
-    """A model's warm start, learned by this process; None if it has none.
+    """A model's warm start, learned by this process, on the host; None if it has none.
 
     Args:
       model: what is trained.
@@ -126,7 +131,7 @@ def head_start(model: Model, segments: Segments) -> PyTree | None:
     if not isinstance(model, HeadStart):
         return None
     with by_itself():  # it may run on a thread, whose mesh and guards are not the caller's
-        return model.head_start(segments)
+        return jax.device_get(model.head_start(segments))  # of no device, nor the thread's own
 
 
 def states(
