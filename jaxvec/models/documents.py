@@ -230,7 +230,7 @@ class _Loss(NamedTuple):
     penalty: jax.Array | float
 
     def split(self, numbers: jax.Array) -> list[jax.Array]:
-        """Those of the words, and of the noise."""
+        """The words' numbers, and the noise's."""
         return jnp.split(numbers, [self.words.shape[1]], axis=1)
 
     def logits(self, vectors: jax.Array) -> jax.Array:

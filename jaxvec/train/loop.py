@@ -227,7 +227,7 @@ def begun_beside(
       learn: a warm start, on the host.
 
     Returns:
-      The warm start, the seconds it took, and those of compilation.
+      The warm start, the seconds it took, and the seconds of compilation.
     """
 
     def timed(act: Callable[[], Any]) -> tuple[Any, float]:

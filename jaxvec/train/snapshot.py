@@ -155,7 +155,7 @@ def read_arrays(
     Args:
       folder: what `write_arrays` wrote to, checked.
       processes: how many wrote.
-      likes: what they are to be like. Rows beyond those that were written are zeros.
+      likes: what they are to be like. Rows that were not written are zeros.
       shapes: of the arrays as they were written.
 
     Raises:

@@ -68,7 +68,11 @@ class Copies:
         )
 
     def compile(self, like: State, part: PyTree, rates: np.ndarray) -> None:
-        """See `parallel.compile_ahead`."""
+        """Compiles what `train` runs.
+
+        Args:
+          like, part, rates: as for `parallel.compile_ahead`.
+        """
         if self.placement.whole is None or self.placement.shards > 1:
             return
         model, optimizer, constants, frozen, _ = self.program

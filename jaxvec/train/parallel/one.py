@@ -48,7 +48,11 @@ class One:
         )
 
     def compile(self, like: State, part: PyTree, rates: np.ndarray) -> None:
-        """See `parallel.compile_ahead`."""
+        """Compiles what `train` runs.
+
+        Args:
+          like, part, rates: as for `parallel.compile_ahead`.
+        """
         if self.where is ON_ONE:
             model, optimizer, constants, frozen, _ = self.program
             train_segment.lower(
