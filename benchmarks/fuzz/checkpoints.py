@@ -151,11 +151,7 @@ def _altered(value: Any, random_: random.Random) -> Any:
     """The value, or one within it, is another."""
     if value and isinstance(value, dict | list) and random_.random() < 0.9:
         value = value.copy()
-        at = (
-            random_.choice(sorted(value))
-            if isinstance(value, dict)
-            else random_.randrange(len(value))
-        )
+        at = random_.choice(sorted(value) if isinstance(value, dict) else range(len(value)))
         if random_.random() < 0.1:
             del value[at]
         else:
@@ -198,8 +194,10 @@ def read(path: Path) -> Restored:
 def impossible(found: Restored) -> str:
     """What is wrong with what a run goes on from, if a state may say other things of itself than
     were written: all but the arrays is believed that can be."""
+    from jaxvec.train.progress import Progress
+
     steps = [steps for steps in (0, 1, 2) if _same(found.arrays, steps)]
-    if not steps or (steps == [0]) != (found.at == (0,) * 3 + (0.0,) * 3 + ([], False, {})):
+    if not steps or (steps == [0]) != (found.at == Progress()):
         return f"arrays that were not written, at {found.at}"
     numbers = [*found.at[:6], *(one for one in found.at.chosen.values() if one is not None)]
     right = all(isinstance(one, int | float) and abs(one) < math.inf for one in numbers)

@@ -248,7 +248,7 @@ def sampled_rows_loss(
     blocks = as_sampled_blocks(batch)
     of_contexts, of_samples = _sampled_logits(vectors, blocks, products)
     others = jax.nn.logsumexp(of_samples, axis=-1, keepdims=True)
-    # a context among the samples has the same logit there: what it adds is a multiple of its own
+    # a sample that is the context has its logit: such samples add a multiple of exp(that)
     same = blocks.contexts[:, :, None] == blocks.negatives[:, None, :]
     drawn = jnp.where(same, jnp.exp(-blocks.log_expected)[:, None], 0).sum(-1)[:, None]
     largest = lax.stop_gradient(jnp.maximum(others, of_contexts))

@@ -75,7 +75,7 @@ class Objective(Protocol):
         """
 
     def rows(self, batch: Batch) -> PyTree:
-        """For each table the ids of the rows that a batch reads, int32[…], with repeats."""
+        """Ids of the rows that a batch reads, int32[…], with repeats; structured as the tables."""
 
     def rows_loss(self, vectors: PyTree, batch: Batch) -> jax.Array:
         """The weighted losses of a batch, whose sum is minimized: a scalar, or an array, say of a
@@ -229,7 +229,7 @@ class HeadStart(Protocol):
     """The names of the fields that only `head_start` reads; not compiled in."""
 
     def head_start(self, segments: Any) -> PyTree | None:
-        """Tables [T, …] to add to the first T rows of `init`'s; None if there is nothing to learn.
+        """Tables as `init`'s, [T, …], to add to their first T rows; None if nothing is learned.
 
         Args:
           segments: what is trained on.
@@ -241,7 +241,7 @@ class Curvature(Protocol):
     """Bounds its curvature, which `optim.damped` asks for."""
 
     def rows_curvature(self, vectors: PyTree, batch: Batch) -> PyTree:
-        """For each gathered row a bound or an estimate of the loss's second derivative along it.
+        """A bound or an estimate of the loss's second derivative along each of ``rows(batch)``.
 
         Args:
           vectors, batch: as for `Objective.rows_loss`.

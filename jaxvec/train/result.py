@@ -103,7 +103,7 @@ class Report(NamedTuple):
     seconds: float  # training alone: neither compilation, validation nor callbacks
     words_per_second: float
     compile_seconds: float  # before the first epoch
-    start_seconds: float = 0.0  # learning a warm start, beside compilation
+    start_seconds: float = 0.0  # learning a warm start, some of it beside compilation
     loss_unit: str = ""  # "pair", "word" or "cell"; "" if it is not known
 
 
