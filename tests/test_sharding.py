@@ -24,10 +24,11 @@ from jaxvec import (
 from jaxvec.cli import main
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import dealing, drawing, parallel
-from jaxvec.train.contracts import Program, State
+from jaxvec.train.contracts import State
 from jaxvec.train.dealing import dealt_mask, dealt_places, exchanged
 from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.parallel.copies import train_copies
 from jaxvec.train.placement import Placement, resolved
 from jaxvec.train.segments import TokenSegments
@@ -174,7 +175,7 @@ def test_a_step_moves_no_more_than_its_rows(spec, workers, optimizer):
     else:
         lowered = train_copies.lower(
             place, model, optimize, how.begin([place.left(optimize, state)]),
-            how.program.constants, *part, np.ones(2, np.float32),
+            how.program.constants, *part, np.ones((1, 2), np.float32),
         )  # fmt: skip
     compiled = lowered.compile()
     found = collectives(compiled.as_text())

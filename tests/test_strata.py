@@ -9,9 +9,10 @@ from jaxvec import GloVe, cooccurrence, fit
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.train import cells as cell_segments
 from jaxvec.train import parallel, workers
-from jaxvec.train.contracts import Program, State
+from jaxvec.train.contracts import State
 from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
+from jaxvec.train.parallel.contract import Program
 
 KEY = jax.random.key(0)
 SMALL = GloVe(vector_size=16, x_max=20.0, chunks=4)
@@ -37,7 +38,9 @@ def test_phases_are_one_worker_taking_turns(cells, monkeypatch, n, optimizer):
     key_data = np.asarray(jax.random.key_data(KEY))
     rates = np.full(2, 0.05, np.float32)
     shared = team.share([[(part, key_data) for part in parts]])
-    training, steps = team.train(team.begin([jax.tree.map(jnp.copy, state)]), shared, rates[None])
+    training, steps = team.train(
+        team.begin([jax.tree.map(jnp.copy, state)]), shared, rates[None, None]
+    )
     losses = np.asarray(steps.loss).reshape(n, n, -1)
     for phase in range(n):
         for k, part in enumerate(parts):

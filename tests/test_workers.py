@@ -1,4 +1,5 @@
 import dataclasses
+import re
 
 import jax
 import jax.numpy as jnp
@@ -11,10 +12,11 @@ from jaxvec import Corpus, SkipGram, fit, optim, use_cores
 from jaxvec.optim.named import resolve_optimizer
 from jaxvec.optim.rows import StateLeaf
 from jaxvec.train import parallel, segments, workers
-from jaxvec.train.contracts import Program, State
+from jaxvec.train.contracts import State
 from jaxvec.train.epoch import train_segment
 from jaxvec.train.fit import Checkpoints, Stopped
 from jaxvec.train.parallel import copies
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.segments import TokenSegments
 
 KEY = jax.random.key(0)
@@ -182,7 +184,7 @@ def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer)
     for first in (0, 2):
         chosen = [(parts.epoch(KEY)(i), keys[i]) for i in (first, first + 1)]
         shared = team.share([[(part, np.asarray(jax.random.key_data(k))) for part, k in chosen]])
-        training, _ = team.train(training, shared, rates[None])
+        training, _ = team.train(training, shared, rates[None, None])
         copies = [jax.tree.map(jnp.copy, state) for _ in chosen]
         ends = [
             train_segment(SMALL, optimize, copy, constants, *part, rates)[0]
@@ -199,3 +201,72 @@ def test_a_round_is_each_worker_alone_and_then_combined(topic_corpus, optimizer)
         for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(state), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
         training = team.begin([found])
+
+
+@pytest.fixture
+def small_head(monkeypatch):
+    """Heads of 8 rows: a small vocabulary has rare words, too."""
+    for name, value in [("_CHUNK_ROWS", 4), ("_HEAD_ROWS", 7), ("_HEAD_SHARE", 1000)]:
+        monkeypatch.setattr(copies, name, value)
+
+
+@pytest.mark.usefixtures("small_head")
+def test_rare_words_are_merged_after_the_last_round(topic_corpus):
+    """Two rounds of two workers, beside each worker alone: after the first the first 8 rows are
+    merged, after the second these, and then all others by what both rounds changed."""
+    model = dataclasses.replace(SMALL, vector_size=12)  # a program of its own
+    optimize, _ = resolve_optimizer("adagrad", False, None, None)
+    parts, words = TokenSegments(topic_corpus, 5_000), len(topic_corpus.vocab)
+    assert words > 8
+    keys, rates = jax.random.split(KEY, 4), np.array([[0.05, 0.04], [0.04, 0.03]], np.float32)
+    params = model.init(KEY, words)
+    start = State(params, optimize.init(params))
+    constants = model.constants(topic_corpus)
+    team = parallel.on(2, Program(model, optimize, constants, None, None), words)
+    chosen = [(parts.epoch(KEY)(i), keys[i]) for i in range(4)]
+    shared = team.share([[(part, np.asarray(jax.random.key_data(k))) for part, k in chosen]])
+    training, steps = team.train(team.begin([jax.tree.map(jnp.copy, start)]), shared, rates[None])
+    ends = [start, start]
+    for round_, rate in enumerate(rates):
+        for worker in range(2):
+            part = chosen[2 * round_ + worker]
+            own = jax.tree.map(jnp.copy, ends[worker])
+            ends[worker], taken = train_segment(model, optimize, own, constants, *part, rate)
+            draws = slice(round_ * len(taken.loss), (round_ + 1) * len(taken.loss))
+            np.testing.assert_allclose(steps.loss[worker, draws], taken.loss, rtol=1e-4)
+        both = combined(
+            start.params, [e.params for e in ends], start.opt_state, [e.opt_state for e in ends],
+            rule="sum",
+        )  # fmt: skip
+        start, *ends = (
+            jax.tree.map(lambda own, all: own.at[:8].set(all[:8]) if own.ndim else all, tree, both)
+            for tree in (start, *ends)
+        )
+    (found,) = team.end(training)
+    rest = combined(
+        start.params, [e.params for e in ends], start.opt_state, [e.opt_state for e in ends],
+        rule="sum",
+    )  # fmt: skip
+    for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(rest), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.usefixtures("small_head")
+def test_a_call_copies_no_table_but_for_the_snapshot(topic_corpus):
+    """Tables are trained and merged in place: a whole one is copied at the end alone."""
+    model = dataclasses.replace(SMALL, vector_size=20)
+    optimize, _ = resolve_optimizer("sgd", False, None, None)
+    words = len(topic_corpus.vocab)
+    constants = model.constants(topic_corpus)
+    team = parallel.on(2, Program(model, optimize, constants, None, None), words)
+    params = model.init(KEY, words)
+    part = (TokenSegments(topic_corpus, 5_000).epoch(KEY)(0), np.zeros(2, np.uint32))
+    shared = team.share([[part] * 8])
+    training = team.begin([State(params, optimize.init(params))])
+    text = copies.train_copies.lower(
+        team.placement, model, optimize, training, constants, *shared, np.ones((4, 2), np.float32)
+    ).compile().as_text()  # fmt: skip
+    table = rf"= f32\[(1,)?{words},{model.vector_size}\]\S* copy\("
+    inside, entry = text.split("\nENTRY ")
+    assert not re.search(table, inside)
+    assert len(re.findall(table, entry)) <= 2

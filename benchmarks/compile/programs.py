@@ -20,7 +20,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.cells import SEGMENT_CELLS, Cells
 from jaxvec.train.contracts import State
 from jaxvec.train.epoch import compiled_for, train_segment
-from jaxvec.train.parallel.copies import Twins, train_copies
+from jaxvec.train.parallel.copies import Copies, Twins, train_copies
 from jaxvec.train.parallel.strata import train_strata
 from jaxvec.train.placement import WORKERS, Placement, of_model
 from jaxvec.train.registry import MODELS
@@ -121,12 +121,16 @@ def job(settings: Settings, devices: Sequence[Any]) -> Job:
             shards=placement.shards,
         )  # fmt: skip
     else:
-        keys = _placed(jax.eval_shape(lambda key: jax.random.split(key, workers), key), each)
+        by_round = (Copies.rounds, workers)
+        split = jax.eval_shape(lambda key: jax.random.split(key, by_round), key)
         if settings.model == "glove":
+            keys = _placed(jax.eval_shape(lambda key: jax.random.split(key, workers), key), each)
             segments = _placed(_stacked(segment, workers, workers), each)
             traced = train_strata.trace(placement, *static, state, constants, segments, keys, rates)
         else:
-            segments = _placed(_stacked(segment, workers), each)
+            each = NamedSharding(placement.mesh, P(None, WORKERS))
+            segments, keys = _placed((_stacked(segment, *by_round), split), each)
+            rates = _placed(_stacked(rates, Copies.rounds), alone)
             traced = train_copies.trace(
                 placement, *static, Twins(state, state), constants, segments, keys, rates
             )

@@ -13,6 +13,7 @@ import numpy as np
 Split = Literal["rows", "dim", "exchange"]
 NUMBER = 4
 STEPS = 64  # of a draw
+ROUNDS = 4  # of a call, see `jaxvec.train.parallel.copies`
 
 
 class Step(NamedTuple):
@@ -53,7 +54,8 @@ class Layout(NamedTuple):
     """How the tables lie on the chips.
 
     Attributes:
-      workers: `W`, each with tables of its own, merged after each segment.
+      workers: `W`, each with tables of its own. After each segment, a round, the first rows are
+        merged, and after every `ROUNDS` all.
       chips: `n`, of a worker.
       split: of a worker's tables over its chips: by "rows" or "dim", as XLA compiles the step, each
         chip at the same blocks; or "exchange", which is not built: by rows, each chip at `B` blocks
@@ -129,28 +131,32 @@ def work(step: Step, layout: Layout) -> Work:
     )
 
 
-def merged(step: Step, layout: Layout) -> int:
+def merged(step: Step, layout: Layout, *, head: bool = False) -> int:
     """Bytes that a chip adds up in a merge of `W` workers; 0 for one worker.
 
     Of each row its change and the square of that: 2 V (D + 1) / n numbers. Split by dimensions
     each chip has the squares of all rows, and sums them over the worker's chips too: 2 V (D / n +
-    2).
+    2). The head is a 16th of a chip's rows, at least 4,096 / n, in pieces of 2,048.
 
     Args:
       step: its size.
       layout: of the tables.
+      head: only of the first rows, as after a round.
     """
     if layout.workers == 1:
         return 0
-    if layout.split == "dim":
-        return NUMBER * 2 * step.words * (step.dim // layout.chips + 2)
-    return NUMBER * 2 * step.words * (step.dim + 1) // layout.chips
+    by_columns = layout.split == "dim"
+    rows = step.words if by_columns else step.words // layout.chips
+    if head:
+        least = max(rows // 16, 4096 if by_columns else 4096 // layout.chips)
+        rows = min(rows, -(-least // 2048) * 2048)
+    return NUMBER * 2 * rows * (step.dim // layout.chips + 2 if by_columns else step.dim + 1)
 
 
 def memory(step: Step, layout: Layout, segment: int) -> int:
     """Bytes that a chip holds: its part of two tables, and of the snapshot of a worker who merges;
     and whole on each chip the noise and subsampling tables, 3 V, the weights of the damping, 2 V,
-    and a segment's ids and documents.
+    and ids and documents of a call's segments.
 
     Args:
       step: its size.
@@ -158,8 +164,8 @@ def memory(step: Step, layout: Layout, segment: int) -> int:
       segment: tokens of a segment.
     """
     tables = 2 * step.words * step.dim // layout.chips
-    copies = 2 if layout.workers > 1 else 1
-    return NUMBER * (copies * tables + 5 * step.words + 2 * segment)
+    copies, rounds = (2, ROUNDS) if layout.workers > 1 else (1, 1)
+    return NUMBER * (copies * tables + 5 * step.words + 2 * rounds * segment)
 
 
 def ring(payload: float, chips: int) -> float:

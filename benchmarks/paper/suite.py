@@ -141,7 +141,7 @@ def _compared(one: dict[str, Any]) -> dict[str, str]:
     )
     done = work(step, layout)
     sums = {place: sum(each["bytes"] for each in one["collectives"] if each["where"] == place)
-            for place in ("step", "segment")}  # fmt: skip
+            for place in ("step", "phase", "segment")}  # fmt: skip
     counted = one["step"]["bytes"] + one["draw"]["bytes"] / one["steps_a_draw"]
     alone = work(step, Layout())
     segment = segment_tokens(step.words, layout.workers, SEGMENT_TOKENS)
@@ -152,6 +152,7 @@ def _compared(one: dict[str, Any]) -> dict[str, str]:
         "least bytes, MB, all chips": (counted, alone.least, _MILLION),
         "bytes moved, MB": (one["moved"], done.moved, _MILLION),
         "network a step, MB": (sums["step"], done.payload, _MILLION),
+        "a round, MB": (sums["phase"], merged(step, layout, head=True), _MILLION),
         "a merge, MB": (sums["segment"], merged(step, layout), _MILLION),
         "arguments, GB": (one["memory"]["arguments"], memory(step, layout, segment) - weights, 1e9),
     }

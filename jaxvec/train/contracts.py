@@ -1,4 +1,5 @@
-"""What the trainer asks of a model, of data and of a way to run in parallel.
+"""What the trainer asks of a model and of data; of a way to run in parallel, see
+`parallel.contract`.
 
 A `Model` is an `Objective` (pure mathematics) and a `Source` (from data to batches) in one
 hashable object, such as a frozen dataclass; `README.md` here has one of 25 lines. What only some
@@ -17,7 +18,6 @@ from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
 import jax
 import numpy as np
 
-from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.devices import Device
 
 PyTree = Any
@@ -332,6 +332,13 @@ class Stratified(Protocol):
 
 
 @runtime_checkable
+class Ranked(Protocol):
+    """Has tables whose rows are words by falling frequency: workers merge the first more often."""
+
+    ranked: ClassVar[tuple[str, ...]]  # their names
+
+
+@runtime_checkable
 class UntrainedLoss(Protocol):
     """Knows the loss of vectors that know nothing: a run whose loss rises above it has diverged."""
 
@@ -345,56 +352,3 @@ class PredictsWords(Protocol):
 
     def context_vector(self, vectors: np.ndarray) -> np.ndarray:
         """The vector, [D], of a context whose words have these input vectors, [C, D]."""
-
-
-class Program(NamedTuple):
-    """What a segment is trained with, beside its data."""
-
-    model: Model  # static, as `epoch.compiled_for` returns it
-    optimizer: RowOptimizer  # static
-    constants: PyTree  # traced, from ``model.constants``
-    frozen: jax.Array | None  # traced, see `epoch.run_segment`
-    impl: Any  # of the run's keys, see `jax.random.key_impl`
-
-
-class Parallel(Protocol):
-    """A way to train: on one device or several, one model or many; `parallel` has one a file."""
-
-    @property
-    def program(self) -> Program:
-        """What is trained."""
-
-    @property
-    def workers(self) -> int:
-        """`N`, how many segments a call takes."""
-
-    @property
-    def own(self) -> Sequence[int]:
-        """Which of the `N` segments this process reads: its devices' workers."""
-
-    @property
-    def models(self) -> int:
-        """`k`, how many models are trained: 1 but for a sweep."""
-
-    def begin(self, states: Sequence[State]) -> Any:
-        """The states of the `k` models, which are donated, as `train` takes them."""
-
-    def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """Sends segments to the devices of this process: for each model the ones in `own`, each
-        with the data of its key. Called from a thread while the devices are at work."""
-
-    def train(self, training: Any, part: PyTree, rates: np.ndarray) -> tuple[Any, Steps]:
-        """Trains on what `share` sent.
-
-        Args:
-          training, part: as `begin` or `train`, and `share`, returned them; `training` is donated.
-          rates: float32[k, P], for each model the learning rate at P evenly spaced points.
-
-        Returns:
-          The same after training, and the steps: [draws] of one worker, [N, draws] of `N`,
-          [k, draws] of `k` models.
-        """
-
-    def end(self, training: Any) -> list[State]:
-        """The states of the `k` models, in the order of the vocabulary, out of what `begin` or
-        `train` returned, which is donated."""

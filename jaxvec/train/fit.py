@@ -24,13 +24,14 @@ from jaxvec.train.alike import check_states
 from jaxvec.train.arguments import checked
 from jaxvec.train.by_device import begun, followed
 from jaxvec.train.checkpoint import Checkpoints as Checkpoints
-from jaxvec.train.contracts import HeadStart, Model, Program, State, Stratified
+from jaxvec.train.contracts import HeadStart, Model, State, Stratified
 from jaxvec.train.dealing import dealt_mask
 from jaxvec.train.devices import Device, here
 from jaxvec.train.documents import ParagraphVectors
 from jaxvec.train.epoch import compiled_for
 from jaxvec.train.loop import Stopped as Stopped
 from jaxvec.train.ngrams import has_ngrams
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.placement import OneDevice, Placement, resolved
 from jaxvec.train.result import Callback, Result
 from jaxvec.train.settle import rules
@@ -103,11 +104,11 @@ def fit(
         rows by themselves (see `optim.row_sparse`); or a `RowOptimizer`, used as it is. By
         default the model's own: ``"sgd"`` for skip-gram, ``"glove_row_adagrad"`` for GloVe.
       workers: the number of devices; each trains on its own share of the data. On text their
-        tables are merged at least 16 times an epoch (`parallel.copies`); for GloVe each has
-        a part of them (`parallel.strata`). By default one for every 8 million words, two from 4
-        million on, or one for every 4 million cells, if JAX has the devices: a CPU is one, unless
-        `use_cores` was called before; and one accelerator; in several processes all devices of
-        all. Another number gives other bits.
+        tables are merged at least 16 times an epoch, rows of rare words a quarter as often
+        (`parallel.copies`); for GloVe each has a part of them (`parallel.strata`). By default one
+        for every 8 million words, two from 4 million on, or one for every 4 million cells, if JAX
+        has the devices: a CPU is one, unless `use_cores` was called before; and one accelerator;
+        in several processes all devices of all. Another number gives other bits.
       sharding: how tables [V, D] are split over devices:
         ``NamedSharding(mesh, PartitionSpec("rows", None))`` by rows, ``PartitionSpec(None, "dim")``
         by columns, or both. Along an axis "workers" of the mesh, if it has one, there are workers,
@@ -152,8 +153,8 @@ def fit(
       step_callbacks: called with each `StepReport`, at the end of the segment that its steps end
         in, of a million tokens or cells on a CPU.
       checkpoints: where to save states, and to resume from the last if there is one.
-      should_stop: called after each segment; if true, the state is saved and `Stopped` raised; in
-        several processes, in all of them if in one.
+      should_stop: called after each segment or, on text with several workers, four of each; if
+        true, the state is saved and `Stopped` raised; in several processes, in all if in one.
       progress: a bar on standard error; by default if that is a terminal, and in a notebook. The
         first process alone has it.
       defaults_for: the device whose defaults to take, by default the one that trains. The same

@@ -1,6 +1,7 @@
 """The epoch loop: of `fit` for one model, of `sweep` for `k` that train together."""
 
 import dataclasses
+import itertools
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,18 +19,10 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
 from jaxvec.train.checkpoint import Checkpoints
-from jaxvec.train.contracts import (
-    Approximate,
-    Model,
-    Parallel,
-    Prior,
-    Segments,
-    State,
-    Steps,
-    UntrainedLoss,
-)
+from jaxvec.train.contracts import Approximate, Model, Prior, Segments, State, Steps, UntrainedLoss
 from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel import compile_ahead
+from jaxvec.train.parallel.contract import Parallel
 from jaxvec.train.parallel.one import One
 from jaxvec.train.placement import ON_ONE, Placement
 from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
@@ -75,14 +68,14 @@ class Job:
         """The share of an epoch that is over before each segment, and 1: float64[segments + 1]."""
         return np.concatenate([[0], np.cumsum(self.segments.sizes)]) / self.segments.sizes.sum()
 
-    def rates(self, start: float, stop: float) -> np.ndarray:
-        """Each model's learning rates from one place of an epoch to another, float32[k, P].
+    def rates(self, places: np.ndarray) -> np.ndarray:
+        """Each model's learning rates between places of the run, float32[k, R, P].
 
         Args:
-          start, stop: in epochs from the beginning of the run.
+          places: rising, in epochs from the beginning, [R + 1].
         """
-        span = start / self.epochs, stop / self.epochs
-        return np.stack([rates(schedule, *span) for schedule in self.schedules])
+        spans = [*itertools.pairwise((places / self.epochs).tolist())]
+        return np.stack([[rates(schedule, *span) for span in spans] for schedule in self.schedules])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -277,8 +270,9 @@ def _nothing(job: Job) -> tuple[PyTree, np.ndarray]:
     """Segments without data, as `share` sends them, and the rates of the run's start."""
     key_data = np.asarray(jax.random.key_data(job.train_keys))
     empty = job.segments.empty()
-    part = job.parallel.share([[(empty, data)] * len(job.parallel.own) for data in key_data])
-    return part, job.rates(0, 0)
+    how = job.parallel
+    part = how.share([[(empty, data)] * (len(how.own) * how.rounds) for data in key_data])
+    return part, job.rates(np.zeros(how.rounds + 1))
 
 
 def _epoch(
@@ -290,19 +284,19 @@ def _epoch(
     shown: Any,
 ) -> tuple[Any, list[Progress]]:
     """Trains on the segments that are left of an epoch."""
-    sizes, edges, epoch = job.segments.sizes, job.edges(), tallies[0].epoch
+    sizes, edges, epoch, how = job.segments.sizes, job.edges(), tallies[0].epoch, job.parallel
     keys = _epoch_keys(job.train_keys, epoch)
     since = time.perf_counter()
     for i, part in _parts(job.parallel, job.segments, keys, tallies[0].segment):
-        until = min(i + job.parallel.workers, len(sizes))
-        span = job.rates(epoch + edges[i], epoch + edges[until])
-        training, steps = job.parallel.train(training, part, span)
+        ends = np.minimum(i + how.workers * np.arange(how.rounds + 1), len(sizes))
+        training, steps = how.train(training, part, job.rates(epoch + edges[ends]))
         steps = fetched(steps)
         of_each = [steps]
         if job.parallel.models > 1:
             of_each = [Steps(*one) for one in zip(*steps, strict=True)]
         for watch, one in zip(watches, of_each, strict=True):
             watch.steps(one, epoch, i)
+        until = int(ends[-1])
         words, seconds = int(sizes[i:until].sum()), time.perf_counter() - since
         tallies = [
             _added(tally, one, until, seconds) for tally, one in zip(tallies, of_each, strict=True)
@@ -383,13 +377,16 @@ def _parts(
       keys: of the epoch, of each model, [k].
     """
     count = len(segments.sizes)
-    numbers = np.arange(count + parallel.workers)  # the last call's may go beyond the data
+    taken = parallel.workers * parallel.rounds  # by a call
+    numbers = np.arange(count + taken)  # the last call's may go beyond the data
     # computed before the devices are busy, where they would wait
     key_data = np.asarray(_segment_keys(keys, numbers))
     readers = [segments.epoch(key) for key in (keys if segments.shuffled else keys[:1])]
 
     def ready(i: int) -> PyTree:
-        chosen = [i + worker for worker in parallel.own]
+        chosen = [
+            j + worker for j in range(i, i + taken, parallel.workers) for worker in parallel.own
+        ]
         found = [[read(j) if j < count else segments.empty() for j in chosen] for read in readers]
         by_model = found if segments.shuffled else found * len(keys)
         return parallel.share([
@@ -397,4 +394,4 @@ def _parts(
             for own, data in zip(by_model, key_data, strict=True)
         ])  # fmt: skip
 
-    return prefetch(ready, range(first, count, parallel.workers))
+    return prefetch(ready, range(first, count, taken))

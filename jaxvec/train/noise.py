@@ -54,6 +54,7 @@ class NegativeSampling(NgramRows):
     ] = 1 << 22
 
     traced: ClassVar[tuple[str, ...]] = (*NgramRows.traced, "ns_exponent")
+    ranked: ClassVar[tuple[str, ...]] = ("input", "output")
     start_options: ClassVar[tuple[str, ...]] = ("spectral_words",)
 
     def __post_init__(self):

@@ -48,7 +48,7 @@ class TokenSegments:
     def for_workers(
         cls, corpus: Corpus, workers: int, tokens: int | None = None
     ) -> "TokenSegments":
-        """Segments for `workers` workers, whose tables are merged after each.
+        """Segments for `workers` workers, whose tables are merged after each; see `copies`.
 
         A merge takes time that grows with the vocabulary; too few merges cost quality. So there
         is one every million tokens, fewer with more than 100,000 words a worker, and at least

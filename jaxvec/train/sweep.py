@@ -18,9 +18,10 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train import loop, start
 from jaxvec.train.arguments import as_list, check_sweep
 from jaxvec.train.by_device import filled
-from jaxvec.train.contracts import Model, Prior, Program, Tunable
+from jaxvec.train.contracts import Model, Prior, Tunable
 from jaxvec.train.devices import here
 from jaxvec.train.epoch import compiled_for
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.parallel.many import Many, stacked
 from jaxvec.train.processes import check_alone
 from jaxvec.train.progress import Progress

@@ -72,10 +72,12 @@ class Watch:
         if len(bad):
             worker, draw = bad[0]
             before = np.atleast_2d(steps.taken)[worker, : draw + 1]
+            of = f"segment {segment + 1}"
+            if np.ndim(steps.loss) > 1:  # a worker may take several segments in a call
+                of = f"worker {worker + 1} from {of} on"
             raise NonFiniteError(
                 f"the loss is no longer finite after {before[:-1].sum()} to {before.sum()} steps "
-                f"of segment {segment + worker + 1}, "
-                f"epoch {epoch + 1}: training diverged; {_ADVICE}"
+                f"of {of}, epoch {epoch + 1}: training diverged; {_ADVICE}"
             )
         if self.loss_diverged(steps):
             raise DivergedError(

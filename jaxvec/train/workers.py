@@ -207,19 +207,25 @@ def replicated(tree: PyTree, over: Mesh) -> PyTree:
     return jax.device_put(tree, NamedSharding(over, P()))
 
 
-def stacked_on(over: Mesh, parts: Sequence[PyTree]) -> PyTree:
+def stacked_on(over: Mesh, parts: Sequence[PyTree], rounds: int | None = None) -> PyTree:
     """Host arrays, stacked along a first axis that is split over the workers. Stacked on the host,
     for the devices are busy.
 
     Args:
       over: `N` workers.
       parts: a pytree for each worker of this process, or a multiple.
+      rounds: `R`, if there are parts of so many rounds, one after the other: stacked to [R, N, …].
     """
     count = len(parts) * over.shape["workers"] // len(own_workers(over))
+    sharding = by_worker(over) if rounds is None else NamedSharding(over, P(None, "workers"))
 
     def of_all(*arrays):
-        own = np.stack(arrays)
-        return jax.make_array_from_process_local_data(by_worker(over), own, (count, *own.shape[1:]))
+        own, sizes = np.stack(arrays), (count,)
+        if rounds is not None:
+            own = own.reshape(rounds, -1, *own.shape[1:])
+            sizes = rounds, count // rounds
+        shape = *sizes, *arrays[0].shape
+        return jax.make_array_from_process_local_data(sharding, own, shape)
 
     return jax.tree.map(of_all, *parts)
 

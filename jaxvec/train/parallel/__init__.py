@@ -1,11 +1,12 @@
-"""Ways to train, each a `contracts.Parallel`: `one` worker, `copies` of the tables or `strata` of
+"""Ways to train, each a `contract.Parallel`: `one` worker, `copies` of the tables or `strata` of
 them with several, `many` models together."""
 
 from typing import Any
 
 import numpy as np
 
-from jaxvec.train.contracts import Parallel, Program, State, Stratified
+from jaxvec.train.contracts import State, Stratified
+from jaxvec.train.parallel.contract import Parallel, Program
 from jaxvec.train.parallel.copies import Copies
 from jaxvec.train.parallel.one import One
 from jaxvec.train.parallel.strata import Strata
@@ -23,7 +24,7 @@ def compile_ahead(how: Parallel, like: State, part: PyTree, rates: np.ndarray) -
     Args:
       how: to train one model.
       like: shapes and dtypes of its state.
-      part, rates: as for `contracts.Parallel.train`.
+      part, rates: as for `contract.Parallel.train`.
     """
     if isinstance(how, One | Copies):
         how.compile(like, part, rates)

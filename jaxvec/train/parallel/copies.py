@@ -1,4 +1,14 @@
-"""Each worker trains a copy of the tables on text of its own; after each segment all are merged."""
+"""Each worker trains a copy of the tables on text of its own; after each segment they are merged.
+
+A call takes `R` segments of each worker, its rounds. After each round the rows of the most frequent
+words are merged, most of what changes, and after the last one all rows: a merge reads and writes
+whole tables, and a rare word has rarely changed since the last::
+
+    round       0         1         2         3
+    workers  0  segment   segment   segment   segment
+             1  segment   segment   segment   segment
+    merged          head      head      head      head, then all
+"""
 
 import dataclasses
 import functools
@@ -11,16 +21,20 @@ import numpy as np
 from jax import lax
 from jax.sharding import PartitionSpec as P
 
-from jaxvec.optim.rows import RowOptimizer, StateLeaf
+from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.writeback import COMPILER_OPTIONS
-from jaxvec.train.contracts import Model, Program, State, Steps
+from jaxvec.train.contracts import Model, Ranked, State, Steps
 from jaxvec.train.epoch import run_segment
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.placement import WORKERS, Placement
 from jaxvec.train.workers import everyones, own_workers, stacked_on
 
 PyTree = Any
 
 _CHUNK_ROWS = 2048  # of a table and its change: they fit in a core's cache
+_ROUNDS = 4  # fewer merges of all rows cost quality
+_HEAD_ROWS = 4096  # of a table, merged after each round; at least a 16th of them
+_HEAD_SHARE = 16
 
 
 class Twins(NamedTuple):
@@ -33,12 +47,13 @@ class Twins(NamedTuple):
 @dataclasses.dataclass(frozen=True)
 class Copies:
     """`N` workers, each with all tables, which `combine` merges after each segment. A
-    `contracts.Parallel`."""
+    `contract.Parallel`."""
 
     program: Program
     placement: Placement
 
     models = 1
+    rounds = _ROUNDS
 
     @property
     def workers(self) -> int:
@@ -56,8 +71,10 @@ class Copies:
         return Twins(jax.tree.map(jnp.copy, state), state)
 
     def share(self, parts: Sequence[Sequence[tuple[PyTree, np.ndarray]]]) -> PyTree:
-        """A segment and its key for each worker of this process."""
-        part, keys = stacked_on(self.placement.mesh, parts[0])
+        """A segment and its key for each worker of this process and each round, round by round."""
+        part, keys = stacked_on(
+            self.placement.mesh, parts[0], rounds=len(parts[0]) // len(self.own)
+        )
         return part, jax.random.wrap_key_data(keys, impl=self.program.impl)
 
     def train(self, training: Twins, part: PyTree, rates: np.ndarray) -> tuple[Twins, Steps]:
@@ -102,46 +119,85 @@ def train_copies(
     rates: jax.Array,
     frozen: jax.Array | None = None,
 ) -> tuple[Twins, Steps]:
-    """`run_segment` on `N` segments, each on a worker, from the same state; then `combine`.
+    """`run_segment` on `R` segments a worker; `combine` after each, of all rows after the last.
 
     Args:
       placement: of the tables of `N` workers.
-      model, optimizer, rates, frozen: as for `run_segment`.
+      model, optimizer, frozen: as for `run_segment`.
       twins, constants: the same for each worker; `twins` is donated.
-      segments, keys: stacked along a first axis of `N`, one for each worker.
+      segments, keys: stacked along axes of `R` rounds and `N` workers.
+      rates: of each round, float32[R, P]; see `run_segment`.
 
     Returns:
-      The combined state, twice, and the steps of each worker, [N, draws].
+      The combined state, twice, and the steps of each worker, [N, R · draws].
     """
-
-    def work(state, constants, frozen, segment, key, rates):
-        segment, key = jax.tree.map(lambda part: part[0], (segment, key))
-        end, steps = run_segment(
-            model, optimizer, state, constants, segment, key, rates, frozen,
-            shards=placement.shards,
-        )  # fmt: skip
-        return jax.tree.map(lambda leaf: leaf[None], end), everyones(steps)
-
-    def merged(start, end):
-        end = jax.tree.map(lambda leaf: leaf[0], end)
-        leaves = optimizer.leaves(end.params, end.opt_state)
-        return combine(Twins(start, end), leaves, WORKERS, placement.columns)
-
     each, same = P(WORKERS), P()
-    ends, steps = jax.shard_map(
-        work, mesh=placement.mesh, axis_names={WORKERS},
-        in_specs=(same, same, same, each, each, same), out_specs=(each, same), check_vma=False,
-    )(twins.end, constants, frozen, segments, keys, rates)  # fmt: skip
     specs = placement.specs(optimizer, twins.start)
-    twins = jax.shard_map(
-        merged, mesh=placement.mesh,
-        in_specs=(specs, jax.tree.map(lambda spec: P(WORKERS, *spec), specs)),
-        out_specs=Twins(specs, specs), check_vma=False,
-    )(twins.start, ends)  # fmt: skip
-    return twins, steps
+    of_each = jax.tree.map(lambda spec: P(WORKERS, *spec), specs)
+    names = () if optimizer.whole_tables or not isinstance(model, Ranked) else model.ranked
+
+    def work(ends, constants, frozen, segment, key, rates):
+        end, segment, key = jax.tree.map(lambda part: part[0], (ends, segment, key))
+        end, steps = run_segment(
+            model, optimizer, end, constants, segment, key, rates, frozen, shards=placement.shards
+        )
+        return _stacked(end), everyones(steps)
+
+    def merged(start, ends, last):
+        end = jax.tree.map(lambda leaf: leaf[0], ends)
+        leaves = optimizer.leaves(end.params, end.opt_state)
+        rows = _rows(end, leaves, names, placement.shards, last)
+        twins = combine(Twins(start, end), leaves, WORKERS, placement.columns, rows)
+        return twins if last else (twins.start, _stacked(twins.end))
+
+    def apart(function, inner, outer):
+        return jax.shard_map(
+            function, mesh=placement.mesh, in_specs=inner, out_specs=outer, check_vma=False
+        )
+
+    def one(states, now):
+        start, ends = states
+        segment, key, rates = now
+        ends, steps = jax.shard_map(
+            work, mesh=placement.mesh, axis_names={WORKERS},
+            in_specs=(each, same, same, each, each, same), out_specs=(each, same), check_vma=False,
+        )(ends, constants, frozen, segment, key, rates)  # fmt: skip
+        merge = apart(functools.partial(merged, last=False), (specs, of_each), (specs, of_each))
+        return merge(start, ends), steps
+
+    states = twins.start, apart(_stacked, (specs,), of_each)(twins.end)
+    states, steps = lax.scan(one, states, (segments, keys, rates))
+    merge = apart(functools.partial(merged, last=True), (specs, of_each), Twins(specs, specs))
+    by_worker = jax.tree.map(lambda part: part.swapaxes(0, 1).reshape(part.shape[1], -1), steps)
+    return merge(*states), by_worker
 
 
-def combine(twins: Twins, leaves: PyTree, axis: str, columns: tuple[str, ...] = ()) -> Twins:
+def _stacked(state: State) -> State:
+    """A worker's state, along a first axis of one."""
+    return jax.tree.map(lambda leaf: leaf[None], state)
+
+
+def _rows(state: State, leaves: PyTree, ranked: Sequence[str], shards: int, last: bool) -> State:
+    """How many rows of each array are merged: all after each round but, of `ranked` tables and
+    their optimizer's state, the first ones, until the `last` merge has the whole of these alone."""
+    among = [i for i, name in enumerate(state.params._fields) if name in ranked] if ranked else ()
+
+    def of(size: int, table: int | None) -> int:
+        if table not in among:
+            return 0 if last else size
+        head = max(_HEAD_ROWS // shards, size // _HEAD_SHARE)
+        head = min(-(-head // _CHUNK_ROWS) * _CHUNK_ROWS, size)
+        return head if not last else size if head < size else 0
+
+    sizes = _sizes(state)
+    tables, structure = jax.tree.flatten(sizes.params)
+    params = jax.tree.unflatten(structure, [of(size, i) for i, size in enumerate(tables)])
+    return State(params, jax.tree.map(lambda leaf, n: of(n, leaf.table), leaves, sizes.opt_state))
+
+
+def combine(
+    twins: Twins, leaves: PyTree, axis: str, columns: tuple[str, ...] = (), rows: PyTree = None
+) -> Twins:
     """Merges what the workers along an axis have learned, row by row.
 
     For the changes d_1 … d_N that the workers made to a row of a table, s their sum:
@@ -162,9 +218,10 @@ def combine(twins: Twins, leaves: PyTree, axis: str, columns: tuple[str, ...] = 
       leaves: a `StateLeaf` for each leaf of the optimizer's state; see `RowOptimizer.leaves`.
       axis: of the mesh.
       columns: the axes of the mesh that split the columns of tables.
+      rows: how many of each array are merged, the first ones; the state's shape. None for all.
 
     Returns:
-      The merged state, twice.
+      The merged state, twice; rows beyond `rows` as they were.
 
     References:
       Maleki et al. 2020, "Scaling Distributed Training with Adaptive Summation", for the idea of
@@ -176,7 +233,7 @@ def combine(twins: Twins, leaves: PyTree, axis: str, columns: tuple[str, ...] = 
         own = jnp.square(rows).sum(tuple(range(1, rows.ndim)), keepdims=True)
         return lax.psum(own, columns) if columns and rows.ndim > 1 else own
 
-    def rows(start, end):
+    def of_rows(start, end):
         change = end - start
         total, squares = lax.psum((change, squared(change)), axis)
         agreement = squared(total) / jnp.maximum(squares, jnp.finfo(squares.dtype).tiny)
@@ -192,23 +249,27 @@ def combine(twins: Twins, leaves: PyTree, axis: str, columns: tuple[str, ...] = 
 
     rules = {"sum": summed, "mean": averaged}
 
-    def state_leaf(leaf: StateLeaf, start, end):
-        return _in_chunks(rules[leaf.merge], start, end)
-
-    params = jax.tree.map(functools.partial(_in_chunks, rows), twins.start.params, twins.end.params)
-    opt_state = jax.tree.map(
-        state_leaf, leaves, twins.start.opt_state, twins.end.opt_state,
-    )  # fmt: skip
-    combined = State(params, opt_state)
-    return Twins(combined, combined)
+    of_state = jax.tree.map(lambda leaf: rules[leaf.merge], leaves)
+    of_each = State(jax.tree.map(lambda _: of_rows, twins.end.params), of_state)
+    rows = _sizes(twins.end) if rows is None else rows
+    arrays = zip(*map(jax.tree.leaves, (of_each, *twins, rows)), strict=True)
+    starts, ends = zip(*[_first_rows(*one) for one in arrays], strict=True)
+    structure = jax.tree.structure(twins.end)
+    return Twins(jax.tree.unflatten(structure, starts), jax.tree.unflatten(structure, ends))
 
 
-def _in_chunks(rule: Callable, start: jax.Array, end: jax.Array) -> jax.Array:
-    """Applies a row-wise ``rule(start, end)`` to `_CHUNK_ROWS` rows a call; the result overwrites
-    `end`."""
-    if start.ndim == 0:
-        return rule(start, end)
-    whole = len(start) // _CHUNK_ROWS * _CHUNK_ROWS
+def _sizes(state: State) -> State:
+    """The rows of each array, 1 of a number."""
+    return jax.tree.map(lambda array: len(array) if array.ndim else 1, state)
+
+
+def _first_rows(
+    rule: Callable, start: jax.Array, end: jax.Array, rows: int
+) -> tuple[jax.Array, jax.Array]:
+    """`start` and `end` with ``rule(start, end)`` in their first rows, `_CHUNK_ROWS` a call."""
+    if not end.ndim:
+        return (rule(start, end),) * 2 if rows else (start, end)
+    whole = rows // _CHUNK_ROWS * _CHUNK_ROWS
 
     def chunk(i, end):
         at = i * _CHUNK_ROWS
@@ -217,4 +278,8 @@ def _in_chunks(rule: Callable, start: jax.Array, end: jax.Array) -> jax.Array:
 
     if whole:
         end = lax.fori_loop(0, whole // _CHUNK_ROWS, chunk, end)
-    return end.at[whole:].set(rule(start[whole:], end[whole:]))
+    if rows > whole:
+        end = end.at[whole:rows].set(rule(start[whole:rows], end[whole:rows]))
+    if rows == len(end):
+        return end, end
+    return lax.dynamic_update_slice_in_dim(start, end[:rows], 0, 0), end

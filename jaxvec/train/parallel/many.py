@@ -13,8 +13,9 @@ from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.writeback import COMPILER_OPTIONS
-from jaxvec.train.contracts import Model, Program, State, Steps
+from jaxvec.train.contracts import Model, State, Steps
 from jaxvec.train.epoch import run_segment
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.workers import by_worker, replicated, stacked_on
 
 PyTree = Any
@@ -22,7 +23,7 @@ PyTree = Any
 
 @dataclasses.dataclass(frozen=True)
 class Many:
-    """`k` models on the devices of a mesh, equally many on each. A `contracts.Parallel`.
+    """`k` models on the devices of a mesh, equally many on each. A `contract.Parallel`.
 
     Attributes:
       program: whose constants are `stacked`.
@@ -36,7 +37,7 @@ class Many:
     models: int
     shared: bool
 
-    workers = 1
+    workers = rounds = 1
     own = (0,)
 
     def begin(self, states: Sequence[State]) -> State:
@@ -56,7 +57,7 @@ class Many:
     def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:
         """See `train_many`."""
         model, optimizer, constants, *_ = self.program
-        rates = jax.device_put(rates, by_worker(self.mesh))
+        rates = jax.device_put(rates[:, 0], by_worker(self.mesh))
         return train_many(
             self.mesh, model, optimizer, self.shared, training, constants, *part, rates
         )

@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import numpy as np
 
-from jaxvec.train.contracts import Program, State, Steps
+from jaxvec.train.contracts import State, Steps
 from jaxvec.train.epoch import train_segment
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.placement import ON_ONE, OneDevice, Placement
 from jaxvec.train.processes import put
 
@@ -17,7 +18,7 @@ PyTree = Any
 
 @dataclasses.dataclass(frozen=True)
 class One:
-    """One worker. A `contracts.Parallel`.
+    """One worker. A `contract.Parallel`.
 
     Attributes:
       program: what is trained.
@@ -29,7 +30,7 @@ class One:
 
     workers = 1
     own = (0,)
-    models = 1
+    models = rounds = 1
 
     def begin(self, states: Sequence[State]) -> State:
         """The state, its rows dealt out if it is in shards."""
@@ -44,7 +45,7 @@ class One:
         """See `epoch.train_segment`."""
         model, optimizer, constants, frozen, _ = self.program
         return train_segment(
-            model, optimizer, training, constants, *part, rates[0], frozen, self.where.shards
+            model, optimizer, training, constants, *part, rates[0, 0], frozen, self.where.shards
         )
 
     def compile(self, like: State, part: PyTree, rates: np.ndarray) -> None:
@@ -56,7 +57,7 @@ class One:
         if self.where is ON_ONE:
             model, optimizer, constants, frozen, _ = self.program
             train_segment.lower(
-                model, optimizer, like, constants, *part, rates[0], frozen, self.where.shards
+                model, optimizer, like, constants, *part, rates[0, 0], frozen, self.where.shards
             ).compile()
 
     def end(self, training: State) -> list[State]:

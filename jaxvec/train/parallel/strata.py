@@ -23,8 +23,9 @@ from jax.sharding import PartitionSpec as P
 
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.writeback import COMPILER_OPTIONS
-from jaxvec.train.contracts import Program, State, Steps, Stratified
+from jaxvec.train.contracts import State, Steps, Stratified
 from jaxvec.train.epoch import run_segment
+from jaxvec.train.parallel.contract import Program
 from jaxvec.train.placement import WORKERS, Placement
 from jaxvec.train.workers import everyones, own_workers, stacked_on
 
@@ -33,7 +34,7 @@ PyTree = Any
 
 @dataclasses.dataclass(frozen=True)
 class Strata:
-    """`N` workers, each with shards of the tables. A `contracts.Parallel`.
+    """`N` workers, each with shards of the tables. A `contract.Parallel`.
 
     Attributes:
       program: what is trained.
@@ -43,7 +44,7 @@ class Strata:
     program: Program
     placement: Placement
 
-    models = 1
+    models = rounds = 1
 
     @property
     def workers(self) -> int:
@@ -67,7 +68,9 @@ class Strata:
     def train(self, training: State, part: PyTree, rates: np.ndarray) -> tuple[State, Steps]:
         """See `train_strata`."""
         model, optimizer, constants, *_ = self.program
-        return train_strata(self.placement, model, optimizer, training, constants, *part, rates[0])
+        return train_strata(
+            self.placement, model, optimizer, training, constants, *part, rates[0, 0]
+        )
 
     def end(self, training: State) -> list[State]:
         """The state in the order of the vocabulary."""
