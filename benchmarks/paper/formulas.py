@@ -13,7 +13,7 @@ import numpy as np
 Split = Literal["rows", "dim", "exchange"]
 NUMBER = 4
 STEPS = 64  # of a draw
-ROUNDS = 4  # of a call, see `jaxvec.train.parallel.copies`
+ROUNDS = 2  # of a call, see `jaxvec.train.parallel.copies`
 
 
 class Step(NamedTuple):

@@ -104,7 +104,7 @@ def fit(
         rows by themselves (see `optim.row_sparse`); or a `RowOptimizer`, used as it is. By
         default the model's own: ``"sgd"`` for skip-gram, ``"glove_row_adagrad"`` for GloVe.
       workers: the number of devices; each trains on its own share of the data. On text their
-        tables are merged at least 16 times an epoch, rows of rare words a quarter as often
+        tables are merged at least 16 times an epoch, rows of rare words half as often
         (`parallel.copies`); for GloVe each has a part of them (`parallel.strata`). By default one
         for every 8 million words, two from 4 million on, or one for every 4 million cells, if JAX
         has the devices: a CPU is one, unless `use_cores` was called before; and one accelerator;
@@ -153,7 +153,7 @@ def fit(
       step_callbacks: called with each `StepReport`, at the end of the segment that its steps end
         in, of a million tokens or cells on a CPU.
       checkpoints: where to save states, and to resume from the last if there is one.
-      should_stop: called after each segment or, on text with several workers, four of each; if
+      should_stop: called after each segment or, on text with several workers, two of each; if
         true, the state is saved and `Stopped` raised; in several processes, in all if in one.
       progress: a bar on standard error; by default if that is a terminal, and in a notebook. The
         first process alone has it.
