@@ -214,7 +214,7 @@ def stacked_on(over: Mesh, parts: Sequence[PyTree], rounds: int | None = None) -
     Args:
       over: `N` workers.
       parts: a pytree for each worker of this process, or a multiple.
-      rounds: `R`, if there are parts of so many rounds, one after the other: stacked to [R, N, …].
+      rounds: `R`, where parts are of `R` rounds, one after the other: stacked to [R, N, …].
     """
     count = len(parts) * over.shape["workers"] // len(own_workers(over))
     sharding = by_worker(over) if rounds is None else NamedSharding(over, P(None, "workers"))
