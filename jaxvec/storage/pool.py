@@ -130,7 +130,8 @@ def ordered_map(
 
 
 def prefetch(load: Callable[[int], T], numbers: Sequence[int]) -> Iterator[tuple[int, T]]:
-    """Pairs (i, load(i)); a thread loads the next one while the caller uses this one.
+    """Pairs (i, load(i)); a thread loads the first one at once, and the next while the caller uses
+    this one.
 
     Args:
       load: called once per number, in order.
@@ -139,10 +140,15 @@ def prefetch(load: Callable[[int], T], numbers: Sequence[int]) -> Iterator[tuple
     >>> list(prefetch("ab".__getitem__, [1, 0]))
     [(1, 'b'), (0, 'a')]
     """
-    with ThreadPoolExecutor(1) as reader:
-        in_flight = [reader.submit(load, i) for i in numbers[:1]]
-        for i, following in zip(numbers, [*numbers[1:], None], strict=False):
-            part = in_flight.pop().result()
-            if following is not None:
-                in_flight.append(reader.submit(load, following))
-            yield i, part
+    reader = ThreadPoolExecutor(1)
+    in_flight = [reader.submit(load, i) for i in numbers[:1]]
+
+    def pairs() -> Iterator[tuple[int, T]]:
+        with reader:
+            for i, following in zip(numbers, [*numbers[1:], None], strict=False):
+                part = in_flight.pop().result()
+                if following is not None:
+                    in_flight.append(reader.submit(load, following))
+                yield i, part
+
+    return pairs()

@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.optim.named import Schedule, rates
 from jaxvec.optim.probe import Choice
-from jaxvec.storage.pool import give_back, prefetch
+from jaxvec.storage.pool import give_back
 from jaxvec.text.corpus import Corpus
 from jaxvec.train.bar import bar
 from jaxvec.train.callbacks import call_all
@@ -24,6 +24,7 @@ from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel import compile_ahead
 from jaxvec.train.parallel.contract import Parallel
 from jaxvec.train.parallel.one import One
+from jaxvec.train.parts import Parts, parts, segment_keys
 from jaxvec.train.placement import ON_ONE, Placement
 from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
 from jaxvec.train.progress import Progress
@@ -150,12 +151,13 @@ def train(
     histories = [[Report(*report) for report in at.history], *([] for _ in job.models[1:])]
     last = at.epoch if at.ended else job.epochs
     tallies = [at] * len(job.models)
+    read = Parts(job.parallel, job.segments, job.train_keys)
     total, done = int(job.segments.sizes.sum()), at.epoch + job.edges()[at.segment]
     with bar(
         total, job.epochs, done, job.segments.unit, progress if is_first() else False
     ) as shown:
         for epoch in range(at.epoch, last):
-            training, tallies = _epoch(job, training, tallies, watches, hooks, shown)
+            training, tallies = _epoch(job, training, tallies, watches, hooks, shown, read)
             states[:], training = job.parallel.end(training), None
             ended = False
             for m, (history, state) in enumerate(zip(histories, states, strict=True)):
@@ -252,9 +254,10 @@ def evaluated(job: Job, m: int, params: PyTree) -> float:
     over = mesh_of(params)
     alone = One(job.parallel.program, Placement(over) if over else ON_ONE)  # sends one segment
     constants = put(constants, alone.where.everywhere) if over else constants
+    keys = segment_keys(job.valid_keys[m : m + 1], alone, job.held_out)
     reports = [
         sums(fetched(evaluate_segment(compiled_for(model), params, constants, *part)))
-        for _, part in _parts(alone, job.held_out, job.valid_keys[m : m + 1], 0)
+        for _, part in parts(alone, job.held_out, *keys, 0)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
     return mean(loss, pairs)
@@ -282,21 +285,23 @@ def _epoch(
     watches: Sequence[Watch],
     hooks: Hooks,
     shown: Any,
+    read: Parts,
 ) -> tuple[Any, list[Progress]]:
     """Trains on the segments that are left of an epoch."""
     sizes, edges, epoch, how = job.segments.sizes, job.edges(), tallies[0].epoch, job.parallel
-    keys = _epoch_keys(job.train_keys, epoch)
     since = time.perf_counter()
-    for i, part in _parts(job.parallel, job.segments, keys, tallies[0].segment):
+    for i, part in read.of(epoch, tallies[0].segment):
         ends = np.minimum(i + how.workers * np.arange(how.rounds + 1), len(sizes))
+        until = int(ends[-1])
         training, steps = how.train(training, part, job.rates(epoch + edges[ends]))
+        if until == len(sizes) and epoch + 1 < job.epochs:
+            read.begin(epoch + 1)
         steps = fetched(steps)
         of_each = [steps]
         if job.parallel.models > 1:
             of_each = [Steps(*one) for one in zip(*steps, strict=True)]
         for watch, one in zip(watches, of_each, strict=True):
             watch.steps(one, epoch, i)
-        until = int(ends[-1])
         words, seconds = int(sizes[i:until].sum()), time.perf_counter() - since
         tallies = [
             _added(tally, one, until, seconds) for tally, one in zip(tallies, of_each, strict=True)
@@ -319,19 +324,6 @@ def _epoch(
             states.clear()
         since = time.perf_counter()
     return training, tallies
-
-
-@jax.jit
-def _epoch_keys(keys: jax.Array, epoch: int) -> jax.Array:
-    """The key of an epoch, of each model: keys [k]."""
-    return jax.vmap(jax.random.fold_in, (0, None))(keys, epoch)
-
-
-@jax.jit
-def _segment_keys(keys: jax.Array, numbers: np.ndarray) -> jax.Array:
-    """The data of the key of each segment, of each model: uint32[k, number of segments, …]."""
-    of_each = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))
-    return jax.random.key_data(of_each(keys, numbers))
 
 
 def _added(tally: Progress, steps: Steps, until: int, seconds: float) -> Progress:
@@ -365,33 +357,3 @@ def _report(job: Job, m: int, params: PyTree, tally: Progress, watch: Watch) -> 
         compile_seconds=0.0,
         loss_unit=job.models[m].loss_unit,
     )
-
-
-def _parts(
-    parallel: Parallel, segments: Segments, keys: jax.Array, first: int
-) -> Iterator[tuple[int, PyTree]]:
-    """From segment `first` on, as many as a call takes, for each model with their keys; the next
-    are read and sent meanwhile. A process reads its own workers'.
-
-    Args:
-      keys: of the epoch, of each model, [k].
-    """
-    count = len(segments.sizes)
-    taken = parallel.workers * parallel.rounds  # by a call
-    numbers = np.arange(count + taken)  # the last call's may go beyond the data
-    # computed before the devices are busy, where they would wait
-    key_data = np.asarray(_segment_keys(keys, numbers))
-    readers = [segments.epoch(key) for key in (keys if segments.shuffled else keys[:1])]
-
-    def ready(i: int) -> PyTree:
-        chosen = [
-            j + worker for j in range(i, i + taken, parallel.workers) for worker in parallel.own
-        ]
-        found = [[read(j) if j < count else segments.empty() for j in chosen] for read in readers]
-        by_model = found if segments.shuffled else found * len(keys)
-        return parallel.share([
-            list(zip(own, data[chosen], strict=True))
-            for own, data in zip(by_model, key_data, strict=True)
-        ])  # fmt: skip
-
-    return prefetch(ready, range(first, count, taken))
