@@ -151,7 +151,7 @@ def fit(
       report_every: the least steps that a `StepReport` covers. Losses are added up by draws of 64
         steps (`contracts.STEPS_A_DRAW`), and a report ends with a draw.
       step_callbacks: called with each `StepReport`, at the end of the segment that its steps end
-        in, of a million tokens or cells on a CPU.
+        in, of a million tokens or cells on a CPU; on text with several workers, of two of each.
       checkpoints: where to save states, and to resume from the last if there is one.
       should_stop: called after each segment or, on text with several workers, two of each; if
         true, the state is saved and `Stopped` raised; in several processes, in all if in one.
