@@ -64,7 +64,7 @@ class Parallel(Protocol):
             each round.
 
         Returns:
-          The same after training, and the steps: [draws] of one worker, [N, draws] of `N`,
+          The same after training, and the steps: [draws] of one worker, [N, R · draws] of `N`,
           [k, draws] of `k` models.
         """
 
