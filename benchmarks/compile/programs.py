@@ -20,7 +20,7 @@ from jaxvec.text.corpus import Corpus
 from jaxvec.train.cells import SEGMENT_CELLS, Cells
 from jaxvec.train.contracts import State
 from jaxvec.train.epoch import compiled_for, train_segment
-from jaxvec.train.parallel.copies import Copies, Twins, train_copies
+from jaxvec.train.parallel.copies import Twins, rounds, train_copies
 from jaxvec.train.parallel.strata import train_strata
 from jaxvec.train.placement import WORKERS, Placement, of_model
 from jaxvec.train.registry import MODELS
@@ -121,7 +121,7 @@ def job(settings: Settings, devices: Sequence[Any]) -> Job:
             shards=placement.shards,
         )  # fmt: skip
     else:
-        by_round = (Copies.rounds, workers)
+        by_round = (rounds(placement), workers)
         split = jax.eval_shape(lambda key: jax.random.split(key, by_round), key)
         if settings.model == "glove":
             keys = _placed(jax.eval_shape(lambda key: jax.random.split(key, workers), key), each)
@@ -130,7 +130,7 @@ def job(settings: Settings, devices: Sequence[Any]) -> Job:
         else:
             each = NamedSharding(placement.mesh, P(None, WORKERS))
             segments, keys = _placed((_stacked(segment, *by_round), split), each)
-            rates = _placed(_stacked(rates, Copies.rounds), alone)
+            rates = _placed(_stacked(rates, rounds(placement)), alone)
             traced = train_copies.trace(
                 placement, *static, Twins(state, state), constants, segments, keys, rates
             )

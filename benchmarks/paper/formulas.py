@@ -13,7 +13,6 @@ import numpy as np
 Split = Literal["rows", "dim", "exchange"]
 NUMBER = 4
 STEPS = 64  # of a draw
-ROUNDS = 2  # of a call, see `jaxvec.train.parallel.copies`
 
 
 class Step(NamedTuple):
@@ -55,7 +54,7 @@ class Layout(NamedTuple):
 
     Attributes:
       workers: `W`, each with tables of its own. After each segment, a round, the first rows are
-        merged, and after every `ROUNDS` all.
+        merged, and after every second all; or all after each, if a worker's are split by rows.
       chips: `n`, of a worker.
       split: of a worker's tables over its chips: by "rows" or "dim", as XLA compiles the step, each
         chip at the same blocks; or "exchange", which is not built: by rows, each chip at `B` blocks
@@ -66,6 +65,11 @@ class Layout(NamedTuple):
     workers: int = 1
     chips: int = 1
     split: Split | None = None
+
+    @property
+    def rounds(self) -> int:
+        """Segments of each worker between merges of all rows."""
+        return 2 if self.workers > 1 and self.split in (None, "dim") else 1
 
 
 class Work(NamedTuple):
@@ -136,21 +140,19 @@ def merged(step: Step, layout: Layout, *, head: bool = False) -> int:
 
     Of each row its change and the square of that: 2 V (D + 1) / n numbers. Split by dimensions
     each chip has the squares of all rows, and sums them over the worker's chips too: 2 V (D / n +
-    2). The head is a 16th of a chip's rows, at least 4,096 / n, in pieces of 2,048.
+    2). The head is a 16th of the rows, at least 4,096, in pieces of 2,048.
 
     Args:
       step: its size.
       layout: of the tables.
-      head: only of the first rows, as after a round.
+      head: only of the first rows, as after a round; 0 if all are merged there.
     """
-    if layout.workers == 1:
+    if layout.workers == 1 or (head and layout.rounds == 1):
         return 0
-    by_columns = layout.split == "dim"
-    rows = step.words if by_columns else step.words // layout.chips
-    if head:
-        least = max(rows // 16, 4096 if by_columns else 4096 // layout.chips)
-        rows = min(rows, -(-least // 2048) * 2048)
-    return NUMBER * 2 * rows * (step.dim // layout.chips + 2 if by_columns else step.dim + 1)
+    rows = min(step.words, -(-max(step.words // 16, 4096) // 2048) * 2048) if head else step.words
+    if layout.split == "dim":
+        return NUMBER * 2 * rows * (step.dim // layout.chips + 2)
+    return NUMBER * 2 * rows * (step.dim + 1) // layout.chips
 
 
 def memory(step: Step, layout: Layout, segment: int) -> int:
@@ -164,8 +166,8 @@ def memory(step: Step, layout: Layout, segment: int) -> int:
       segment: tokens of a segment.
     """
     tables = 2 * step.words * step.dim // layout.chips
-    copies, rounds = (2, ROUNDS) if layout.workers > 1 else (1, 1)
-    return NUMBER * (copies * tables + 5 * step.words + 2 * rounds * segment)
+    copies = 2 if layout.workers > 1 else 1
+    return NUMBER * (copies * tables + 5 * step.words + 2 * layout.rounds * segment)
 
 
 def ring(payload: float, chips: int) -> float:

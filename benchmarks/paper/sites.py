@@ -11,7 +11,6 @@ from typing import NamedTuple
 from benchmarks.compile.targets import TARGETS, Figures
 from benchmarks.paper.formulas import (
     NUMBER,
-    ROUNDS,
     STEPS,
     Layout,
     Split,
@@ -171,9 +170,11 @@ def plan(site: Site, step: Step, layout: Layout, text: Text) -> Plan:
     merges = text.tokens / layout.workers / segment if layout.workers > 1 else 0.0
     seconds = {term: steps * each for term, each in seconds_a_step(site, layout, done).items()}
     together = min(layout.workers, max(1, site.group // layout.chips))
-    for head, share in ((True, 1.0), (False, 1 / ROUNDS)):
-        each = site.added_up(merged(step, layout, head=head), layout.workers, together)
-        seconds["merges"] = seconds.get("merges", 0.0) + share * merges * (each + site.collective)
+    whole = site.added_up(merged(step, layout), layout.workers, together) + site.collective
+    seconds["merges"] = merges / layout.rounds * whole
+    if head := merged(step, layout, head=True):
+        each = site.added_up(head, layout.workers, together) + site.collective
+        seconds["merges"] += merges * each
     seconds["ids"] = text.tokens * 2 * NUMBER / site.hosts / site.disk
     seconds["text"] = text.tokens / site.hosts / text.readers / text.words_a_second
     hours = {term: amount / 3600 for term, amount in seconds.items()}

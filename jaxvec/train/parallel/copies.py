@@ -32,9 +32,18 @@ from jaxvec.train.workers import everyones, own_workers, stacked_on
 PyTree = Any
 
 _CHUNK_ROWS = 2048  # of a table and its change: they fit in a core's cache
-_ROUNDS = 2  # with 4, 1.03 times as fast, scores are a little lower
+_ROUNDS = 2  # four are 1.03 times as fast, with slightly lower scores
 _HEAD_ROWS = 4096  # of a table, merged after each round; at least a 16th of them
 _HEAD_SHARE = 16
+
+
+def rounds(placement: Placement) -> int:
+    """`R`: 1 where tables are split by rows, as XLA would copy shards to merge parts of them.
+
+    Args:
+      placement: of the tables.
+    """
+    return _ROUNDS if placement.shards == 1 else 1
 
 
 class Twins(NamedTuple):
@@ -53,7 +62,11 @@ class Copies:
     placement: Placement
 
     models = 1
-    rounds = _ROUNDS
+
+    @property
+    def rounds(self) -> int:
+        """`R`."""
+        return rounds(self.placement)
 
     @property
     def workers(self) -> int:
@@ -134,7 +147,8 @@ def train_copies(
     each, same = P(WORKERS), P()
     specs = placement.specs(optimizer, twins.start)
     of_each = jax.tree.map(lambda spec: P(WORKERS, *spec), specs)
-    names = () if optimizer.whole_tables or not isinstance(model, Ranked) else model.ranked
+    all_rows = rounds(placement) == 1 or optimizer.whole_tables
+    names = model.ranked if isinstance(model, Ranked) and not all_rows else ()
 
     def work(ends, constants, frozen, segment, key, rates):
         end, segment, key = jax.tree.map(lambda part: part[0], (ends, segment, key))
@@ -146,7 +160,7 @@ def train_copies(
     def merged(start, ends, last):
         end = jax.tree.map(lambda leaf: leaf[0], ends)
         leaves = optimizer.leaves(end.params, end.opt_state)
-        rows = _rows(end, leaves, names, placement.shards, last)
+        rows = _rows(end, leaves, names, last)
         twins = combine(Twins(start, end), leaves, WORKERS, placement.columns, rows)
         return twins if last else (twins.start, _stacked(twins.end))
 
@@ -166,7 +180,7 @@ def train_copies(
         return merge(start, ends), steps
 
     states = twins.start, apart(_stacked, (specs,), of_each)(twins.end)
-    states, steps = lax.scan(one, states, (segments, keys, rates))
+    states, steps = lax.scan(one, states, (segments, keys, rates), unroll=len(rates) == 1)
     merge = apart(functools.partial(merged, last=True), (specs, of_each), Twins(specs, specs))
     by_worker = jax.tree.map(lambda part: part.swapaxes(0, 1).reshape(part.shape[1], -1), steps)
     return merge(*states), by_worker
@@ -177,7 +191,7 @@ def _stacked(state: State) -> State:
     return jax.tree.map(lambda leaf: leaf[None], state)
 
 
-def _rows(state: State, leaves: PyTree, ranked: Sequence[str], shards: int, last: bool) -> State:
+def _rows(state: State, leaves: PyTree, ranked: Sequence[str], last: bool) -> State:
     """How many rows of each array are merged: all after each round but, of `ranked` tables and
     their optimizer's state, the first ones, until the `last` merge has the whole of these alone."""
     among = [i for i, name in enumerate(state.params._fields) if name in ranked] if ranked else ()
@@ -185,7 +199,7 @@ def _rows(state: State, leaves: PyTree, ranked: Sequence[str], shards: int, last
     def of(size: int, table: int | None) -> int:
         if table not in among:
             return 0 if last else size
-        head = max(_HEAD_ROWS // shards, size // _HEAD_SHARE)
+        head = max(_HEAD_ROWS, size // _HEAD_SHARE)
         head = min(-(-head // _CHUNK_ROWS) * _CHUNK_ROWS, size)
         return head if not last else size if head < size else 0
 
