@@ -1,6 +1,4 @@
-"""What calls of a program train on: segments and their keys, read and sent to the devices while the
-devices are at work on those before.
-"""
+"""Prefetching: segments and their keys, read and sent to the devices while these train."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple

@@ -2,7 +2,8 @@
 
 A call takes `R` segments of each worker, its rounds. After each round the rows of the most frequent
 words are merged, most of what changes, and after the last one all rows: a merge reads and writes
-whole tables, and a rare word has rarely changed since the last::
+whole tables, and a rare word has rarely changed since the last. Tables of models that are not
+`contracts.Ranked`, of optimizers that change whole tables, or split by rows are merged whole::
 
     round       0         1
     workers  0  segment   segment
@@ -180,7 +181,7 @@ def train_copies(
         return merge(start, ends), steps
 
     states = twins.start, apart(_stacked, (specs,), of_each)(twins.end)
-    states, steps = lax.scan(one, states, (segments, keys, rates), unroll=len(rates) == 1)
+    states, steps = lax.scan(one, states, (segments, keys, rates))
     merge = apart(functools.partial(merged, last=True), (specs, of_each), Twins(specs, specs))
     by_worker = jax.tree.map(lambda part: part.swapaxes(0, 1).reshape(part.shape[1], -1), steps)
     return merge(*states), by_worker
