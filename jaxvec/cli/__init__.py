@@ -1,6 +1,7 @@
 """The command line, `jaxvec COMMAND`; only this room prints."""
 
 import argparse
+import gc
 import os
 import signal
 import sys
@@ -89,9 +90,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from jaxvec.cli.interrupt import Ended, raised
         from jaxvec.storage.files import claims
 
-        arguments = sys.argv[1:] if arguments is None else arguments
+        if arguments is None:
+            arguments = sys.argv[1:]
+            gc.disable()
         command = next((word for word in arguments if not word.startswith("-")), "")
         options = make_parser(command).parse_args(arguments)
+        if not gc.isenabled():
+            gc.freeze()  # modules stay: to go through them at each collection takes half a second
+            gc.enable()
     try:
         with raised(), claims(), warnings.catch_warnings(), redirect_stdout(Output(sys.stdout)):
             warnings.filterwarnings("always", category=UserWarning, module="jaxvec")

@@ -14,6 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jaxvec.models.threefry import random_bits as random_bits
+
 
 class AliasTable(NamedTuple):
     """A distribution over `V` words for Walker's alias method: a draw costs O(1) for any `V`.
@@ -147,16 +149,6 @@ def negatives(
     if len(table.alias) != vocab_size:
         raise ValueError(f"a table of {len(table.alias)} words, but vocab_size={vocab_size}")
     return draw(table, random_bits(key, (*shape, 2)))
-
-
-def random_bits(key: jax.Array, shape: tuple[int, ...]) -> jax.Array:
-    """Random bits, uint32[shape]; also in 64-bit mode, where JAX's default is uint64.
-
-    Args:
-      key: a `jax.random` key.
-      shape: of the result.
-    """
-    return jax.random.bits(key, shape, jnp.uint32)
 
 
 def scale(bits: jax.Array, n: int | jax.Array) -> jax.Array:

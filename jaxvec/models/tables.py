@@ -5,6 +5,8 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
+from jaxvec.models.threefry import random_bits
+
 Tables = TypeVar("Tables")
 
 
@@ -54,10 +56,10 @@ def uniform_rows(
         key = jax.random.key(jax.random.bits(key, (), jnp.uint32), impl="threefry2x32")
 
     def row(i):
-        size = vector_size + biases
-        return jax.random.uniform(jax.random.fold_in(key, i), (size,), dtype, -0.5, 0.5)
+        bits = random_bits(jax.random.fold_in(key, i), (vector_size + biases,))
+        return (bits >> 9).astype(jnp.float32) * jnp.float32(2.0**-23) - 0.5
 
-    return jax.vmap(row)(rows) / vector_size
+    return (jax.vmap(row)(rows) / vector_size).astype(dtype)
 
 
 @jax.custom_jvp

@@ -29,7 +29,7 @@ class SkipGram(NegativeSampling):
     default_optimizer = "sgd"
     default_learning_rate = 0.03
     default_vectors = "input"
-    loss_every: ClassVar[int] = 8  # see `contracts.SparseLoss`
+    loss_every: ClassVar[int] = 16  # see `contracts.SparseLoss`
 
     def expanded(self, batch: Sampled) -> sgns.Blocks:
         """A batch with its pairs' weights written out."""
