@@ -1,8 +1,8 @@
 """Threefry's random bits, the same as `jax.random.bits`, in one kernel on a CPU.
 
-JAX compiles Threefry for CPUs as a loop over its rounds, each of two kernels that read and write all
-states, and that XLA shares out to threads: 12 ns a number in a step of skip-gram. All 20 rounds in
-registers take 2 ns (a core of a Zen 4). On accelerators JAX unrolls the rounds itself.
+JAX compiles Threefry for CPUs as a loop over its rounds, each of two kernels that read and write
+all states, and that XLA shares out to threads: 12 ns a number in a step of skip-gram. All 20 rounds
+in registers take 2 ns (a core of a Zen 4). On accelerators JAX unrolls the rounds itself.
 """
 
 import math
