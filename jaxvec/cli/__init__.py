@@ -90,12 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from jaxvec.cli.interrupt import Ended, raised
         from jaxvec.storage.files import claims
 
-        if arguments is None:
-            arguments = sys.argv[1:]
+        of_process = arguments is None
+        arguments = sys.argv[1:] if arguments is None else arguments
+        if of_process:
             gc.disable()
         command = next((word for word in arguments if not word.startswith("-")), "")
         options = make_parser(command).parse_args(arguments)
-        if not gc.isenabled():
+        if of_process:
             gc.freeze()  # modules stay: to go through them at each collection takes half a second
             gc.enable()
     try:

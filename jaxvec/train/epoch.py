@@ -182,7 +182,7 @@ def _run(
     """
     if STEPS_A_DRAW % loss_every:
         raise ValueError(f"loss_every must divide {STEPS_A_DRAW}, steps a draw; got {loss_every}")
-    step = jax.jit(step, inline=True)  # traced once
+    step = jax.jit(step, inline=True)  # traced once for all loops below
     plan_key, bits_key = jax.random.split(key)
     plan = model.plan(constants, plan_key, segment)
     last = plan.steps if together is None else lax.pmax(plan.steps, together)
