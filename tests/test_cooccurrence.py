@@ -321,3 +321,19 @@ def test_bad_counts_are_refused(tmp_path, bad):
 def test_arrays_of_no_matrix_are_refused(arrays, message):
     with pytest.raises(ValueError, match=message):
         cells_of(*arrays)
+
+
+def test_counts_that_are_written_are_mapped_without_being_read_again(tmp_path, monkeypatch):
+    corpus = Corpus.from_documents(["a b a c"], min_count=1)
+    inside = cooccurrence.count(corpus, window=2)
+    checks = []
+    monkeypatch.setattr(table, "_is_canonical", lambda *_: checks.append(1) or True)
+    written = cooccurrence.count(corpus, window=2, path=tmp_path / "cells")
+    assert len(checks) == 1
+    monkeypatch.undo()
+    loaded = cooccurrence.Cooccurrence.load(tmp_path / "cells")
+    for name in ("indptr", "indices", "data"):
+        assert isinstance(getattr(written, name), np.memmap)
+        for other in (inside, loaded):
+            np.testing.assert_array_equal(getattr(written, name), getattr(other, name))
+    assert (written.settings, written.vocab.words) == (loaded.settings, loaded.vocab.words)

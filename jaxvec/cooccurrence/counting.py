@@ -75,10 +75,7 @@ def count(
     counts = Cooccurrence(
         corpus.vocab, indptr, rows.indices, rows.data, settings=settings._asdict()
     )
-    if path is None:
-        return counts
-    counts.save(path)
-    return Cooccurrence.load(path)
+    return counts if path is None else counts.moved_to(path)
 
 
 def _device() -> Counter:

@@ -1,5 +1,6 @@
 """`Cooccurrence`: co-occurrence counts as a sparse matrix, in memory or memory-mapped."""
 
+import copy
 import os
 
 import numpy as np
@@ -82,6 +83,20 @@ class Cooccurrence:
             **self.vocab.to_arrays(),
             **{f"setting_{name}": np.array(value) for name, value in self.settings.items()},
         )
+
+    def moved_to(self, path: str | os.PathLike[str]) -> "Cooccurrence":
+        """Saves the counts, and returns them memory-mapped from the file, which is not checked as
+        `load` does: it was just written.
+
+        Args:
+          path: the file.
+        """
+        self.save(path)
+        names = ("indptr", "indices", "data")
+        arrays = load_arrays(path, mapped=True, names=names, partly=names)
+        moved = copy.copy(self)
+        moved.indptr, moved.indices, moved.data = (arrays[name] for name in names)
+        return moved
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True) -> "Cooccurrence":

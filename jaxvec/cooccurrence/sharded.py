@@ -95,8 +95,7 @@ def count_shards(
         runs = list(zip(*(shard.paths for shard in counted), strict=True))
         merge = functools.partial(merge_range, folder=folder, memory=memory)
         merged = complete(map(merge, runs), runs, RangeCells)
-        assembled(merged, vocab, settings, folder).save(path)
-    return Cooccurrence.load(path)
+        return assembled(merged, vocab, settings, folder).moved_to(path)
 
 
 def assembled(
