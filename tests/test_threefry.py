@@ -75,3 +75,9 @@ def test_rows_are_drawn_as_jax_draws_uniform_numbers():
     for row, numbers in zip(rows, found, strict=True):
         drawn = jax.random.uniform(jax.random.fold_in(key, row), (13,), minval=-0.5, maxval=0.5)
         assert (numbers == drawn / 12).all()
+
+
+@pytest.mark.parametrize("count", [(1 << 31) - 1, 1 << 31, 3 << 30])
+def test_more_numbers_than_places_of_int32(count):
+    found = jax.eval_shape(lambda key: random_bits(key, (count,)), jax.random.key(0))
+    assert (found.shape, found.dtype) == ((count,), jnp.uint32)

@@ -41,7 +41,7 @@ def uniform_rows(
       rows: their ids, int32[R].
       vector_size: `D`.
       biases: how many numbers a row has beside its vector.
-      dtype: of the numbers.
+      dtype: of the result; its numbers are drawn in float32.
 
     Returns:
       [R, D + biases].
