@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from jaxvec.cooccurrence.matrix import Cooccurrence
+from jaxvec.cooccurrence.matrix import Cooccurrence, written
 from jaxvec.cooccurrence.pairs import HOST, Counter, as_rows, cells, joined
 from jaxvec.cooccurrence.settings import LEAST_MEMORY, Means, Settings
 from jaxvec.messages.kinds import corpus_instead
@@ -71,11 +71,10 @@ def count(
     parts = cells(corpus, 0, len(corpus), settings, means, counter, then)
     most = np.minimum(corpus.vocab.counts.astype(np.float64) * 2 * settings.window, words)
     rows = joined(parts, (0, words), means.folder, int(most.sum()))
-    indptr = np.append(0, np.cumsum(rows.cells))
-    counts = Cooccurrence(
-        corpus.vocab, indptr, rows.indices, rows.data, settings=settings._asdict()
-    )
-    return counts if path is None else counts.moved_to(path)
+    matrix = np.append(0, np.cumsum(rows.cells)), rows.indices, rows.data
+    if path is None:
+        return Cooccurrence(corpus.vocab, *matrix, settings=settings._asdict())
+    return written(path, corpus.vocab, *matrix, settings=settings._asdict())
 
 
 def _device() -> Counter:

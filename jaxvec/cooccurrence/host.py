@@ -1,68 +1,50 @@
 """Counting the pairs of a stretch of text on the host's cores, by blocks of rows.
 
 Each token of the stretch is a center, and its pairs are the words around it: the cells of its
-row. So rows are counted apart, without a sort of all pairs::
+row. So rows are counted apart, without a sort of all pairs. A row is frequent if it has V / 8 pairs
+or more: then V + 1 sums cost less than a sort. Of a symmetric matrix no pair of a frequent and a
+rare word is counted twice::
 
-    centers   sorted by block of rows: a block is one frequent row, or many rare ones
-    windows   the words around a center, W on each side; V, no word, beyond its document
-    frequent  bincount of the windows: V + 1 sums, of which those above 0 are the row's cells
-    rare      keys ``row | column | weight``, sorted; sums of equal (row, column)
+    frequent rows                    the words around each center, W on each side, added into V + 1
+                                     sums; those above 0 are the row's cells
+    rare rows, frequent columns      the mirror image of the frequent rows' cells
+    rare rows, rare columns          keys ``row | column | distance`` of the text without its
+                                     frequent words, sorted; sums of equal (row, column)
 
-A row is frequent if it has V / 8 pairs or more: then V + 1 sums cost less than a sort. In text of
-17M words some 4,000 of 68,000 words are, and have five of six pairs. What remains is sorted in
-blocks that fit a core's cache, in 32 bits where they hold a key. Large sorts of 64-bit keys are
-avoided: with AVX-512, NumPy's takes 5 times as long on a Zen 4 as on other processors.
+In text of 17M words some 4,000 of 68,000 words are frequent: five of six tokens. Only one pair in
+thirty-five is of two rare words. If the right words of each word alone are counted, no cell has a
+mirror image, and the keys of rare rows are of all columns.
+
+Keys are sorted by blocks of rows that fit a core's cache, in 32 bits where they hold a key. Large
+sorts of 64-bit keys are avoided: with AVX-512, NumPy's takes 5 times as long on a Zen 4 as on other
+processors.
 """
 
 import itertools
-import threading
-from collections.abc import Callable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from scipy import sparse
 
 from jaxvec.cooccurrence.settings import Means, Settings, both_directions, id_bits, itself
-from jaxvec.storage.arrays import release, still_whole
+from jaxvec.cooccurrence.stretch import Stretch, stretch
+from jaxvec.cooccurrence.windows import Windows
 from jaxvec.storage.pool import ordered_map
 from jaxvec.storage.runs import Run, group_starts, joined_runs
 from jaxvec.text.corpus import Corpus
 
 T = TypeVar("T")
 
-_WAITING = 8  # blocks that wait for an earlier one
-_PART = 1 << 20  # tokens that are sorted by block at a time
-_TAKEN = 1 << 16  # words whose windows are looked up at a time, all of them together
-_TASK = 1 << 18  # words of the windows that a thread counts at a time, about
-_APART = 2  # documents are parted by V if this makes the text at most three times as long
-_MOST_PLACES = 1 << 31  # which are int32
+_WAITING = 8  # results that wait for an earlier one
+_PART = 1 << 19  # tokens that are put in the order of rows at a time, at most,
+_KEYS = 1 << 24  # and at most about this many of their pairs
 _DENSE = 8  # a row is frequent if it has V over this many pairs
-_PAIRS = 1 << 16  # of a block of rare rows, about
-_BLOCKS = 1 << 14  # at most, of frequent rows and of others: numbers of blocks have 16 bits
-
-
-class _Stretch(NamedTuple):
-    """Text of which some words are centers, and `W` places or more around each of them."""
-
-    ids: np.ndarray  # int32[N]; V, no word, at both ends and, without `documents`, between them
-    documents: np.ndarray | None  # int32[N], numbers of documents; None if V parts them
-    centers: np.ndarray  # places of them in `ids`, int32[n], rising
-
-    def around(self, centers: np.ndarray, before: int, width: int) -> np.ndarray:
-        """The words around centers, int32[n, width], V for none; the first stands `before` it."""
-        words = sliding_window_view(self.ids, width)[centers - before]
-        if self.documents is not None:
-            documents = sliding_window_view(self.documents, width)[centers - before]
-            words[documents != self.documents[centers, None]] = self.ids[0]
-        return words
-
-
-class _Blocks(NamedTuple):
-    """Blocks of rows: block `i` has rows first[i] … first[i + 1]."""
-
-    first: np.ndarray  # int64[blocks + 1]
-    frequent: np.ndarray  # bool[blocks], whether it is one row to be counted densely
-    of_row: np.ndarray  # uint16[V]
+_MOST_ROWS = 1 << 15  # that are frequent, about
+_SUMS = 1 << 18  # of frequent rows that are summed together, about
+_TASKS = 32  # of frequent rows, about: each gives its mirror image, of which a block takes its rows
+_PAIRS = 1 << 19  # of a block of rare rows, about
+_BLOCKS = 64  # of rare rows at most, about
 
 
 def on_host(
@@ -80,165 +62,285 @@ def on_host(
       settings: as for `pairs.cells`.
       means: its threads.
     """
-    words = len(corpus.vocab)
+    words, threads = len(corpus.vocab), means.threads
 
     def cells(start: int, stop: int, then: Callable[[Run], T]) -> Iterator[T]:
+        text = stretch(corpus, start, stop, window)
         if stop - start == len(corpus):
-            yield from counted(start, stop, _Windows(window, settings, words), then)
+            yield from _Counting(text, window, settings, words, threads).cells(then)
             return
-        ahead = _Windows(window, settings._replace(symmetric=False), words)
-        run = joined_runs(list(counted(start, stop, ahead, itself)))
+        ahead = settings._replace(symmetric=False)
+        counting = _Counting(text, window, ahead, words, threads)
+        run = joined_runs(list(counting.cells(itself)))
         yield then(both_directions(run, id_bits(words)) if settings.symmetric else run)
-
-    def counted(start: int, stop: int, windows: _Windows, then: Callable[[Run], T]) -> Iterator[T]:
-        stretch = _stretch(corpus, start, stop, window)
-        parts = range(0, len(stretch.centers), _PART)
-
-        def ids(at: int) -> np.ndarray:
-            return stretch.ids[stretch.centers[at : at + _PART]]
-
-        counts = sum(
-            ordered_map(lambda at: np.bincount(ids(at), minlength=words), parts, means.threads)
-        )
-        blocks = _blocks(np.asarray(counts), windows.width)
-
-        def by_block(at: int) -> tuple[np.ndarray, np.ndarray]:
-            """Centers in the order of blocks, and where each block begins among them."""
-            block = blocks.of_row[ids(at)]
-            order = np.argsort(block, kind="stable")  # of 16 bits: a radix sort
-            ends = np.cumsum(np.bincount(block, minlength=len(blocks.frequent)))
-            return stretch.centers[at : at + _PART][order], np.append(0, ends)
-
-        ordered = list(ordered_map(by_block, parts, means.threads))
-
-        def of_block(i: int) -> T:
-            centers = np.concatenate([part[at[i] : at[i + 1]] for part, at in ordered])
-            first, last = blocks.first[i : i + 2].tolist()
-            if blocks.frequent[i]:
-                return then(windows.of_row(stretch, centers, first))
-            return then(windows.of_rows(stretch, centers, first, last))
-
-        def task(some: np.ndarray) -> list[T]:
-            return [of_block(i) for i in some.tolist()]
-
-        centers = np.diff(sum(at for _, at in ordered))  # of each block
-        filled = np.flatnonzero(centers)
-        share = np.cumsum(centers[filled]) // (_TASK // windows.width + 1)
-        tasks = np.split(filled, np.flatnonzero(np.diff(share)) + 1)
-        done = ordered_map(task, tasks, means.threads, waiting=_WAITING)
-        yield from itertools.chain.from_iterable(done)
 
     return cells
 
 
-def _stretch(corpus: Corpus, start: int, stop: int, window: int) -> _Stretch:
-    """The text of the centers start … stop, and `window` tokens more."""
-    last = min(stop + window, len(corpus))
-    documents, none = corpus.document_numbers(start, last), len(corpus.vocab)
-    apart = window * int(documents[-1])
-    length = len(documents) + 2 * window
-    short = apart > min(_APART * len(documents), _MOST_PLACES - length)
-    ids = np.full(length + (0 if short else apart), none, np.int32)
-    places = np.arange(window, window + len(documents), dtype=np.int32)
-    still_whole(corpus.ids)
-    if apart and not short:
-        places += documents * np.int32(window)
-        ids[places] = corpus.ids[start:last]
-    else:
-        ids[window : window + len(documents)] = corpus.ids[start:last]
-    release(corpus.ids)
-    numbers = np.pad(documents, window, constant_values=-1) if short else None
-    return _Stretch(ids, numbers, places[: stop - start])
+class _Part(NamedTuple):
+    """What is to be counted of a part of the text, in the order of rows."""
+
+    centers: np.ndarray  # places of frequent words, int32[n]
+    of_row: np.ndarray  # those of frequent row `i` are centers[of_row[i]:of_row[i + 1]]
+    keys: np.ndarray  # of pairs in rare rows: ``row | column | index of the weight``, int64[m]
+    of_block: np.ndarray  # likewise of the blocks of rare rows
 
 
-def _blocks(counts: np.ndarray, width: int) -> _Blocks:
-    """Divides the rows into blocks.
+class _Counting:
+    """Counts the pairs of a stretch.
 
     Args:
-      counts: how many centers each row has, int64[V].
-      width: how many words a window has.
+      text: the stretch.
+      window: W, the largest distance that occurs.
+      settings: as for `pairs.cells`; if symmetric, all words around each center are in the text.
+      words: V.
+      threads: number of them.
     """
-    pairs = counts * width
-    least = max(len(counts) // _DENSE, int(pairs.sum()) // _BLOCKS)
-    frequent = pairs >= least
-    full = np.cumsum(np.where(frequent, 0, pairs)) // max(_PAIRS, int(pairs.sum()) // _BLOCKS)
-    new = np.ones(len(counts), bool)
-    new[1:] = frequent[1:] | frequent[:-1] | (full[1:] != full[:-1])
-    first = np.flatnonzero(new)
-    return _Blocks(
-        np.append(first, len(counts)), frequent[first], (np.cumsum(new) - 1).astype(np.uint16)
-    )
 
+    def __init__(self, text: Stretch, window: int, settings: Settings, words: int, threads: int):
+        self._text, self._symmetric = text, settings.symmetric
+        self._words, self._id_bits, self._threads = words, id_bits(words), threads
+        self._windows = Windows(window, settings, words)
+        self._parts = range(0, text.n, max(1, min(_PART, _KEYS // window)))  # of the text
 
-class _Windows:
-    """Sums the windows of centers: the words from `W` before a center to `W` after it."""
+        def tokens(at: int) -> np.ndarray:
+            _, ids = text.tokens(at, min(at + self._parts.step, text.n))
+            return np.bincount(ids, minlength=words)
 
-    def __init__(self, window: int, settings: Settings, words: int):
-        weights = settings.weights(window)
-        index = np.arange(window) if len(weights) > 1 else np.zeros(window, np.int64)
-        if settings.symmetric:  # the center itself has the weight 0
-            index = np.concatenate([index[::-1], [len(weights)], index])
-            weights = np.append(weights, 0)
-        self._before = window if settings.symmetric else -1  # words of a window before its center
-        self._index = index  # of the weight of each word of a window, int64[S]
-        self._weights = weights
-        self.width = len(index)
-        self._bits = (len(weights) - 1).bit_length()  # of such an index
-        self._words = words
-        self._id_bits = id_bits(words)
-        self._centers = max(1, _TAKEN // self.width)  # whose windows are taken at a time
-        # for a dense sum more of them, as each chunk costs V; a sum is below 2^20 weights, so that
-        # it is exact in float64, which has 53 bits
-        self._of_sum = max(1, max(_TAKEN, min(words // 4, 1 << 20)) // self.width)
-        self._tiled = np.tile(weights[index].astype(np.float64), self._of_sum)
-        self._buffers = threading.local()  # reused: the first use of memory is slow
+        self._tokens = np.asarray(sum(self._map(tokens, self._parts)))  # of each row
+        pairs = self._tokens * self._windows.width
+        self._is_frequent = pairs >= max(words // _DENSE, int(pairs.sum()) // _MOST_ROWS)
+        self._frequent = np.flatnonzero(self._is_frequent)  # rows, rising
+        self._lead = int(np.argmin(np.append(self._is_frequent, False)))  # the first rare row
+        sizes = np.cumsum(np.where(self._is_frequent, 0, pairs))
+        block = sizes // max(_PAIRS, int(sizes[-1]) // _BLOCKS)
+        begins = np.flatnonzero(np.append(True, block[1:] != block[:-1]))
+        # block `i` has rows first[i] … first[i + 1], of which frequent ones are counted elsewhere
+        self._first = np.append(np.maximum(begins, self._lead), words)
 
-    def of_row(self, text: _Stretch, centers: np.ndarray, row: int) -> Run:
-        """The cells of a row, whose every token is among the centers."""
-        sums: np.ndarray = np.zeros(0)
-        for at in range(0, len(centers), self._of_sum):
-            some = centers[at : at + self._of_sum]
-            words = text.around(some, self._before, self.width).reshape(-1)
-            found = np.bincount(words, self._tiled[: len(words)], self._words + 1)
-            if len(centers) > self._of_sum:
-                found = found.astype(np.int64)
-            sums = np.add(sums, found, out=sums) if at else found
-        columns = np.flatnonzero(sums[:-1] != 0)
-        return Run((row << self._id_bits) | columns, sums[columns].astype(np.int64, copy=False))
+    def _map(self, function: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
+        return ordered_map(function, items, self._threads, waiting=_WAITING)
 
-    def of_rows(self, text: _Stretch, centers: np.ndarray, first: int, last: int) -> Run:
-        """The cells of rows first … last, whose every token is among the centers."""
-        needed = max(last - first - 1, 0).bit_length() + self._id_bits + self._bits
-        dtype = np.dtype(np.uint32 if needed <= 32 else np.int64)
-        keys = self._keys(len(centers), dtype)
-        for at in range(0, len(centers), self._centers):
-            some, out = (array[at : at + self._centers] for array in (centers, keys))
-            out[:] = text.around(some, self._before, self.width)
-            rows = (text.ids[some] - np.int32(first)).astype(dtype)
-            out |= (rows << dtype.type(self._id_bits))[:, None]
-        keys <<= dtype.type(self._bits)
-        keys |= self._index.astype(dtype)
-        keys = keys.reshape(-1)
-        if text.documents is not None:  # short ones: many are of no word
-            words = (keys >> dtype.type(self._bits)) & dtype.type((1 << self._id_bits) - 1)
-            keys = keys[words != self._words]
+    def cells(self, then: Callable[[Run], T]) -> Iterator[T]:
+        """Yields ``then(run)`` for runs of cells in the order of rows.
+
+        Args:
+          then: called on any thread.
+        """
+        parts = list(self._map(self._part, self._parts))
+        across: list[sparse.csr_array] = []
+        held: dict[int, tuple[int, T]] = {}  # frequent rows after a rare one: where they end, cells
+        tasks = self._tasks()
+        for done, turned in self._map(lambda task: self._of_frequent(parts, task, then), tasks):
+            across.append(turned)
+            for first, last, cells in done:
+                if first < self._lead:
+                    yield cells
+                else:
+                    held[first] = last, cells
+        begins = np.array(list(held), np.int64)
+
+        def block(i: int) -> list[T]:
+            cells = self._of_rare(parts, across, i)
+            first, last = self._first[i : i + 2].tolist()
+            done, at = [], first
+            for row in begins[slice(*np.searchsorted(begins, [first, last]))].tolist():
+                if at < row:
+                    done.append(then(self._run(cells, first, at, row)))
+                at, ready = held[row]
+                done.append(ready)
+            if at < last:
+                done.append(then(self._run(cells, first, at, last)))
+            return done
+
+        yield from itertools.chain.from_iterable(self._map(block, range(len(self._first) - 1)))
+
+    def _part(self, at: int) -> _Part:
+        """A part of the text, from token `at` on."""
+        window, stop = self._windows.window, min(at + self._parts.step, self._text.n)
+        places, ids = self._text.tokens(at, stop + window)
+        frequent = self._is_frequent[ids]
+        here = np.flatnonzero(frequent[: stop - at])
+        number = np.cumsum(self._is_frequent, dtype=np.int32) - np.int32(1)  # of a frequent row
+        centers = _in_order(number[ids[here]], places[here], len(self._frequent))
+        rare = np.flatnonzero(~frequent)
+        left = rare[: np.searchsorted(rare, stop - at)]
+        if self._symmetric:  # the other pairs are mirror images of those of frequent rows
+            places, ids, left = places[rare], ids[rare], np.arange(len(left))
+        rows, keys = self._keys(ids, self._text.apart(places, window), left)
+        blocks = np.arange(len(self._first) - 1, dtype=np.int32)
+        of_row = np.repeat(blocks, np.diff(self._first))  # rows from the first rare one on
+        return _Part(*centers, *_in_order(of_row[rows - self._lead], keys, len(blocks)))
+
+    def _keys(
+        self, ids: np.ndarray, places: np.ndarray, left: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The rows, int32[m], and the keys, int64[m], of the pairs of some words with the words
+        right of them; if symmetric, of the mirrored pairs too.
+
+        Args:
+          ids: words in the order of the text, [n].
+          places: of them, rising; more than W apart in different documents.
+          left: indices of the left words, rising.
+        """
+        windows = self._windows
+        rows, columns, indices = [], [], []
+        for k in range(1, windows.window + 1):
+            left = left[: np.searchsorted(left, len(ids) - k)]
+            distance = places[left + k] - places[left]
+            near = np.flatnonzero(distance <= windows.window)
+            left = left[near]
+            words = ids[left], ids[left + k]
+            index = windows.index[distance[near] - 1]
+            for row, column in (words, words[::-1]) if self._symmetric else (words,):
+                rows.append(row)
+                columns.append(column)
+                indices.append(index)
+        row = np.concatenate(rows)
+        keys = row.astype(np.int64)
+        keys <<= self._id_bits
+        keys |= np.concatenate(columns)
+        keys <<= windows.bits
+        keys |= np.concatenate(indices)
+        return row, keys
+
+    def _tasks(self) -> list[list[tuple[int, int]]]:
+        """Frequent rows frequent[i] … frequent[j - 1] that are summed together, as ``(i, j)``: each
+        follows the one before in the matrix. They are grouped in tasks of about the same cost."""
+        rows, tokens = self._frequent, self._tokens[self._frequent]
+        most = max(1, _SUMS // (self._words + 1))
+        begins: list[int] = []
+        summed = 0  # windows of the rows since the last begin
+        for i, count in enumerate(tokens.tolist()):
+            follows = i and rows[i] == rows[i - 1] + 1 and i - begins[-1] < most
+            if not follows or summed + count > self._windows.at_once:
+                begins.append(i)
+                summed = 0
+            summed += count
+        if not begins:
+            return []
+        ends = np.array([*begins[1:], len(rows)])
+        costs = np.cumsum(tokens * self._windows.width + self._words)[ends - 1]
+        cuts = np.flatnonzero(np.diff(costs // (int(costs[-1]) // _TASKS + 1))) + 1
+        groups = list(zip(begins, ends.tolist(), strict=True))
+        return [groups[i:j] for i, j in itertools.pairwise([0, *cuts.tolist(), len(groups)])]
+
+    def _of_frequent(
+        self, parts: list[_Part], task: list[tuple[int, int]], then: Callable[[Run], T]
+    ) -> tuple[list[tuple[int, int, T]], sparse.csr_array]:
+        """The cells of frequent rows.
+
+        Args:
+          parts: of the text.
+          task: of `_tasks`.
+          then: as for `cells`.
+
+        Returns:
+          For each group (row, last row + 1, cells); and the mirror image of the rows' cells in the
+          columns of rare words, [V, rows], if symmetric.
+        """
+        done, across = [], []
+        for i, j in task:
+            cells, sums, ends = self._row_cells(parts, i, j)
+            if self._symmetric:
+                rare = np.flatnonzero(~self._is_frequent[cells])
+                lengths = np.diff(np.searchsorted(rare, ends))
+                across.append((cells[rare].astype(np.int32), sums[rare], lengths))
+            cells |= np.repeat(self._frequent[i:j] << self._id_bits, np.diff(ends))
+            first, last = self._frequent[[i, j - 1]].tolist()
+            done.append((first, last + 1, then(Run(cells, sums))))
+        rows = task[-1][1] - task[0][0]
+        if not self._symmetric:
+            return done, sparse.csr_array((self._words, rows))
+        columns, sums, lengths = map(np.concatenate, zip(*across, strict=True))
+        if sums.max(initial=0) < 1 << 31:
+            sums = sums.astype(np.int32)
+        ends = np.append(0, np.cumsum(lengths))
+        return done, _turned(sparse.csr_array((sums, columns, ends), (rows, self._words)))
+
+    def _row_cells(
+        self, parts: list[_Part], i: int, j: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Columns and sums of the frequent rows i … j, and where each row begins and ends."""
+        centers = [
+            part.centers[part.of_row[row] : part.of_row[row + 1]]
+            for row in range(i, j)
+            for part in parts
+        ]
+        tokens = self._tokens[self._frequent[i:j]]
+        sums = self._windows.sums(self._text, np.concatenate(centers), tokens).reshape(-1)
+        cells = np.flatnonzero(sums != 0)
+        sums = sums[cells].astype(np.int64, copy=False)
+        starts = np.arange(j - i + 1) * (self._words + 1)
+        ends = np.searchsorted(cells, starts)
+        cells -= np.repeat(starts[:-1], np.diff(ends))
+        return cells, sums, ends
+
+    def _of_rare(
+        self, parts: list[_Part], across: list[sparse.csr_array], i: int
+    ) -> sparse.csr_array:
+        """The cells of the rare rows of block `i`, int64[rows, V].
+
+        Args:
+          parts: of the text.
+          across: cells in frequent columns, if symmetric, as `_of_frequent` returns them.
+          i: the block.
+        """
+        first, last = self._first[i : i + 2].tolist()
+        bits, shape = self._windows.bits, (last - first, self._words)
+        keys = [part.keys[part.of_block[i] : part.of_block[i + 1]] for part in parts]
+        keys = np.concatenate(keys) - (first << (self._id_bits + bits))
+        needed = max(last - first - 1, 0).bit_length() + self._id_bits + bits
+        keys = keys.astype(np.uint32 if needed <= 32 else np.int64, copy=False)
         keys.sort()
-        weights = self._weights.take(keys & dtype.type((1 << self._bits) - 1))
-        keys >>= dtype.type(self._bits)
+        weights = self._windows.weights.take(keys & keys.dtype.type((1 << bits) - 1))
+        keys >>= keys.dtype.type(bits)
         starts = group_starts(keys)
-        np.cumsum(weights, out=weights)
-        sums = weights[np.append(starts[1:], len(keys))[: len(starts)] - 1]
-        sums[1:] -= sums[:-1].copy()
+        sums = np.add.reduceat(weights, starts) if len(starts) else weights
         cells = keys[starts].astype(np.int64)
-        found = ((cells & ((1 << self._id_bits) - 1)) != self._words) & (sums > 0)
-        cells, sums = cells[found], sums[found]
-        cells += first << self._id_bits
-        return Run(cells, sums)
+        columns = (cells & ((1 << self._id_bits) - 1)).astype(np.int32)
+        ends = np.searchsorted(cells, np.arange(last - first + 1) << self._id_bits)
+        found = sparse.csr_array((sums, columns, ends), shape)
+        if not self._symmetric or not across:
+            return found
+        others = sparse.hstack([_rows(turned, first, last) for turned in across], format="csr")
+        columns = self._frequent.astype(np.int32)[others.indices]
+        return found + sparse.csr_array((others.data, columns, others.indptr), shape)
 
-    def _keys(self, centers: int, dtype: np.dtype) -> np.ndarray:
-        """A buffer of a key for each word of the windows, reused by this thread."""
-        size = centers * self.width
-        held = getattr(self._buffers, "keys", None)
-        if held is None or len(held) < size:
-            held = self._buffers.keys = np.empty(size, np.int64)
-        return held.view(dtype)[:size].reshape(centers, -1)
+    def _run(self, cells: sparse.csr_array, first: int, start: int, stop: int) -> Run:
+        """Rows start … stop of a matrix that begins with row `first`."""
+        some = _rows(cells, start - first, stop - first)
+        rows = np.repeat(np.arange(start, stop), np.diff(some.indptr))
+        return Run((rows << self._id_bits) | some.indices, some.data)
+
+
+def _in_order(numbers: np.ndarray, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Values in the order of their numbers, and where those of each number begin and end.
+
+    It is a counting sort: SciPy's from compressed rows, of a value each, to columns.
+
+    Args:
+      numbers: int32[n].
+      values: [n].
+      count: numbers are below it.
+
+    >>> values, ends = _in_order(np.array([1, 0, 1], np.int32), np.array([5, 6, 7]), 3)
+    >>> values.tolist(), ends.tolist()
+    ([6, 5, 7], [0, 1, 3, 3])
+    """
+    alone = np.arange(len(numbers) + 1, dtype=np.int32)
+    ordered = sparse.csr_array((values, numbers, alone), (len(numbers), count)).tocsc()
+    return ordered.data, ordered.indptr
+
+
+def _turned(cells: sparse.csr_array) -> sparse.csr_array:
+    """The mirror image of a matrix, in compressed rows too."""
+    return cells.tocsc().T
+
+
+def _rows(cells: sparse.csr_array, start: int, stop: int) -> sparse.csr_array:
+    """Rows start … stop of a matrix, as views of its arrays."""
+    ends = cells.indptr[start : stop + 1]
+    some = slice(ends[0], ends[-1])
+    shape = stop - start, cells.shape[1]
+    return sparse.csr_array((cells.data[some], cells.indices[some], ends - ends[0]), shape)

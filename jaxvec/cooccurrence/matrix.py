@@ -1,6 +1,5 @@
 """`Cooccurrence`: co-occurrence counts as a sparse matrix, in memory or memory-mapped."""
 
-import copy
 import os
 
 import numpy as np
@@ -74,29 +73,16 @@ class Cooccurrence:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes an uncompressed ``.npz`` with the arrays, the settings and the vocabulary."""
-        save_arrays(
-            path,
-            kind=np.array("cooccurrence"),
-            indptr=self.indptr,
-            indices=self.indices,
-            data=self.data,
-            **self.vocab.to_arrays(),
-            **{f"setting_{name}": np.array(value) for name, value in self.settings.items()},
-        )
+        _save(path, self.vocab, self.settings, self.indptr, self.indices, self.data)
 
     def moved_to(self, path: str | os.PathLike[str]) -> "Cooccurrence":
-        """Saves the counts, and returns them memory-mapped from the file, which is not checked as
-        `load` does: it was just written.
+        """Saves the counts, and returns them memory-mapped from the file, as `written` does.
 
         Args:
           path: the file.
         """
-        self.save(path)
-        names = ("indptr", "indices", "data")
-        arrays = load_arrays(path, mapped=True, names=names, partly=names)
-        moved = copy.copy(self)
-        moved.indptr, moved.indices, moved.data = (arrays[name] for name in names)
-        return moved
+        cells = self.indptr, self.indices, self.data
+        return written(path, self.vocab, *cells, settings=self.settings)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], *, mmap: bool = True) -> "Cooccurrence":
@@ -123,6 +109,52 @@ class Cooccurrence:
             kinds = {"indptr": "i u", "indices": "i u", "data": "i u f"}
             cells = (field(arrays, name, kind) for name, kind in kinds.items())
             return cls(vocab, *cells, settings=settings)
+
+
+def written(
+    path: str | os.PathLike[str],
+    vocab: Vocab,
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+    *,
+    settings: dict[str, int | bool],
+) -> Cooccurrence:
+    """Writes counts as `Cooccurrence.save` does, and returns them memory-mapped from the file. They
+    are not checked as those that `Cooccurrence.load` reads: they were just counted.
+
+    Args:
+      path: the file.
+      vocab: the vocabulary.
+      indptr, indices, data: as `Cooccurrence` has them, in canonical form, which is not checked.
+      settings: the options of `count`.
+    """
+    _save(path, vocab, settings, indptr, indices, data)
+    names = ("indptr", "indices", "data")
+    arrays = load_arrays(path, mapped=True, names=names, partly=names)
+    counts = Cooccurrence.__new__(Cooccurrence)
+    counts.vocab, counts.settings = vocab, settings
+    counts.indptr, counts.indices, counts.data = (arrays[name] for name in names)
+    return counts
+
+
+def _save(
+    path: str | os.PathLike[str],
+    vocab: Vocab,
+    settings: dict[str, int | bool],
+    indptr: np.ndarray,
+    indices: np.ndarray,
+    data: np.ndarray,
+) -> None:
+    save_arrays(
+        path,
+        kind=np.array("cooccurrence"),
+        indptr=indptr,
+        indices=indices,
+        data=data,
+        **vocab.to_arrays(),
+        **{f"setting_{name}": np.array(value) for name, value in settings.items()},
+    )
 
 
 def _canonical(vocab: Vocab, indptr, indices, data) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -64,7 +64,7 @@ def cells(
     >>> corpus = Corpus.from_documents(["a b a"], min_count=1)
     >>> settings, means = Settings(2, True, True), Means(None, None, 1)
     >>> list(cells(corpus, 0, 3, settings, means, HOST, lambda run: run.sums.tolist()))
-    [[2, 4], [4]]
+    [[2, 4, 4]]
     """
     if start >= stop:
         return

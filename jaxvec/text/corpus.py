@@ -263,7 +263,7 @@ class Corpus(FromText):
         begins = np.zeros(stop - start, np.int32)
         begins[inside - start] = 1
         release(self.offsets)
-        return np.cumsum(begins, out=begins)
+        return np.cumsum(begins, out=begins) if len(inside) else begins
 
     def split(self, fraction: float) -> tuple["Corpus", "Corpus"]:
         """Splits off the last `fraction`: at the end of a document if one is near, else inside.
