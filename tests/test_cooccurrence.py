@@ -105,7 +105,7 @@ def test_each_way_makes_the_same_cells(monkeypatch, name, way, symmetric, distan
 def test_frequent_rows_among_rare_ones(monkeypatch, order, symmetric):
     """Rows of both kinds, in several blocks and tasks, with sums of a row in several steps."""
     for module, name, value in (
-        (host, "_DENSE", 0.1), (host, "_PART", 70), (host, "_SUMS", 200), (host, "_TASKS", 3),
+        (host, "_DENSE", 0.1), (host, "_PART", 70), (host, "_SUMS", 200), (host, "_TASKS", 2),
         (host, "_PAIRS", 300), (windows, "_TAKEN", 500),
     ):  # fmt: skip
         monkeypatch.setattr(module, name, value)

@@ -42,7 +42,9 @@ _KEYS = 1 << 24  # and at most about this many of their pairs
 _DENSE = 8  # a row is frequent if it has V over this many pairs
 _MOST_ROWS = 1 << 15  # that are frequent, about
 _SUMS = 1 << 18  # of frequent rows that are summed together, about
-_TASKS = 32  # of frequent rows, about: each gives its mirror image, of which a block takes its rows
+_TASKS = (
+    8  # of frequent rows for each thread: each gives its mirror image, of which blocks take rows
+)
 _PAIRS = 1 << 19  # of a block of rare rows, about
 _BLOCKS = 64  # of rare rows at most, about
 
@@ -221,7 +223,9 @@ class _Counting:
             return []
         ends = np.array([*begins[1:], len(rows)])
         costs = np.cumsum(tokens * self._windows.width + self._words)[ends - 1]
-        cuts = np.flatnonzero(np.diff(costs // (int(costs[-1]) // _TASKS + 1))) + 1
+        cuts = (
+            np.flatnonzero(np.diff(costs // (int(costs[-1]) // (_TASKS * self._threads) + 1))) + 1
+        )
         groups = list(zip(begins, ends.tolist(), strict=True))
         return [groups[i:j] for i, j in itertools.pairwise([0, *cuts.tolist(), len(groups)])]
 
@@ -255,7 +259,7 @@ class _Counting:
         columns, sums, lengths = map(np.concatenate, zip(*across, strict=True))
         if sums.max(initial=0) < 1 << 31:
             sums = sums.astype(np.int32)
-        ends = np.append(0, np.cumsum(lengths))
+        ends = _index(np.append(0, np.cumsum(lengths)))
         return done, _turned(sparse.csr_array((sums, columns, ends), (rows, self._words)))
 
     def _row_cells(
@@ -299,7 +303,7 @@ class _Counting:
         sums = np.add.reduceat(weights, starts) if len(starts) else weights
         cells = keys[starts].astype(np.int64)
         columns = (cells & ((1 << self._id_bits) - 1)).astype(np.int32)
-        ends = np.searchsorted(cells, np.arange(last - first + 1) << self._id_bits)
+        ends = _index(np.searchsorted(cells, np.arange(last - first + 1) << self._id_bits))
         found = sparse.csr_array((sums, columns, ends), shape)
         if not self._symmetric or not across:
             return found
@@ -331,6 +335,11 @@ def _in_order(numbers: np.ndarray, values: np.ndarray, count: int) -> tuple[np.n
     alone = np.arange(len(numbers) + 1, dtype=np.int32)
     ordered = sparse.csr_array((values, numbers, alone), (len(numbers), count)).tocsc()
     return ordered.data, ordered.indptr
+
+
+def _index(ends: np.ndarray) -> np.ndarray:
+    """Ends of rows in 32 bits, if they fit: SciPy turns columns into the type of ends."""
+    return ends.astype(np.int32 if ends[-1] < 1 << 31 else np.int64)
 
 
 def _turned(cells: sparse.csr_array) -> sparse.csr_array:

@@ -64,9 +64,8 @@ class Windows:
             some = centers[at : at + self.at_once]
             words = text.around(some, self._before, self.width).reshape(-1)
             ends = np.append(0, np.cumsum(tokens * self.width)).clip(max=len(words))
-            weights = self._tiled[: len(words)]
-            # adds up the weights of equal words of a row
-            sparse.csr_array((weights, words, ends), shape).toarray(out=held)
+            row = self._tiled[: len(words)], words, ends.astype(np.int32)
+            sparse.csr_array(row, shape).toarray(out=held)  # adds up the weights of equal words
             if len(centers) > self.at_once:
                 total = total + held if at else held.astype(np.int64)
         total[:, -1] = 0
