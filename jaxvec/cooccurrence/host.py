@@ -11,8 +11,8 @@ rare word is counted twice::
     rare rows, rare columns          keys ``row | column | distance`` of the text without its
                                      frequent words, sorted; sums of equal (row, column)
 
-In text of 17M words some 4,000 of 68,000 words are frequent: five of six tokens. Only one pair in
-thirty-five is of two rare words. If the right words of each word alone are counted, no cell has a
+In text of 17M words 3,400 of 68,000 words are frequent, which are five of six tokens. One pair in
+thirty is of two rare words. If the right words of each word alone are counted, no cell has a
 mirror image, and the keys of rare rows are of all columns.
 
 Keys are sorted by blocks of rows that fit a core's cache, in 32 bits where they hold a key. Large
@@ -42,9 +42,7 @@ _KEYS = 1 << 24  # and at most about this many of their pairs
 _DENSE = 8  # a row is frequent if it has V over this many pairs
 _MOST_ROWS = 1 << 15  # that are frequent, about
 _SUMS = 1 << 18  # of frequent rows that are summed together, about
-_TASKS = (
-    8  # of frequent rows for each thread: each gives its mirror image, of which blocks take rows
-)
+_TASKS = 8  # of frequent rows for each thread, about
 _PAIRS = 1 << 19  # of a block of rare rows, about
 _BLOCKS = 64  # of rare rows at most, about
 
@@ -111,7 +109,7 @@ class _Counting:
 
         self._tokens = np.asarray(sum(self._map(tokens, self._parts)))  # of each row
         pairs = self._tokens * self._windows.width
-        self._is_frequent = pairs >= max(words // _DENSE, int(pairs.sum()) // _MOST_ROWS)
+        self._is_frequent = pairs >= max(1, words // _DENSE, int(pairs.sum()) // _MOST_ROWS)
         self._frequent = np.flatnonzero(self._is_frequent)  # rows, rising
         self._lead = int(np.argmin(np.append(self._is_frequent, False)))  # the first rare row
         sizes = np.cumsum(np.where(self._is_frequent, 0, pairs))

@@ -52,8 +52,8 @@ class Windows:
 
         Args:
           text: the text.
-          centers: of the rows, one row after the other; more than `at_once` only of a single row.
-          tokens: how many are of each row, int64[k].
+          centers: places, one row after the other. If they are more than `at_once`, k is 1.
+          tokens: how many are of each row, int64[k], all above 0.
         """
         shape = len(tokens), self._words + 1
         held = getattr(self._buffers, "sums", None)
