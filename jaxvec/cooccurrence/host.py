@@ -81,9 +81,9 @@ class _Part(NamedTuple):
     """What is to be counted of a part of the text, in the order of rows."""
 
     centers: np.ndarray  # places of frequent words, int32[n]
-    of_row: np.ndarray  # those of frequent row `i` are centers[of_row[i]:of_row[i + 1]]
+    of_row: np.ndarray  # frequent row `i` has centers[of_row[i]:of_row[i + 1]]
     keys: np.ndarray  # of pairs in rare rows: ``row | column | index of the weight``, int64[m]
-    of_block: np.ndarray  # likewise of the blocks of rare rows
+    of_block: np.ndarray  # block `i` of rare rows has keys[of_block[i]:of_block[i + 1]]
 
 
 class _Counting:
@@ -165,7 +165,7 @@ class _Counting:
         centers = _in_order(number[ids[here]], places[here], len(self._frequent))
         rare = np.flatnonzero(~frequent)
         left = rare[: np.searchsorted(rare, stop - at)]
-        if self._symmetric:  # the other pairs are mirror images of those of frequent rows
+        if self._symmetric:  # frequent rows have the other pairs
             places, ids, left = places[rare], ids[rare], np.arange(len(left))
         rows, keys = self._keys(ids, self._text.apart(places, window), left)
         blocks = np.arange(len(self._first) - 1, dtype=np.int32)
@@ -221,9 +221,8 @@ class _Counting:
             return []
         ends = np.array([*begins[1:], len(rows)])
         costs = np.cumsum(tokens * self._windows.width + self._words)[ends - 1]
-        cuts = (
-            np.flatnonzero(np.diff(costs // (int(costs[-1]) // (_TASKS * self._threads) + 1))) + 1
-        )
+        share = int(costs[-1]) // (_TASKS * self._threads) + 1
+        cuts = np.flatnonzero(np.diff(costs // share)) + 1
         groups = list(zip(begins, ends.tolist(), strict=True))
         return [groups[i:j] for i, j in itertools.pairwise([0, *cuts.tolist(), len(groups)])]
 
@@ -317,7 +316,7 @@ class _Counting:
 
 
 def _in_order(numbers: np.ndarray, values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Values in the order of their numbers, and where those of each number begin and end.
+    """Values in the order of their numbers, and where each number begins and ends.
 
     It is a counting sort: SciPy's from compressed rows, of a value each, to columns.
 

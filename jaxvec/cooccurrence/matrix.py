@@ -121,7 +121,7 @@ def written(
     settings: dict[str, int | bool],
 ) -> Cooccurrence:
     """Writes counts as `Cooccurrence.save` does, and returns them memory-mapped from the file. They
-    are not checked as those that `Cooccurrence.load` reads: they were just counted.
+    are not checked as `Cooccurrence.load` does: they were just counted.
 
     Args:
       path: the file.

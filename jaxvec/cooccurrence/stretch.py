@@ -22,7 +22,11 @@ class Stretch(NamedTuple):
     n: int
 
     def tokens(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """The places and ids of the tokens start … stop, as far as there are any, int32[n] each."""
+        """The places and ids of tokens, int32[n] each.
+
+        Args:
+          start, stop: numbers of tokens; there may be fewer than `stop`.
+        """
         if self.places is None:
             ids = self.ids[self.first + start : min(self.first + stop, len(self.ids) - self.first)]
             return np.arange(self.first + start, self.first + start + len(ids), dtype=np.int32), ids
@@ -56,7 +60,13 @@ class Stretch(NamedTuple):
 
 
 def stretch(corpus: Corpus, start: int, stop: int, window: int) -> Stretch:
-    """The text of the centers start … stop, and `window` tokens more."""
+    """The text of some centers, and `window` tokens more.
+
+    Args:
+      corpus: the text.
+      start, stop: the centers, places in it.
+      window: W, the largest distance of a pair.
+    """
     last = min(stop + window, len(corpus))
     documents, none = corpus.document_numbers(start, last), len(corpus.vocab)
     apart = window * int(documents[-1])
