@@ -182,9 +182,10 @@ class WordIndexer:
         if self.fixed:
             return np.append(np.arange(len(vocab), dtype=np.int32), np.int32(other))
         table = np.full(len(self.counts) + 1, other, np.int32)
-        ids = [(self.codes[word], i) for word, i in vocab.ids.items() if word in self.codes]
-        codes, places = np.array(ids, np.int64).reshape(-1, 2).T
-        table[codes] = places
+        found = map(self.codes.get, vocab.words, itertools.repeat(-1))
+        codes = np.fromiter(found, np.int64, len(vocab))
+        ids = np.flatnonzero(codes >= 0)
+        table[codes[ids]] = ids
         return table
 
 

@@ -61,7 +61,7 @@ class Vocab:
     ):
         self.words = word_list(words)
         self.counts = whole_counts(counts)
-        self.ids = {word: i for i, word in enumerate(self.words)}
+        self.ids = dict(zip(self.words, range(len(self.words)), strict=True))
         self.specials = check_whole("specials", specials, least=0)
         self.unk = unk
         if self.counts.shape != (len(self.words),):
@@ -326,9 +326,9 @@ def word_list(words: Iterable[str], name: str = "words") -> list[str]:
     if not isinstance(words, Iterable):
         raise TypeError(f"{name} must be a list of words; got {kind(words)}")
     words = list(words)
-    for word in words:
-        if not isinstance(word, str):
-            raise TypeError(f"{name} must be strings; got {kind(word)}: write str(word) for each")
+    if not all(issubclass(found, str) for found in set(map(type, words))):
+        word = next(word for word in words if not isinstance(word, str))
+        raise TypeError(f"{name} must be strings; got {kind(word)}: write str(word) for each")
     return words
 
 
