@@ -132,7 +132,7 @@ class _Counting:
         held: dict[int, tuple[int, T]] = {}  # frequent rows after a rare one: where they end, cells
         tasks = self._tasks()
         for done, turned in self._map(lambda task: self._of_frequent(parts, task, then), tasks):
-            across.append(turned)
+            across += turned
             for first, last, cells in done:
                 if first < self._lead:
                     yield cells
@@ -228,7 +228,7 @@ class _Counting:
 
     def _of_frequent(
         self, parts: list[_Part], task: list[tuple[int, int]], then: Callable[[Run], T]
-    ) -> tuple[list[tuple[int, int, T]], sparse.csr_array]:
+    ) -> tuple[list[tuple[int, int, T]], list[sparse.csr_array]]:
         """The cells of frequent rows.
 
         Args:
@@ -237,8 +237,8 @@ class _Counting:
           then: as for `cells`.
 
         Returns:
-          For each group (row, last row + 1, cells); and the mirror image of the rows' cells in the
-          columns of rare words, [V, rows], if symmetric.
+          For each group (row, last row + 1, cells); and, if symmetric, one matrix [V, rows]: the
+          mirror image of the rows' cells in the columns of rare words.
         """
         done, across = [], []
         for i, j in task:
@@ -250,14 +250,14 @@ class _Counting:
             cells |= np.repeat(self._frequent[i:j] << self._id_bits, np.diff(ends))
             first, last = self._frequent[[i, j - 1]].tolist()
             done.append((first, last + 1, then(Run(cells, sums))))
-        rows = task[-1][1] - task[0][0]
         if not self._symmetric:
-            return done, sparse.csr_array((self._words, rows))
+            return done, []
         columns, sums, lengths = map(np.concatenate, zip(*across, strict=True))
         if sums.max(initial=0) < 1 << 31:
             sums = sums.astype(np.int32)
         ends = _index(np.append(0, np.cumsum(lengths)))
-        return done, _turned(sparse.csr_array((sums, columns, ends), (rows, self._words)))
+        shape = task[-1][1] - task[0][0], self._words
+        return done, [_turned(sparse.csr_array((sums, columns, ends), shape))]
 
     def _row_cells(
         self, parts: list[_Part], i: int, j: int
@@ -284,7 +284,7 @@ class _Counting:
 
         Args:
           parts: of the text.
-          across: cells in frequent columns, if symmetric, as `_of_frequent` returns them.
+          across: the cells in frequent columns, side by side, as `_of_frequent` returns them.
           i: the block.
         """
         first, last = self._first[i : i + 2].tolist()
@@ -302,7 +302,7 @@ class _Counting:
         columns = (cells & ((1 << self._id_bits) - 1)).astype(np.int32)
         ends = _index(np.searchsorted(cells, np.arange(last - first + 1) << self._id_bits))
         found = sparse.csr_array((sums, columns, ends), shape)
-        if not self._symmetric or not across:
+        if not across:
             return found
         others = sparse.hstack([_rows(turned, first, last) for turned in across], format="csr")
         columns = self._frequent.astype(np.int32)[others.indices]
