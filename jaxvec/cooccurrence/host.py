@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 _WAITING = 8  # results that wait for an earlier one
 _PART = 1 << 19  # tokens that are put in the order of rows at a time, at most,
-_KEYS = 1 << 24  # and at most about this many of their pairs
+_KEYS = 1 << 20  # and at most about this many keys of pairs
 _DENSE = 8  # a row is frequent if it has V over this many pairs
 _MOST_ROWS = 1 << 15  # that are frequent, about
 _SUMS = 1 << 18  # of frequent rows that are summed together, about
@@ -101,7 +101,8 @@ class _Counting:
         self._text, self._symmetric = text, settings.symmetric
         self._words, self._id_bits, self._threads = words, id_bits(words), threads
         self._windows = Windows(window, settings, words)
-        self._parts = range(0, text.n, max(1, min(_PART, _KEYS // window)))  # of the text
+        keys = max(1, window // 8) if self._symmetric else window  # of a token, at most about
+        self._parts = range(0, text.n, max(1, min(_PART, _KEYS // keys)))  # of the text
 
         def tokens(at: int) -> np.ndarray:
             _, ids = text.tokens(at, min(at + self._parts.step, text.n))
@@ -164,27 +165,30 @@ class _Counting:
         number = np.cumsum(self._is_frequent, dtype=np.int32) - np.int32(1)  # of a frequent row
         centers = _in_order(number[ids[here]], places[here], len(self._frequent))
         rare = np.flatnonzero(~frequent)
-        left = rare[: np.searchsorted(rare, stop - at)]
+        left = int(np.searchsorted(rare, stop - at))  # how many are centers
         if self._symmetric:  # frequent rows have the other pairs
-            places, ids, left = places[rare], ids[rare], np.arange(len(left))
-        rows, keys = self._keys(ids, self._text.apart(places, window), left)
+            rows, keys = self._keys(ids[rare], self._text.apart(places[rare], window), left)
+        else:
+            rows, keys = self._keys_ahead(ids[rare[:left]], places[rare[:left]])
         blocks = np.arange(len(self._first) - 1, dtype=np.int32)
         of_row = np.repeat(blocks, np.diff(self._first))  # rows from the first rare one on
         return _Part(*centers, *_in_order(of_row[rows - self._lead], keys, len(blocks)))
 
     def _keys(
-        self, ids: np.ndarray, places: np.ndarray, left: np.ndarray
+        self, ids: np.ndarray, places: np.ndarray, count: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The rows, int32[m], and the keys, int64[m], of the pairs of some words with the words
-        right of them; if symmetric, of the mirrored pairs too.
+        """The rows, int32[m], and the keys, int64[m], of the pairs of rare words and of their
+        mirror images.
 
         Args:
-          ids: words in the order of the text, [n].
+          ids: rare words in the order of the text, [n].
           places: of them, rising; more than W apart in different documents.
-          left: indices of the left words, rising.
+          count: how many of them, the first, are left words.
         """
-        windows = self._windows
-        rows, columns, indices = [], [], []
+        windows, left = self._windows, np.arange(count)
+        rows: list[np.ndarray] = []
+        columns: list[np.ndarray] = []
+        indices: list[np.ndarray] = []
         for k in range(1, windows.window + 1):
             left = left[: np.searchsorted(left, len(ids) - k)]
             distance = places[left + k] - places[left]
@@ -192,17 +196,31 @@ class _Counting:
             left = left[near]
             words = ids[left], ids[left + k]
             index = windows.index[distance[near] - 1]
-            for row, column in (words, words[::-1]) if self._symmetric else (words,):
-                rows.append(row)
-                columns.append(column)
-                indices.append(index)
+            rows += words
+            columns += words[::-1]
+            indices += [index, index]
         row = np.concatenate(rows)
-        keys = row.astype(np.int64)
-        keys <<= self._id_bits
+        keys = row.astype(np.int64) << self._id_bits
         keys |= np.concatenate(columns)
         keys <<= windows.bits
         keys |= np.concatenate(indices)
         return row, keys
+
+    def _keys_ahead(self, ids: np.ndarray, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The rows, int32[m], and the keys, int64[m], of some words and all words right of them.
+
+        Args:
+          ids: the left words, [n].
+          places: of them.
+        """
+        windows = self._windows
+        right = self._text.around(places, -1, windows.window)
+        keys = right | (ids.astype(np.int64) << self._id_bits)[:, None]
+        keys <<= windows.bits
+        keys |= windows.index
+        rows = np.broadcast_to(ids[:, None], right.shape)
+        found = right != self._words
+        return (rows.reshape(-1), keys.reshape(-1)) if found.all() else (rows[found], keys[found])
 
     def _tasks(self) -> list[list[tuple[int, int]]]:
         """Frequent rows frequent[i] … frequent[j - 1] that are summed together, as ``(i, j)``: each
