@@ -17,8 +17,8 @@ class Stretch(NamedTuple):
 
     ids: np.ndarray  # int32[P]; V, no word, at both ends and, without `documents`, between them
     documents: np.ndarray | None  # int32[P], numbers of documents; None if V parts them
-    places: np.ndarray | None  # of the tokens in `ids`, int32[N], rising; None: `first`, and so on
-    first: int
+    places: np.ndarray | None  # of the tokens in `ids`, int32[N], rising; None if none are apart
+    first: int  # place of the first token; without `places` the others follow it
     n: int
 
     def tokens(self, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
@@ -98,6 +98,5 @@ def _windows(array: np.ndarray, starts: np.ndarray, width: int) -> np.ndarray:
     [[5, 6, 7], [2, 3, 4]]
     """
     item = np.dtype((np.void, width * array.itemsize))
-    return (
-        sliding_window_view(array, width).view(item)[starts, 0].view(array.dtype).reshape(-1, width)
-    )
+    items = sliding_window_view(array, width).view(item)[starts, 0]
+    return items.view(array.dtype).reshape(len(starts), width)
