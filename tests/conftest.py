@@ -67,15 +67,15 @@ def short_corpus(topic_documents) -> Corpus:
 
 
 @contextlib.contextmanager
-def segment_programs(caplog):
+def segment_programs(caplog, names="train_"):
     """A list that has, after the block, a message for each program that was compiled in it to train
-    a segment."""
+    a segment, or whose name begins otherwise."""
     found = []
     caplog.clear()
     with jax.log_compiles(), caplog.at_level(logging.WARNING):
         yield found
     messages = [record.getMessage() for record in caplog.records]
-    found += [text for text in messages if re.match(r"Compiling jit\(train_", text)]
+    found += [text for text in messages if re.match(rf"Compiling jit\(({names})", text)]
 
 
 def topic_accuracy(vectors) -> float:

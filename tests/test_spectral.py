@@ -20,7 +20,8 @@ from jaxvec import (
     spectral,
 )
 from jaxvec.cli import main
-from tests.conftest import topic_accuracy
+from jaxvec.train import drawing
+from tests.conftest import segment_programs, topic_accuracy
 
 KEY = jax.random.key(0)
 MODELS = {
@@ -197,3 +198,16 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys, topic_documents):
     assert not np.allclose(a.vectors, b.vectors, atol=0.01)
     assert main([*command, "-o", "c.npz", "--model", "glove", "--spectral-words", "9"]) == 2
     assert "--spectral-words is for --model sgns, cbow or pv-dbow" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_small_programs_are_compiled_ahead(topic_corpus, workers, monkeypatch, caplog):
+    """On the thread of the start, whose compilations are not logged, and once for all keys."""
+    monkeypatch.setattr(drawing, "ROWS", 64)
+    names = "train_", "_drawn", "_epoch_keys", "_segment_keys"
+    jax.clear_caches()
+    with segment_programs(caplog, "|".join(names)) as programs:
+        for seed in range(2):
+            fit(topic_corpus, MODELS["sgns"], key=jax.random.key(seed), epochs=1, workers=workers)
+    assert len(topic_corpus.vocab) > 64
+    assert [sum(name in text for text in programs) for name in names] == [1, 0, 0, 0]

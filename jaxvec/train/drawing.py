@@ -1,18 +1,50 @@
 """The first tables of a model, drawn some rows at a time: what that takes beside them is small."""
 
+import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvec.train.contracts import InitRows
+from jaxvec.train.contracts import InitRows, Model
+from jaxvec.train.ngrams import has_ngrams
 
 PyTree = Any
 
 ROWS = 1 << 13
 """How many a device makes at a time."""
+
+
+def first_tables(model: Model, key: jax.Array, words: int) -> PyTree:
+    """A model's first tables on one device; large ones by one program for all keys.
+
+    Args:
+      model: whose tables.
+      key: of their random numbers.
+      words: `V`.
+    """
+    return _drawn(model, key, words) if _are_large(model, words) else model.init(key, words)
+
+
+def compile_ahead(model: Model, key: jax.Array, words: int) -> None:
+    """Compiles what `first_tables` runs.
+
+    Args:
+      model, key, words: as for `first_tables`.
+    """
+    if _are_large(model, words):
+        _drawn.lower(model, key, words).compile()
+
+
+def _are_large(model: Model, words: int) -> TypeGuard[InitRows]:
+    return words > ROWS and isinstance(model, InitRows) and not has_ngrams(model)
+
+
+@functools.partial(jax.jit, static_argnames=("model", "words"))
+def _drawn(model: InitRows, key: jax.Array, words: int) -> PyTree:
+    return in_pieces(model, key, 0, words, words)
 
 
 def in_pieces(

@@ -30,7 +30,7 @@ from jaxvec.train.landing import buffers, gathered
 
 PyTree = Any
 
-_SAMPLED = 1 << 12  # steps of a segment, some 260,000 words, whose losses may be sampled
+_SAMPLED = 1 << 11  # steps of a segment, some 130,000 words, whose losses may be sampled
 
 
 def compiled_for(model: Model) -> Model:

@@ -31,6 +31,7 @@ from jaxvec.train.progress import Progress
 from jaxvec.train.result import Callback, Report, Result
 from jaxvec.train.steps import StepReports
 from jaxvec.train.watch import Watch, check_pairs, mean, sums
+from jaxvec.train.workers import by_itself
 
 PyTree = Any
 
@@ -211,7 +212,7 @@ def watched(job: Job, states: Sequence[State], *, raises: bool) -> list[Watch]:
 
 
 def begun_beside(
-    job: Job, like: State, learn: Callable[[], PyTree | None]
+    job: Job, like: State, learn: Callable[[], PyTree | None], *small: Callable[[], None]
 ) -> tuple[PyTree | None, float, float]:
     """What `learn` returns, on a thread, while the program of a segment is compiled; see
     `parallel.compile_ahead`. An error, or Ctrl-C, waits for the thread.
@@ -220,6 +221,7 @@ def begun_beside(
       job: of one model.
       like: shapes and dtypes of its state.
       learn: a warm start, on the host.
+      small: compile other programs of the start, on the thread when it has learned.
 
     Returns:
       The warm start, the seconds it took, and the seconds of compilation.
@@ -231,9 +233,12 @@ def begun_beside(
         return found, time.perf_counter() - since
 
     with ThreadPoolExecutor(1) as beside:
+        others = [beside.submit(by_itself()(compile)) for compile in small]
         learning = beside.submit(timed, learn)
         _, compiled = timed(lambda: compile_ahead(job.parallel, like, *_nothing(job)))
         found, seconds = learning.result()
+        for other in others:
+            other.result()
     return found, 0.0 if found is None else seconds, compiled
 
 

@@ -71,6 +71,15 @@ def segment_keys(keys: jax.Array, parallel: Parallel, segments: Segments) -> _Ke
     return _Keys(list(keys), np.asarray(_segment_keys(keys, numbers)))
 
 
+def compile_ahead(keys: jax.Array, parallel: Parallel, segments: Segments) -> None:
+    """Compiles what makes the keys of epochs and segments.
+
+    Args:
+      keys, parallel, segments: as for `Parts`.
+    """
+    segment_keys(_epoch_keys(keys, 1), parallel, segments)
+
+
 def parts(
     parallel: Parallel,
     segments: Segments,

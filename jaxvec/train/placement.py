@@ -10,7 +10,6 @@ dimension, `n` shards of rows.
 """
 
 import dataclasses
-import functools
 import math
 from typing import Any
 
@@ -26,7 +25,7 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 from jaxvec.train.documents import ParagraphVectors
-from jaxvec.train.drawing import ROWS, in_pieces
+from jaxvec.train.drawing import first_tables, in_pieces
 from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.processes import put, whole_here
 
@@ -252,9 +251,7 @@ class OneDevice:
         Args:
           model, key, words: as for `Placement.born`.
         """
-        if words <= ROWS or not isinstance(model, InitRows) or has_ngrams(model):
-            return model.init(key, words)
-        return jax.jit(functools.partial(in_pieces, model, key, 0, words, words))()
+        return first_tables(model, key, words)
 
     def placed(self, table: Any) -> jax.Array:
         """The table on the device."""

@@ -11,6 +11,7 @@ Letters: `V` vocabulary, `T` frequent words, `D` dimension.
 """
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -53,8 +54,8 @@ def tables(
       symmetric: count words on both sides, or those after a word alone.
 
     Returns:
-      The tables; None if there are no more words than dimensions, or no two words occur together
-      more often than by chance.
+      The tables, of NumPy; None if there are no more words than dimensions, or no two words occur
+      together more often than by chance.
 
     >>> corpus = Corpus.from_documents(["a b", "a b", "a b", "c d", "c d"], min_count=1)
     >>> found = tables(corpus, 2)
@@ -92,7 +93,8 @@ def _of_pmi(pmi: sparse.csr_array, vector_size: int) -> Params | None:
         return None
     factors = ppmi.svd(pmi, vector_size, iterations=_ITERATIONS)
     give_back()
-    return Params(*(jnp.asarray(ppmi.weighted(factors, which=name)) for name in Params._fields))
+    tables: Any = (ppmi.weighted(factors, which=name) for name in Params._fields)
+    return Params(*tables)
 
 
 def added(params: Params, head_start: Params | None) -> Params:
