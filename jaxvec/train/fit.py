@@ -18,7 +18,7 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import bounded
 from jaxvec.text.corpus import Corpus
 from jaxvec.text.vocab import Vocab
-from jaxvec.train import drawing, loop, parallel, parts
+from jaxvec.train import loop, parallel
 from jaxvec.train import start as begin
 from jaxvec.train.alike import check_states
 from jaxvec.train.arguments import checked
@@ -212,13 +212,10 @@ def fit(
     )  # fmt: skip
     head_start, start_seconds, compile_seconds = None, 0.0, 0.0
     if isinstance(model, HeadStart) and not given.tables:
-        small = [functools.partial(parts.compile_ahead, job.train_keys, how, segments)]
-        if isinstance(where, OneDevice):
-            tables = functools.partial(drawing.compile_ahead, model, init_key, len(data.vocab))
-            small.append(tables)
         head_start, start_seconds, compile_seconds = loop.begun_beside(
             job, begin.like(model, optimize, key, len(data.vocab)),
-            functools.partial(begin.head_start, model, segments), *small,
+            functools.partial(begin.head_start, model, segments),
+            functools.partial(where.compile_born, model, init_key, len(data.vocab)),
         )  # fmt: skip
     states = begin.states([model], data, init_key[None], [optimize], head_start, given, where)
     watches = loop.watched(job, states, raises=True)

@@ -24,7 +24,7 @@ from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel import compile_ahead
 from jaxvec.train.parallel.contract import Parallel
 from jaxvec.train.parallel.one import One
-from jaxvec.train.parts import Parts, parts, segment_keys
+from jaxvec.train.parts import Parts, compile_keys, parts, segment_keys
 from jaxvec.train.placement import ON_ONE, Placement
 from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
 from jaxvec.train.progress import Progress
@@ -212,16 +212,17 @@ def watched(job: Job, states: Sequence[State], *, raises: bool) -> list[Watch]:
 
 
 def begun_beside(
-    job: Job, like: State, learn: Callable[[], PyTree | None], *small: Callable[[], None]
+    job: Job, like: State, learn: Callable[[], PyTree | None], tables: Callable[[], None]
 ) -> tuple[PyTree | None, float, float]:
     """What `learn` returns, on a thread, while the program of a segment is compiled; see
-    `parallel.compile_ahead`. An error, or Ctrl-C, waits for the thread.
+    `parallel.compile_ahead`. Before it the thread compiles small programs, which would wait for
+    that one. An error, or Ctrl-C, waits for the thread.
 
     Args:
       job: of one model.
       like: shapes and dtypes of its state.
       learn: a warm start, on the host.
-      small: compile other programs of the start, on the thread when it has learned.
+      tables: compiles what draws the first tables.
 
     Returns:
       The warm start, the seconds it took, and the seconds of compilation.
@@ -233,12 +234,13 @@ def begun_beside(
         return found, time.perf_counter() - since
 
     with ThreadPoolExecutor(1) as beside:
-        others = [beside.submit(by_itself()(compile)) for compile in small]
+        keys = beside.submit(by_itself()(compile_keys), job.train_keys, job.parallel, job.segments)
+        drawing = beside.submit(by_itself()(tables))
         learning = beside.submit(timed, learn)
         _, compiled = timed(lambda: compile_ahead(job.parallel, like, *_nothing(job)))
         found, seconds = learning.result()
-        for other in others:
-            other.result()
+        for small in (keys, drawing):
+            small.result()
     return found, 0.0 if found is None else seconds, compiled
 
 

@@ -71,7 +71,7 @@ def segment_keys(keys: jax.Array, parallel: Parallel, segments: Segments) -> _Ke
     return _Keys(list(keys), np.asarray(_segment_keys(keys, numbers)))
 
 
-def compile_ahead(keys: jax.Array, parallel: Parallel, segments: Segments) -> None:
+def compile_keys(keys: jax.Array, parallel: Parallel, segments: Segments) -> None:
     """Compiles what makes the keys of epochs and segments.
 
     Args:

@@ -25,7 +25,7 @@ from jaxvec.optim.rows import RowOptimizer
 from jaxvec.train.contracts import InitRows, Model, Prior, State, Stratified
 from jaxvec.train.dealing import exchanged, padded
 from jaxvec.train.documents import ParagraphVectors
-from jaxvec.train.drawing import first_tables, in_pieces
+from jaxvec.train.drawing import compile_ahead, first_tables, in_pieces
 from jaxvec.train.ngrams import has_ngrams
 from jaxvec.train.processes import put, whole_here
 
@@ -144,6 +144,13 @@ class Placement:
             return jax.jit(whole, out_shardings=self.shardings(specs))()
         return jax.jit(self._drawn(model, key, words, specs))()
 
+    def compile_born(self, model: Model, key: jax.Array, words: int) -> None:
+        """Nothing: what makes tables in shards is compiled when they are made.
+
+        Args:
+          model, key, words: as for `born`.
+        """
+
     def _drawn(self, model: InitRows, key: jax.Array, words: int, specs: PyTree):
         """A function that makes tables, each device its own shards, some rows at a time."""
         rows = self.length(words) // self.shards
@@ -252,6 +259,14 @@ class OneDevice:
           model, key, words: as for `Placement.born`.
         """
         return first_tables(model, key, words)
+
+    def compile_born(self, model: Model, key: jax.Array, words: int) -> None:
+        """Compiles what `born` runs.
+
+        Args:
+          model, key, words: as for `Placement.born`.
+        """
+        compile_ahead(model, key, words)
 
     def placed(self, table: Any) -> jax.Array:
         """The table on the device."""
