@@ -93,6 +93,7 @@ def _of_pmi(pmi: sparse.csr_array, vector_size: int) -> Params | None:
         return None
     factors = ppmi.svd(pmi, vector_size, iterations=_ITERATIONS)
     give_back()
+    # on the host: to place them would wait for a compiler that is busy
     tables: Any = (ppmi.weighted(factors, which=name) for name in Params._fields)
     return Params(*tables)
 
