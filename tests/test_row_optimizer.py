@@ -9,6 +9,7 @@ import optax
 import pytest
 
 from jaxvec import optim
+from jaxvec.optim import rowwise
 from jaxvec.optim.named import NAMED, linear_decay, resolve_optimizer
 
 
@@ -116,6 +117,18 @@ def test_rows_are_tried_once():
     calls.clear()
     optimizer.init(jax.tree.map(lambda table: table[:3], PARAMS))
     assert len(calls) == 1  # whether it can begin
+
+
+@pytest.mark.parametrize("clip", [None, 0.1])
+@pytest.mark.parametrize("name", NAMED)
+def test_named_optimizers_which_are_not_tried_treat_rows_by_themselves(name, clip):
+    if NAMED[name].rate_is_fixed:
+        transform = NAMED[name].make(0.1, clip=clip or 100.0)
+    else:
+        transform = optax.chain(optax.clip(clip or 1.0), NAMED[name].make(0.1))
+    rowwise.check(transform, PARAMS)
+    by_rows, _ = resolve_optimizer(name, False, None, None, clip)
+    jax.eval_shape(by_rows.init, PARAMS)
 
 
 def test_what_couples_rows_is_refused_when_it_is_made_or_begins():

@@ -202,9 +202,10 @@ def test_on_the_command_line(tmp_path, monkeypatch, capsys, topic_documents):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_small_programs_are_compiled_ahead(topic_corpus, workers, monkeypatch, caplog):
-    """On the thread of the start, whose compilations are not logged, and once for all keys."""
+    """On the thread of the start, whose compilations are not logged, and once for all keys. Keys
+    take no program, and no optimizer with a name is tried."""
     monkeypatch.setattr(drawing, "ROWS", 64)
-    names = "train_", "_drawn", "_epoch_keys", "_segment_keys"
+    names = "train_", "_drawn", "_threefry_split", "_trial"
     jax.clear_caches()
     with segment_programs(caplog, "|".join(names)) as programs:
         for seed in range(2):

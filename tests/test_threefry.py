@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jaxvec.models.tables import uniform_rows
-from jaxvec.models.threefry import random_bits
+from jaxvec.models.threefry import fold_in, folded, random_bits, split, split_on_host
 
 
 def of_jax(key, shape):
@@ -40,7 +40,32 @@ def test_many_keys_and_64_bits():
         assert (found == of_jax(jax.random.key(1), (40_000,))).all()
 
 
-@pytest.mark.parametrize("impl", ["rbg", "unsafe_rbg"])
+IMPLS = "threefry2x32", "rbg", "unsafe_rbg"
+
+
+@pytest.mark.parametrize("impl", IMPLS)
+@pytest.mark.parametrize("partitionable", [True, False])
+def test_keys_are_jaxs(impl, partitionable):
+    """In a program, one by one, and on the host."""
+    with jax.threefry_partitionable(partitionable):
+        for seed in (0, (1 << 32) - 1):
+            key = jax.random.key(seed, impl=impl)
+            both = jax.random.split(key)
+            for found in (split(key), jax.jit(split)(key), jnp.stack(split_on_host(key, 2))):
+                assert found.dtype == key.dtype
+                assert (found == both).all()
+            numbers = np.array([0, 1, 70_000, (1 << 31) - 1], np.int32)
+            expected = jax.vmap(jax.vmap(jax.random.fold_in, (None, 0)), (0, None))(both, numbers)
+            mine = jax.vmap(jax.vmap(fold_in, (None, 0)), (0, None))(both, jnp.asarray(numbers))
+            assert (mine == expected).all()
+            alone = jax.random.fold_in(both[1], numbers[2])  # rbg's differ under vmap
+            assert jax.jit(fold_in)(both[1], numbers[2]) == alone
+            data = folded(np.asarray(jax.random.key_data(both)), numbers, impl)
+            assert data.dtype == np.uint32
+            np.testing.assert_array_equal(data, jax.random.key_data(expected))
+
+
+@pytest.mark.parametrize("impl", IMPLS[1:])
 def test_other_kinds_of_key(impl):
     key = jax.random.key(0, impl=impl)
     assert (random_bits(key, (100,)) == of_jax(key, (100,))).all()

@@ -5,7 +5,7 @@ from typing import TypeVar
 import jax
 import jax.numpy as jnp
 
-from jaxvec.models.threefry import random_bits
+from jaxvec.models.threefry import fold_in, random_bits
 
 Tables = TypeVar("Tables")
 
@@ -56,7 +56,7 @@ def uniform_rows(
         key = jax.random.key(jax.random.bits(key, (), jnp.uint32), impl="threefry2x32")
 
     def row(i):
-        bits = random_bits(jax.random.fold_in(key, i), (vector_size + biases,))
+        bits = random_bits(fold_in(key, i), (vector_size + biases,))
         return (bits >> 9).astype(jnp.float32) * jnp.float32(2.0**-23) - 0.5
 
     return (jax.vmap(row)(rows) / vector_size).astype(dtype)

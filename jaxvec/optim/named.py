@@ -137,7 +137,9 @@ def resolve_optimizer(
         transform = transform if grad_clip is None else _clipped(transform, grad_clip)
     if dense:
         return rows.dense(transform), schedule
-    return rows.row_sparse(transform, write_back=strategy), schedule
+    if named is None:
+        return rows.row_sparse(transform, write_back=strategy), schedule
+    return rows.of_rows(transform, writeback.resolve(strategy), known=True), schedule
 
 
 def write_backs(

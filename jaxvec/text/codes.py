@@ -176,7 +176,7 @@ def _kept(codes: np.ndarray, ends: np.ndarray, table: np.ndarray) -> tuple[np.nd
       ends: int64, 0 … n.
       table: int32[C + 1].
     """
-    part = table[codes]
+    part = table.take(codes)
     kept = part >= 0
-    kept_before = np.concatenate([[0], np.cumsum(kept)])
-    return part[kept], kept_before[ends]
+    dropped = np.flatnonzero(~kept)
+    return part[kept], ends - np.searchsorted(dropped, ends)

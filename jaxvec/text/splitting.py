@@ -97,10 +97,11 @@ def split(block: Block) -> Words:
     data = np.frombuffer(text, np.uint8)[:-LONGEST]
     spaces = np.flatnonzero(data <= _BLANK)
     found = data[spaces]
-    is_space = _IS_SPACE[found]
-    if not is_space.all():  # other control characters are letters
-        spaces, found = spaces[is_space], found[is_space]
-    ends: np.ndarray = np.flatnonzero(found == _LINE_END)
+    is_end = found == _LINE_END
+    if not ((found == _BLANK) | is_end).all():
+        is_space = _IS_SPACE[found]  # other control characters are letters
+        spaces, is_end = spaces[is_space], is_end[is_space]
+    ends: np.ndarray = np.flatnonzero(is_end)
     lengths = np.diff(spaces)
     lengths -= 1
     starts = spaces[:-1]

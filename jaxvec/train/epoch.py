@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jaxvec.models.sampling import random_bits
+from jaxvec.models.threefry import fold_in, random_bits, split
 from jaxvec.optim.once import made_once
 from jaxvec.optim.rows import RowOptimizer
 from jaxvec.optim.wrappers import held
@@ -183,7 +183,7 @@ def _run(
     if STEPS_A_DRAW % loss_every:
         raise ValueError(f"loss_every must divide {STEPS_A_DRAW}, steps a draw; got {loss_every}")
     step = jax.jit(step, inline=True)  # traced once for all loops below
-    plan_key, bits_key = jax.random.split(key)
+    plan_key, bits_key = split(key)
     plan = model.plan(constants, plan_key, segment)
     last = plan.steps if together is None else lax.pmax(plan.steps, together)
     most = max(model.max_steps(segment), 1)
@@ -193,7 +193,7 @@ def _run(
         carry, report = carry
         ts = i * STEPS_A_DRAW + places
         inside = ts < plan.steps
-        bits = random_bits(jax.random.fold_in(bits_key, i), (len(ts), *model.bits()))
+        bits = random_bits(fold_in(bits_key, i), (len(ts), *model.bits()))
         if isinstance(model, Draws):
             batches = model.batches(constants, plan, bits, ts[0])
         else:

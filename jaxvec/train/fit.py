@@ -12,6 +12,7 @@ from jax.sharding import NamedSharding
 
 from jaxvec.cooccurrence import Cooccurrence
 from jaxvec.messages.gensim import explained
+from jaxvec.models.threefry import split_on_host
 from jaxvec.optim import writeback
 from jaxvec.optim.named import Schedule
 from jaxvec.optim.rows import RowOptimizer
@@ -192,8 +193,8 @@ def fit(
             data, model, dense=optimize.whole_tables, freeze=freeze, device=device
         )
     _check(model, workers, given, dense=optimize.whole_tables, freeze=freeze, max_norm=max_norm)
-    where.check(jax.eval_shape(lambda: model.init(key, len(data.vocab))))
-    init_key, train_key, valid_key = jax.random.split(key, 3)
+    where.check(params := jax.eval_shape(lambda: model.init(key, len(data.vocab))))
+    init_key, train_key, valid_key = split_on_host(key, 3)
     constants = begin.constants(model, data, given)
     segments, held_out = begin.segments(model, data, valid, valid_key, workers)
     written = chosen(rule, len(data.vocab), constants, segments, workers)
@@ -213,7 +214,7 @@ def fit(
     head_start, start_seconds, compile_seconds = None, 0.0, 0.0
     if isinstance(model, HeadStart) and not given.tables:
         head_start, start_seconds, compile_seconds = loop.begun_beside(
-            job, begin.like(model, optimize, key, len(data.vocab)),
+            job, State(params, jax.eval_shape(optimize.init, params)),
             functools.partial(begin.head_start, model, segments),
             functools.partial(where.compile_born, model, init_key, len(data.vocab)),
         )  # fmt: skip

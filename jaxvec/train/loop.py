@@ -24,7 +24,7 @@ from jaxvec.train.epoch import compiled_for, evaluate_segment
 from jaxvec.train.parallel import compile_ahead
 from jaxvec.train.parallel.contract import Parallel
 from jaxvec.train.parallel.one import One
-from jaxvec.train.parts import Parts, compile_keys, parts, segment_keys
+from jaxvec.train.parts import Parts, parts, segment_keys
 from jaxvec.train.placement import ON_ONE, Placement
 from jaxvec.train.processes import fetched, gathered, is_first, mesh_of, put
 from jaxvec.train.progress import Progress
@@ -215,7 +215,7 @@ def begun_beside(
     job: Job, like: State, learn: Callable[[], PyTree | None], tables: Callable[[], None]
 ) -> tuple[PyTree | None, float, float]:
     """What `learn` returns, on a thread, while the program of a segment is compiled; see
-    `parallel.compile_ahead`. Before it the thread compiles small programs, which would wait for
+    `parallel.compile_ahead`. Before it the thread compiles a small program, which would wait for
     that one. An error, or Ctrl-C, waits for the thread.
 
     Args:
@@ -234,13 +234,11 @@ def begun_beside(
         return found, time.perf_counter() - since
 
     with ThreadPoolExecutor(1) as beside:
-        keys = beside.submit(by_itself()(compile_keys), job.train_keys, job.parallel, job.segments)
         drawing = beside.submit(by_itself()(tables))
         learning = beside.submit(timed, learn)
         _, compiled = timed(lambda: compile_ahead(job.parallel, like, *_nothing(job)))
         found, seconds = learning.result()
-        for small in (keys, drawing):
-            small.result()
+        drawing.result()
     return found, 0.0 if found is None else seconds, compiled
 
 
@@ -261,10 +259,11 @@ def evaluated(job: Job, m: int, params: PyTree) -> float:
     over = mesh_of(params)
     alone = One(job.parallel.program, Placement(over) if over else ON_ONE)  # sends one segment
     constants = put(constants, alone.where.everywhere) if over else constants
-    keys = segment_keys(job.valid_keys[m : m + 1], alone, job.held_out)
+    data = np.asarray(jax.random.key_data(job.valid_keys))[m : m + 1]
+    keys = segment_keys(data, jax.random.key_impl(job.valid_keys), alone, job.held_out)
     reports = [
         sums(fetched(evaluate_segment(compiled_for(model), params, constants, *part)))
-        for _, part in parts(alone, job.held_out, *keys, 0)
+        for _, part in parts(alone, job.held_out, keys, 0)
     ]
     loss, pairs = (sum(column) for column in zip(*reports, strict=True))
     return mean(loss, pairs)

@@ -108,19 +108,6 @@ def segments(
     return train, held_out
 
 
-def like(model: Model, optimizer: RowOptimizer, key: jax.Array, words: int) -> State:
-    """Shapes and dtypes of the state that a model begins with.
-
-    Args:
-      model: what is trained.
-      optimizer: whose state it is.
-      key: of any run.
-      words: `V`.
-    """
-    params = jax.eval_shape(lambda: model.init(key, words))
-    return State(params, jax.eval_shape(optimizer.init, params))
-
-
 def head_start(model: Model, segments: Segments) -> PyTree | None:
     """A model's warm start, learned by this process, on the host; None if it has none.
 

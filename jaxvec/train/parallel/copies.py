@@ -233,7 +233,8 @@ def combine(
       leaves: a `StateLeaf` for each leaf of the optimizer's state; see `RowOptimizer.leaves`.
       axis: of the mesh.
       columns: the axes of the mesh that split the columns of tables.
-      rows: how many of each array are merged, the first ones; the state's shape. None for all.
+      rows: how many of each array are merged, the first ones, a multiple of `_CHUNK_ROWS` or all;
+        the state's shape. None for all.
 
     Returns:
       The merged state, twice; rows beyond `rows` as they were.
@@ -281,20 +282,20 @@ def _sizes(state: State) -> State:
 def _first_rows(
     rule: Callable, start: jax.Array, end: jax.Array, rows: int
 ) -> tuple[jax.Array, jax.Array]:
-    """`start` and `end` with ``rule(start, end)`` in their first rows, `_CHUNK_ROWS` a call."""
+    """`start` and `end` with ``rule(start, end)`` in their first rows, `_CHUNK_ROWS` a call. The
+    last chunk may overlap with the one before: a rule leaves rows that did not change."""
     if not end.ndim:
         return (rule(start, end),) * 2 if rows else (start, end)
-    whole = rows // _CHUNK_ROWS * _CHUNK_ROWS
+    size = min(len(end), _CHUNK_ROWS)
 
-    def chunk(i, end):
-        at = i * _CHUNK_ROWS
-        parts = [lax.dynamic_slice_in_dim(table, at, _CHUNK_ROWS) for table in (start, end)]
-        return lax.dynamic_update_slice_in_dim(end, rule(*parts), at, 0)
+    def part(table, at):
+        return lax.dynamic_slice_in_dim(table, at, size)
 
-    if whole:
-        end = lax.fori_loop(0, whole // _CHUNK_ROWS, chunk, end)
-    if rows > whole:
-        end = end.at[whole:rows].set(rule(start[whole:rows], end[whole:rows]))
-    if rows == len(end):
-        return end, end
-    return lax.dynamic_update_slice_in_dim(start, end[:rows], 0, 0), end
+    def chunk(i, tables):
+        at = jnp.minimum(i * size, len(end) - size)
+        start, end_ = tables
+        end_ = lax.dynamic_update_slice_in_dim(end_, rule(part(start, at), part(end_, at)), at, 0)
+        # read from there: XLA would copy `start`, were it written with what is computed from it
+        return lax.dynamic_update_slice_in_dim(start, part(end_, at), at, 0), end_
+
+    return lax.fori_loop(0, -(-rows // size), chunk, (start, end))
