@@ -295,7 +295,7 @@ def _first_rows(
         at = jnp.minimum(i * size, len(end) - size)
         start, end_ = tables
         end_ = lax.dynamic_update_slice_in_dim(end_, rule(part(start, at), part(end_, at)), at, 0)
-        # read from there: XLA would copy `start`, were it written with what is computed from it
+        # read back, as XLA copies a table that is written with what was computed from it
         return lax.dynamic_update_slice_in_dim(start, part(end_, at), at, 0), end_
 
     return lax.fori_loop(0, -(-rows // size), chunk, (start, end))
